@@ -1,0 +1,155 @@
+"""What the capture layer hands on: datagrams, the ICMP errors that quote one, fragments that never became one.
+
+Addresses are text as `inet_ntop` writes it, times are integer nanoseconds since the Unix epoch, lengths are octets.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class CaptureError(Exception):
+    """A capture that cannot be read. The text is one line that names the file and the reason."""
+
+
+class Frame(NamedTuple):
+    """One captured frame.
+
+    capture -- index of the capture within the run, from 0
+    number -- as Wireshark numbers the frames of that file, from 1
+    """
+
+    capture: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One UDP datagram that may hold IKE, whole or as much of it as was captured.
+
+    frame, time -- the frame that completed it, and when that was captured
+    payload -- the UDP payload that the capture holds (a marker of RFC 3948 still in front)
+    length -- octets of payload that the UDP header declares; more than `payload` has where the frame was snapped
+    ttl, ip_id -- of the (first fragment's) IP header; IPv6 has no identification: None
+    fragments -- every frame that carried a piece of it, in capture order; empty when it came in one piece
+    """
+
+    frame: Frame
+    time: int
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    payload: bytes
+    length: int
+    ttl: int
+    ip_id: int | None
+    fragments: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """An ICMP or ICMPv6 error that quotes a datagram on an IKE port (RFC 792, RFC 4443 §3).
+
+    source -- who sent the error; destination -- to whom
+    version -- 4 for ICMP, 6 for ICMPv6; type and code are that protocol's own
+    mtu -- of the next hop, where the error carries one (fragmentation needed, packet too big)
+    quoted -- the datagram as quoted; its payload is what the quote holds, often only a few octets; its frame and
+        time are those of the error
+    """
+
+    frame: Frame
+    time: int
+    source: str
+    destination: str
+    version: int
+    type: int
+    code: int
+    mtu: int | None
+    quoted: Datagram
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentLoss:
+    """IP fragments that never became a whole datagram by the end of their time (RFC 791 §3.2, RFC 8200 §4.5).
+
+    frames -- every fragment that was captured; time and last_time are those of the first and the last of them
+    source_port, destination_port -- None when the first fragment is missing
+    payload -- the UDP payload of the first fragment, b"" when that is missing
+    missing -- ranges of octets of the IP payload that were not captured; an open end (the last fragment is missing)
+        is None
+    """
+
+    frames: tuple[Frame, ...]
+    time: int
+    last_time: int
+    source: str
+    destination: str
+    source_port: int | None
+    destination_port: int | None
+    payload: bytes
+    ttl: int
+    ip_id: int
+    missing: tuple[tuple[int, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EspFlow:
+    """The ESP packets of one SPI in one direction, counted (RFC 4303; in UDP, RFC 3948 §2.1).
+
+    source_port, destination_port -- of the UDP encapsulation; None for plain ESP
+    """
+
+    source: str
+    destination: str
+    source_port: int | None
+    destination_port: int | None
+    spi: int
+    packets: int
+    first_frame: Frame
+    last_frame: Frame
+    first_time: int
+    last_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSummary:
+    """What one capture held, every frame of it in exactly one count.
+
+    frames = datagrams + icmp_errors + ip_fragments + nat_keepalives + esp + other + unreadable.
+
+    datagrams -- UDP datagrams handed on: on an IKE port, or with an ISAKMP header elsewhere
+    icmp_errors -- ICMP errors that quote one
+    ip_fragments -- frames with a piece of a datagram that another frame completed, or nothing did
+    nat_keepalives -- one octet 0xFF on UDP 4500 (RFC 3948 §2.3)
+    esp -- ESP packets, plain or in UDP
+    other -- frames that were understood and hold none of these; `protocols` says what
+    unreadable -- frames of which not enough is there, or whose link layer is unknown
+    snapped -- frames of which only the beginning was captured (they are counted above as well)
+    first_time, last_time -- of the frames, or what the file itself says of its beginning and end; None without any
+    truncated -- the file ends in the middle of a record, or is damaged from some point on
+    warnings -- one line each, with the file and the frame that it is about
+    protocols -- name to frames, of what was counted as other: most frequent first
+    esp_flows -- who sends ESP to whom
+    """
+
+    path: str
+    format: str
+    frames: int
+    datagrams: int
+    icmp_errors: int
+    ip_fragments: int
+    nat_keepalives: int
+    esp: int
+    other: int
+    unreadable: int
+    snapped: int
+    first_time: int | None
+    last_time: int | None
+    truncated: bool
+    warnings: tuple[str, ...] = ()
+    protocols: dict[str, int] = field(default_factory=dict)
+    esp_flows: tuple[EspFlow, ...] = ()
+
+
+Captured = Datagram | IcmpError | FragmentLoss
+"""What a capture yields, in the order of capture (a FragmentLoss when its time is up, or at the end)."""

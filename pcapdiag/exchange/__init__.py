@@ -1,0 +1,1 @@
+"""Messages to exchanges: who said what, in which order, and where it stopped."""

@@ -1,0 +1,1 @@
+"""What a person or a program reads. One file a format; nothing is computed here."""
