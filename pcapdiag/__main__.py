@@ -1,0 +1,5 @@
+"""`python -m pcapdiag`."""
+
+from pcapdiag.cli.main import main
+
+main()

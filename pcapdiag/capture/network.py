@@ -1,0 +1,638 @@
+"""Link layer → IP → UDP, ICMP: what `walker` did not settle by itself, and the records that come out.
+
+Tunnels, IPv6 extension headers, fragments and ICMP errors are taken apart here, a layer at a time. dpkt reads
+the headers that have optional fields, those of GRE and of PPP over Ethernet. The other layers are read here:
+dpkt decodes all that is inside at once, as deep as it goes, takes an IPv4 header with options behind MPLS for
+Ethernet, and does not say where in the frame a layer was.
+"""
+
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import Any
+
+from . import walker
+from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
+from .reassembly import Fragment, Key, Partial, Reassembly
+from .walker import Found, Tally
+
+MAX_DEPTH = 8
+"""Tunnels inside tunnels, and extension headers, in one frame."""
+MAX_ESP_FLOWS = 4096
+MAX_PAIRS = 4096
+
+_u16 = struct.Struct(">H").unpack_from
+_u32 = struct.Struct(">I").unpack_from
+_PROTOCOLS_WITH_UDP_INSIDE = frozenset((walker.UDP, 60))  # 60: destination options may come before UDP in a fragment
+_PPP_PROTOCOLS = {0x21: walker.IPV4, 0x57: walker.IPV6, 0x281: walker.MPLS, 0x283: walker.MPLS_MULTICAST}
+_GRE_PROTOCOLS = frozenset((walker.IPV4, walker.IPV6)) | walker.TUNNELS - {walker.PPPOE}
+_ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
+_ETHERTYPES = frozenset((0x0800, 0x0806, 0x86DD, 0x8847, 0x8848, 0x8863, 0x8864)) | walker.VLAN_TAGS
+
+
+class UnreadableError(Exception):
+    """Not enough of a header is there, or it contradicts itself."""
+
+
+class NotOursError(Exception):
+    """What is inside was understood, and cannot be IKE. The only argument is its key of the tally."""
+
+
+@lru_cache(4096)
+def address(octets: bytes) -> str:
+    """Return 4 or 16 octets as `inet_ntop` writes them."""
+    return inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)
+
+
+class Network:
+    """Turns located frames into records, and counts them.
+
+    ready -- what is to be handed on; whoever feeds frames in takes it out
+    tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
+    esp_overflow -- ESP packets that found the table of flows full
+    """
+
+    def __init__(self, capture: int, ports: frozenset[int], tally: Tally) -> None:
+        """Number the capture, and take `ports` (without 4500) for IKE ports."""
+        self.ready: list[Captured] = []
+        self.evicted = self.esp_overflow = 0
+        self.tally = tally
+        self._capture = capture
+        self._ports = ports
+        self._reassembly = Reassembly()
+        self._pairs: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        # addresses, ports (-1: none), SPI: packets, first and last frame, first and last time
+        self._flows: dict[tuple[bytes, int, int, int], list[int]] = {}
+
+    def take(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
+        """Take the frame in that the walker stopped at; raise nothing, whatever is in it."""
+        try:
+            if kind >= walker.TUNNEL:
+                kind = self._open(kind, buffer, found)
+            if kind == walker.ESP:
+                self.tally.esp += 1
+                self._count_esp(buffer, found, number, time)
+            else:
+                self._settle(kind, buffer, found, Frame(self._capture, number), time)
+        except NotOursError as reason:
+            self.tally.count_other(reason.args[0])
+        except UnreadableError:
+            self.tally.unreadable += 1
+
+    def expire(self, now: int) -> None:
+        """Give up the fragments whose time is up at `now` (nanoseconds)."""
+        if self._reassembly:
+            for partial in self._reassembly.expired(now):
+                self._lose(partial)
+
+    def finish(self) -> None:
+        """Give up every fragment that is still held: the capture ends."""
+        for partial in self._reassembly.rest():
+            self._lose(partial)
+
+    def esp_flows(self) -> tuple[EspFlow, ...]:
+        """Return who sent ESP to whom, in the order in which they began."""
+        flows = []
+        for (pair, source_port, destination_port, spi), row in self._flows.items():
+            packets, first, last, first_time, last_time = row
+            half = len(pair) // 2
+            udp = source_port >= 0
+            flows.append(
+                EspFlow(
+                    address(pair[:half]),
+                    address(pair[half:]),
+                    source_port if udp else None,
+                    destination_port if udp else None,
+                    spi,
+                    packets,
+                    Frame(self._capture, first),
+                    Frame(self._capture, last),
+                    first_time,
+                    last_time,
+                )
+            )
+        return tuple(flows)
+
+    # -- from the outside in
+
+    def _open(self, kind: int, buffer: bytes, found: Found) -> int:
+        """Take layers off until what is left is one of the walker's final kinds."""
+        for _ in range(MAX_DEPTH):
+            if kind == walker.TUNNEL:
+                kind = self._enter(buffer, found)
+            elif kind == walker.HEADER:
+                kind = self._skip_header(buffer, found)
+            elif kind == walker.OTHER:
+                raise NotOursError(found.key)
+            elif kind == walker.UNREADABLE:
+                raise UnreadableError
+            else:
+                return kind
+        raise UnreadableError
+
+    def _enter(self, buffer: bytes, found: Found) -> int:
+        """Step into a tunnel: find what the packet inside is, and let the walker locate that."""
+        layer, at = _unwrap(found.layer, buffer, found.transport, found.limit)
+        if found.version:
+            # Inside, the outer packet's own end is what the wire's end was outside.
+            found.wire = found.packet
+        found.version = 0
+        if layer == walker.ETHERNET:
+            return walker.locate(buffer, at, found.limit, walker.LINK_ETHERNET, self._ports, found)
+        return walker.locate_layer(buffer, layer, at, found.limit, self._ports, found)
+
+    def _skip_header(self, buffer: bytes, found: Found) -> int:
+        """Step over one extension header (RFC 8200 §4) or Authentication Header (RFC 4302 §2)."""
+        at = found.transport
+        if found.limit - at < 8:
+            raise UnreadableError
+        following = buffer[at]
+        if found.layer == 44:
+            (field,) = _u16(buffer, at + 2)
+            if field & 0xFFF9:
+                if following not in _PROTOCOLS_WITH_UDP_INSIDE:
+                    raise NotOursError(walker.KEY_FRAGMENT6 + following)
+                return walker.FRAGMENT
+            size = 8
+        elif found.layer == walker.AH:
+            size = (buffer[at + 1] + 2) * 4
+        else:
+            size = (buffer[at + 1] + 1) * 8
+        return walker.locate_transport(buffer, following, at + size, found.limit, self._ports, found)
+
+    # -- what came out
+
+    def _settle(self, kind: int, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
+        if kind == walker.DATAGRAM or kind == walker.KEEPALIVE:
+            if kind == walker.DATAGRAM:
+                self.tally.datagrams += 1
+            else:
+                self.tally.nat_keepalives += 1
+            self._remember_pair(_pair(buffer, found.version, found.ip))
+            self.ready.append(_datagram(buffer, found, frame, time))
+        elif kind == walker.FRAGMENT:
+            self._take_fragment(buffer, found, frame, time)
+        elif kind == walker.ICMP:
+            error = self._icmp_error(buffer, found, frame, time)
+            self.tally.icmp_errors += 1
+            self.ready.append(error)
+        else:
+            raise UnreadableError
+
+    def _count_esp(self, buffer: bytes, found: Found, number: int, time: int) -> None:
+        at = found.transport
+        pair = _pair(buffer, found.version, found.ip)
+        if found.ports:
+            key = (pair, _u16(buffer, at)[0], _u16(buffer, at + 2)[0], _u32(buffer, at + 8)[0])
+        else:
+            key = (pair, -1, -1, _u32(buffer, at)[0])
+        row = self._flows.get(key)
+        if row is not None:
+            row[0] += 1
+            row[2] = number
+            if time > row[4]:
+                row[4] = time
+            elif time < row[3]:
+                row[3] = time
+        elif len(self._flows) < MAX_ESP_FLOWS:
+            self._flows[key] = [1, number, number, time, time]
+        else:
+            self.esp_overflow += 1
+
+    def _icmp_error(self, buffer: bytes, found: Found, frame: Frame, time: int) -> IcmpError:
+        """RFC 792, RFC 4443 §3, and the length of the quote by RFC 4884 §4 and §5."""
+        at, limit, version = found.transport, found.limit, found.version
+        nothing = NotOursError(walker.KEY_IP + (walker.ICMP_PROTOCOL if version == 4 else walker.ICMP6_PROTOCOL))
+        if limit - at < 8:
+            raise nothing
+        kind, code = buffer[at], buffer[at + 1]
+        mtu = None
+        if version == 4:
+            if (kind, code) == (3, 4):
+                mtu = _u16(buffer, at + 6)[0] or None
+            quote = buffer[at + 5] * 4 if kind in (3, 11, 12) else 0
+        else:
+            if kind == 2:
+                mtu = _u32(buffer, at + 4)[0]
+            quote = buffer[at + 4] * 8 if kind in (1, 3) else 0
+        inner = Found()
+        inner.limit = inner.wire = min(limit, at + 8 + quote) if quote else limit
+        if not self._locate_quote(buffer, at + 8, version, inner):
+            raise nothing
+        pair = _pair(buffer, version, found.ip)
+        half = len(pair) // 2
+        quoted = _datagram(buffer, inner, frame, time)
+        return IcmpError(frame, time, address(pair[:half]), address(pair[half:]), version, kind, code, mtu, quoted)
+
+    def _locate_quote(self, buffer: bytes, ip: int, version: int, inner: Found) -> bool:
+        """Find the UDP header in a quoted packet: whether there is one, and it is of IKE.
+
+        The quote's IP length is not looked at: routers leave it in their own byte order, or decreased.
+        """
+        limit = inner.limit
+        if limit - ip < (20 if version == 4 else 40) or buffer[ip] >> 4 != version:
+            return False
+        if version == 4:
+            protocol, at = buffer[ip + 9], ip + max(20, (buffer[ip] & 15) * 4)
+            if buffer[ip + 6] & 0x1F or buffer[ip + 7]:
+                return False
+        else:
+            protocol, at = _skip_extensions(buffer, buffer[ip + 6], ip + 40, limit)
+        if protocol != walker.UDP or limit - at < 8:
+            return False
+        inner.version, inner.ip, inner.packet = version, ip, limit
+        ike = self._ports | {walker.NAT_T_PORT}
+        if _u16(buffer, at)[0] not in ike and _u16(buffer, at + 2)[0] not in ike:
+            return walker.locate_udp(buffer, at, limit, self._ports, inner) == walker.DATAGRAM
+        walker.locate_udp(buffer, at, limit, self._ports, inner)
+        inner.transport, inner.limit = at, limit
+        return True
+
+    # -- fragments
+
+    def _take_fragment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
+        self.expire(time)
+        fragment = _fragment(buffer, found, frame, time)
+        partial = self._reassembly.add(fragment)
+        if partial is None:
+            raise NotOursError(_fragment_key(fragment.key))
+        self.tally.ip_fragments += 1
+        if not partial.wanted:
+            kind = self._judge(partial)
+            if kind == walker.DATAGRAM or kind == walker.KEEPALIVE:
+                partial.wanted = True
+            elif kind != walker.MORE:
+                self._reassembly.refuse(partial)
+                self._release(partial)
+                if kind == walker.ESP and fragment.offset == 0:
+                    # The packet is ESP, and its flow is in its first piece: count that one as what it is.
+                    self.tally.count_other(_fragment_key(partial.key), -1)
+                    self.tally.esp += 1
+                    self._count_first_esp(partial, frame.number, time)
+                return
+        if partial.complete():
+            self._reassembly.finish(partial)
+            self._complete(partial, frame, time)
+        for old in self._reassembly.evicted():
+            self.evicted += 1
+            self._lose(old)
+
+    def _judge(self, partial: Partial) -> int:
+        """Say what a datagram in pieces is, or MORE while what is there does not tell."""
+        head = partial.head()
+        protocol, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        if protocol in _PROTOCOLS_WITH_UDP_INSIDE and len(head) - udp < 8:
+            if partial.complete():
+                return walker.UNREADABLE
+            return walker.MORE
+        if protocol != walker.UDP:
+            return walker.OTHER
+        inner = Found()
+        inner.packet = udp + 8
+        kind = walker.locate_udp(head, udp, len(head), self._ports, inner)
+        # The marker and an ISAKMP header must be there before anything else can be said.
+        short = len(head) < udp + 8 + 4 + walker.ISAKMP_HEADER and not partial.complete()
+        if kind == walker.DATAGRAM:
+            return kind
+        return walker.MORE if short else kind
+
+    def _complete(self, partial: Partial, frame: Frame, time: int) -> None:
+        head = partial.head()
+        _, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        if partial.total is None or len(head) - udp < 8:
+            # The last piece ends the datagram before its own UDP header does.
+            self._release(partial)
+            return
+        source_port, destination_port, length = struct.unpack_from(">HHH", head, udp)
+        declared = length - 8 if length >= 8 else partial.total - udp - 8
+        self.tally.ip_fragments -= 1
+        self.tally.datagrams += 1
+        key = partial.key
+        self._remember_pair(key.source + key.destination)
+        self.ready.append(
+            Datagram(
+                frame,
+                time,
+                address(key.source),
+                source_port,
+                address(key.destination),
+                destination_port,
+                head[udp + 8 : udp + 8 + declared],
+                declared,
+                partial.ttl,
+                key.identification if len(key.source) == 4 else None,
+                tuple(partial.frames),
+            )
+        )
+
+    def _lose(self, partial: Partial) -> None:
+        """Report a datagram that will never be whole, where it is, or may be, IKE."""
+        key = partial.key
+        if partial.echo:
+            return
+        if not partial.wanted and self._shown(partial):
+            self._release(partial)
+            return
+        head = partial.head()
+        _, udp = _skip_extensions(head, key.protocol, 0, len(head))
+        known = len(head) - udp >= 8
+        if not known and _sorted(key.source + key.destination) not in self._pairs:
+            self._release(partial)
+            return
+        self.ready.append(
+            FragmentLoss(
+                tuple(partial.frames),
+                partial.time,
+                partial.last_time,
+                address(key.source),
+                address(key.destination),
+                _u16(head, udp)[0] if known else None,
+                _u16(head, udp + 2)[0] if known else None,
+                head[udp + 8 :] if known else b"",
+                partial.ttl,
+                key.identification,
+                partial.missing(),
+            )
+        )
+
+    def _shown(self, partial: Partial) -> bool:
+        """Whether the first fragment tells ports: had they been IKE's, the datagram would be wanted."""
+        head = partial.head()
+        _, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        return len(head) - udp >= 8
+
+    def _release(self, partial: Partial) -> None:
+        """Count pieces that were held as what they are after all."""
+        self.tally.ip_fragments -= len(partial.frames)
+        self.tally.count_other(_fragment_key(partial.key), len(partial.frames))
+
+    def _count_first_esp(self, partial: Partial, number: int, time: int) -> None:
+        head = partial.head()
+        inner = Found()
+        _, inner.transport = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        pair = partial.key.source + partial.key.destination
+        inner.version, inner.ports = (4 if len(pair) == 8 else 6), True
+        # The table of flows reads addresses out of an IP header: put them where it looks.
+        inner.ip = len(head)
+        gap = bytes(12 if inner.version == 4 else 8)
+        self._count_esp(head + gap + pair, inner, number, time)
+
+    def _remember_pair(self, pair: bytes) -> None:
+        key = _sorted(pair)
+        if key not in self._pairs:
+            self._pairs[key] = None
+            if len(self._pairs) > MAX_PAIRS:
+                self._pairs.popitem(last=False)
+
+
+def _pair(buffer: bytes, version: int, ip: int) -> bytes:
+    """Return source and destination, as they stand in the header."""
+    return buffer[ip + 12 : ip + 20] if version == 4 else buffer[ip + 8 : ip + 40]
+
+
+def _sorted(pair: bytes) -> tuple[bytes, bytes]:
+    half = len(pair) // 2
+    one, other = pair[:half], pair[half:]
+    return (one, other) if one < other else (other, one)
+
+
+def _fragment_key(key: Key) -> int:
+    return (walker.KEY_FRAGMENT4 if len(key.source) == 4 else walker.KEY_FRAGMENT6) + key.protocol
+
+
+def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
+    ip, udp = found.ip, found.transport
+    four = found.version == 4
+    pair = _pair(buffer, found.version, ip)
+    half = len(pair) // 2
+    return Datagram(
+        frame,
+        time,
+        address(pair[:half]),
+        buffer[udp] << 8 | buffer[udp + 1],
+        address(pair[half:]),
+        buffer[udp + 2] << 8 | buffer[udp + 3],
+        buffer[udp + 8 : min(found.limit, udp + 8 + found.declared)],
+        found.declared,
+        buffer[ip + 8] if four else buffer[ip + 7],
+        buffer[ip + 4] << 8 | buffer[ip + 5] if four else None,
+    )
+
+
+def _fragment(buffer: bytes, found: Found, frame: Frame, time: int) -> Fragment:
+    """Read a piece out of its IPv4 header (RFC 791 §3.1) or IPv6 fragment header (RFC 8200 §4.5)."""
+    ip, at = found.ip, found.transport
+    pair = _pair(buffer, found.version, ip)
+    half = len(pair) // 2
+    if found.version == 4:
+        (field,) = _u16(buffer, ip + 6)
+        offset, more = (field & 0x1FFF) * 8, bool(field & 0x2000)
+        identification, protocol, ttl = _u16(buffer, ip + 4)[0], buffer[ip + 9], buffer[ip + 8]
+    else:
+        (field,) = _u16(buffer, at + 2)
+        offset, more = field & 0xFFF8, bool(field & 1)
+        identification, protocol, ttl = _u32(buffer, at + 4)[0], buffer[at], buffer[ip + 7]
+        at += 8
+    length = found.packet - at
+    if length < 0 or offset + length > 0xFFFF:
+        raise UnreadableError
+    key = Key(pair[:half], pair[half:], identification, protocol)
+    return Fragment(key, offset, length, more, buffer[at : found.limit], ttl, frame, time)
+
+
+def _skip_extensions(octets: bytes, protocol: int, at: int, limit: int) -> tuple[int, int]:
+    """Return the protocol behind the extension headers from `at` on, and where it begins.
+
+    Stops at a header that is not wholly there, and at a fragment that is not a first one.
+    """
+    for _ in range(MAX_DEPTH):
+        if limit - at < 8:
+            break
+        if protocol == 44:
+            if _u16(octets, at + 2)[0] & 0xFFF8:
+                break
+            size = 8
+        elif protocol == walker.AH:
+            size = (octets[at + 1] + 2) * 4
+        elif protocol in walker.EXTENSION_HEADERS:
+            size = (octets[at + 1] + 1) * 8
+        else:
+            break
+        protocol, at = octets[at], at + size
+    return protocol, at
+
+
+# -- names
+
+_IP_NAMES = {
+    0: "HOPOPT", 1: "ICMP", 2: "IGMP", 6: "TCP", 8: "EGP", 9: "IGP", 17: "UDP", 33: "DCCP", 46: "RSVP",
+    47: "GRE", 50: "ESP", 51: "AH", 58: "ICMPv6", 59: "IPv6 without payload", 88: "EIGRP", 89: "OSPF",
+    94: "IPIP", 103: "PIM", 108: "IPComp", 112: "VRRP", 115: "L2TP", 132: "SCTP", 136: "UDPLite",
+}  # fmt: skip
+_ETHERTYPE_NAMES = {
+    0x0806: "ARP", 0x8035: "RARP", 0x8137: "IPX", 0x8863: "PPPoE discovery", 0x8864: "PPPoE", 0x888E: "EAPOL",
+    0x88CC: "LLDP", 0x88E5: "MACsec", 0x88E7: "PBB", 0x8902: "CFM", 0x9000: "loopback test",
+}  # fmt: skip
+
+
+def protocol_name(key: int) -> str:
+    """Return what the frames of a tally's key are called (IANA's protocol numbers and EtherTypes)."""
+    kind, number = key & ~0xFFFFF, key & 0xFFFFF
+    if kind == walker.KEY_UDP:
+        return f"UDP {number}" if number else "UDP"
+    if kind == walker.KEY_ETHERTYPE:
+        return _ETHERTYPE_NAMES.get(number, f"ethertype 0x{number:04x}")
+    if kind == walker.KEY_LLC:
+        return "STP/LLC"
+    if kind == walker.KEY_FAMILY:
+        return f"address family {number}"
+    if kind == walker.KEY_PPP:
+        return f"PPP 0x{number:04x}"
+    if kind == walker.KEY_BLOCK:
+        return "systemd journal" if number == 9 else "pcapng record"
+    if kind == walker.KEY_REST:
+        return "other"
+    name = _IP_NAMES.get(number, f"IP protocol {number}")
+    if kind == walker.KEY_IP:
+        return name
+    return f"IPv{4 if kind == walker.KEY_FRAGMENT4 else 6} fragment ({name})"
+
+
+# -- tunnels
+
+
+def _unwrap(layer: int, buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """Take off one tunnel's header: return the layer inside and where it begins."""
+    if layer in (walker.IPV4, walker.IPV6):
+        return layer, at
+    if layer == walker.ETHERNET:
+        return walker.ETHERNET, at
+    size, read = _WRAPPINGS[layer]
+    if limit - at < size:
+        raise UnreadableError
+    return read(buffer, at, limit)
+
+
+def _llc(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """IEEE 802.2: IP behind plain LLC, or SNAP with an EtherType (RFC 1042, and 802.1H's bridge tunnel)."""
+    if buffer[at : at + 3] == b"\x06\x06\x03":
+        return walker.IPV4, at + 3
+    if limit - at >= 8 and buffer[at : at + 6] in (b"\xaa\xaa\x03\0\0\0", b"\xaa\xaa\x03\0\0\xf8"):
+        return _u16(buffer, at + 6)[0], at + 8
+    raise NotOursError(walker.KEY_LLC)
+
+
+def _mpls(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 3032. Nothing says what follows the labels: IP, or Ethernet, maybe with RFC 4448's control word."""
+    bottom = 0
+    while not bottom:
+        if limit - at < 4:
+            raise UnreadableError
+        bottom = buffer[at + 2] & 1
+        at += 4
+    if at >= limit:
+        raise UnreadableError
+    version = buffer[at] >> 4
+    for start in (at + 4, at) if version == 0 else (at,):
+        if (
+            limit - start >= 14
+            and _u16(buffer, start + 12)[0] in _ETHERTYPES
+            and not _looks_like_ip(buffer, start, limit)
+        ):
+            return walker.ETHERNET, start
+    if version == 4:
+        return walker.IPV4, at
+    if version == 6:
+        return walker.IPV6, at
+    return walker.ETHERNET, at + 4 if version == 0 else at
+
+
+def _looks_like_ip(buffer: bytes, at: int, limit: int) -> bool:
+    """Tell an IP header from an Ethernet address that begins with the digit 4 or 6."""
+    if buffer[at] >> 4 == 4 and limit - at >= 20:
+        return buffer[at] & 15 >= 5 and _u16(buffer, at + 2)[0] in range(20, limit - at + 1)
+    return buffer[at] >> 4 == 6 and limit - at >= 40 and _u16(buffer, at + 4)[0] <= limit - at - 40
+
+
+def _pppoe(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 2516 §4. The protocol field behind the header may be compressed to one octet."""
+    import dpkt
+
+    # No more than the header is given to dpkt, which would decode all the rest at once.
+    header = _dpkt(dpkt.pppoe.PPPoE, buffer[at : at + 8])
+    if header.code != 0 or not hasattr(header, "ppp"):
+        raise NotOursError(walker.KEY_ETHERTYPE + walker.PPPOE)
+    return _ppp_protocol(header.ppp.p), at + (7 if buffer[at + 6] & 1 else 8)
+
+
+def _ppp(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 1661 §2, RFC 1662 §3.1: address and control may be left out, the protocol may be compressed."""
+    import dpkt
+
+    if buffer[at : at + 2] == b"\xff\x03":
+        at += 2
+    header = _dpkt(dpkt.pppoe.PPP, buffer[at : min(at + 2, limit)])
+    return _ppp_protocol(header.p), at + (1 if buffer[at] & 1 else 2)
+
+
+def _ppp_protocol(protocol: int) -> int:
+    if protocol not in _PPP_PROTOCOLS:
+        raise NotOursError(walker.KEY_PPP + protocol)
+    return _PPP_PROTOCOLS[protocol]
+
+
+def _gre(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 2784, RFC 2890 (key, sequence), RFC 1701 (routing), RFC 2637 (version 1); the types of ERSPAN."""
+    import dpkt
+
+    protocol = _u16(buffer, at + 2)[0]
+    # With protocol 0 in its place dpkt reads the optional fields and leaves what is inside alone.
+    header = _dpkt(dpkt.gre.GRE, buffer[at : at + 2] + b"\0\0" + buffer[at + 4 : limit])
+    start = limit - len(header.data)
+    if protocol == _ERSPAN:
+        return walker.ETHERNET, start + (8 if header.flags & 0x1000 else 0)
+    if protocol == _ERSPAN3 and limit - start >= 12:
+        return walker.ETHERNET, start + (20 if buffer[start + 11] & 1 else 12)
+    if protocol not in _GRE_PROTOCOLS:
+        raise NotOursError(walker.KEY_IP + walker.GRE)
+    return protocol, start
+
+
+def _dpkt(parse: Callable[[bytes], Any], octets: bytes) -> Any:
+    """Let dpkt read a header. Hostile octets make it raise anything: this is the one place that knows."""
+    try:
+        return parse(octets)
+    except Exception as fault:
+        raise UnreadableError from fault
+
+
+def _vxlan(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 7348 §5."""
+    return walker.ETHERNET, at + 8
+
+
+def _geneve(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 8926 §3.4."""
+    return _u16(buffer, at + 2)[0], at + 8 + (buffer[at] & 0x3F) * 4
+
+
+def _etherip(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+    """RFC 3378 §3."""
+    return walker.ETHERNET, at + 2
+
+
+_WRAPPINGS: dict[int, tuple[int, Callable[[bytes, int, int], tuple[int, int]]]] = {
+    walker.LLC: (3, _llc),
+    walker.MPLS: (4, _mpls),
+    walker.MPLS_MULTICAST: (4, _mpls),
+    walker.MPLS_IN_IP: (4, _mpls),
+    walker.PPPOE: (8, _pppoe),
+    walker.PPP: (2, _ppp),
+    walker.GRE: (4, _gre),
+    walker.VXLAN: (8, _vxlan),
+    walker.GENEVE: (8, _geneve),
+    walker.ETHERIP: (2, _etherip),
+}
+"""Octets that a tunnel's header has at least, and who reads it."""

@@ -1,0 +1,641 @@
+"""Savefiles: pcap and pcapng, plain or compressed, from a path or a stream.
+
+The pcap format is that of draft-ietf-opsawg-pcap, with the nanosecond magic and the "modified" one of
+Kuznetzov's Linux patches; pcapng is that of draft-ietf-opsawg-pcapng, and § without more is a section of it.
+Reading is buffered and goes strictly forward, so a pipe or a compressed stream does as well as a file, and
+memory does not grow with it.
+"""
+
+import io
+import os
+import struct
+import sys
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, BinaryIO, Final, cast
+
+from . import walker
+from .datagram import Captured, CaptureError, CaptureSummary
+from .network import Network, protocol_name
+from .walker import Found, Link, Tally
+
+CHUNK: Final = 256 * 1024
+"""Octets that are asked for at a time."""
+MAX_RECORD: Final = 64 << 20
+"""Octets of the longest record or block that is believed."""
+MAX_FRAME: Final = 256 * 1024
+"""Octets of the longest pcap frame that is believed even where the file's snapshot length is less."""
+MAX_INTERFACES: Final = 4096
+MAX_WARNINGS: Final = 20
+MAX_NAMES: Final = 50
+_PADDING: Final = bytes(128)
+"""What the walker may look at behind the last record."""
+
+_PCAP_MAGICS: Final = {
+    0xA1B2C3D4: (1_000_000, 16, "IIII"),
+    0xA1B23C4D: (1_000_000_000, 16, "IIII"),
+    0xA1B2CD34: (1_000_000, 24, "IIII8x"),
+}
+"""Magic: ticks a second, octets of a record header, its layout."""
+_PCAPNG_MAGIC: Final = b"\n\r\r\n"
+_ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+_SECTION, _INTERFACE, _PACKET, _SIMPLE, _STATISTICS, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 5, 6
+_NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BAD, 0x40000BAD))
+"""Blocks without a packet that Wireshark numbers as frames: journal entries, Sysdig events, custom blocks."""
+_OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
+_OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
+
+_EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
+_OTHER_FORMATS: Final = {
+    b"snoop\0\0\0": "a snoop file",
+    b"GMBU": "a Microsoft Network Monitor file",
+    b"RTSS": "a Microsoft Network Monitor 1 file",
+    b"TRSNIFF": "a Sniffer file",
+    b"XCP\0": "a NetXRay file",
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "a bzip2 file",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+}
+_LINK_NAMES: Final = {
+    6: "IEEE802_5", 8: "SLIP", 10: "FDDI", 105: "IEEE802_11", 107: "FRELAY", 109: "ENC", 117: "PFLOG",
+    119: "PRISM_HEADER", 122: "IP_OVER_FC", 127: "IEEE802_11_RADIOTAP", 147: "USER0", 162: "USER15", 163:
+    "IEEE802_11_AVS", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX", 195: "IEEE802_15_4_WITHFCS", 201:
+    "BLUETOOTH_HCI_H4_WITH_PHDR", 204: "PPP_WITH_DIR", 220: "USB_LINUX_MMAPPED", 226: "IPNET", 227:
+    "CAN_SOCKETCAN", 239: "NFLOG", 249: "USBPCAP", 252: "WIRESHARK_UPPER_PDU", 253: "NETLINK", 258:
+    "PKTAP", 274: "ETHERNET_MPACKET",
+}  # fmt: skip
+"""The link-type registry's names of what is met but not read here."""
+
+
+class Savefile:
+    """One capture file, read once from front to back.
+
+    Iterating yields Datagram, IcmpError and FragmentLoss in the order of capture, and raises CaptureError for
+    what is no capture at all. A fault further on raises nothing: reading stops there, and `summary` tells.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | BinaryIO,
+        *,
+        capture: int = 0,
+        ports: Collection[int] = (),
+        name: str | None = None,
+    ) -> None:
+        """Take a path, "-" for standard input, or an object to `read` octets from; nothing is opened yet.
+
+        capture -- the index that the frames carry; ports -- IKE ports besides 500 and 4500, used like 500
+        name -- what messages and the summary call it; the path by default
+        """
+        self._path = path
+        self._name = name or _name(path)
+        self._ports = (frozenset(ports) | {walker.IKE_PORT}) - {walker.NAT_T_PORT}
+        self._tally = Tally()
+        self._found = Found()
+        self._network = Network(capture, self._ports, self._tally)
+        self._opened = False
+        self._format = ""
+        self._truncated = False
+        self._warnings: list[str] = []
+        self._muted = 0
+        self._unsupported: dict[int, list[int]] = {}  # link type: number of the first frame, frames
+        self._links: list[Link] = []
+        self._first: int | None = None
+        self._last: int | None = None
+
+    def __iter__(self) -> Iterator[Captured]:
+        """Read to the end, once. Raises CaptureError where the file cannot be opened or is no capture."""
+        if self._opened:
+            raise RuntimeError("a savefile is read once")
+        self._opened = True
+        stream, owned = self._open()
+        try:
+            window, compression = self._decompressed(stream)
+            records = self._start(window, compression)
+            ready = self._network.ready
+            for _ in records:
+                yield from ready
+                ready.clear()
+            if window.fault:
+                self._damaged(window.fault)
+            self._network.finish()
+            yield from ready
+            ready.clear()
+        finally:
+            if owned:
+                stream.close()
+
+    def summary(self) -> CaptureSummary:
+        """Return what has been read so far; final once the iteration is over."""
+        tally = self._tally
+        protocols = self._protocols()
+        first, last = self._times()
+        return CaptureSummary(
+            path=self._name,
+            format=self._format,
+            frames=tally.frames,
+            datagrams=tally.datagrams,
+            icmp_errors=tally.icmp_errors,
+            ip_fragments=tally.ip_fragments,
+            nat_keepalives=tally.nat_keepalives,
+            esp=tally.esp,
+            other=sum(protocols.values()),
+            unreadable=tally.unreadable,
+            snapped=tally.snapped,
+            first_time=first,
+            last_time=last,
+            truncated=self._truncated,
+            warnings=tuple(self._all_warnings()),
+            protocols=protocols,
+            esp_flows=self._network.esp_flows(),
+        )
+
+    # -- what the summary is made of
+
+    def _protocols(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        numbered = ((walker.KEY_IP + number, n) for number, n in enumerate(self._tally.ip))
+        for key, n in (*numbered, *self._tally.others.items()):
+            if n:
+                name = protocol_name(key)
+                counts[name] = counts.get(name, 0) + n
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        named = dict(ranked[:MAX_NAMES])
+        rest = sum(n for _, n in ranked[MAX_NAMES:])
+        if rest:
+            named["other"] = named.get("other", 0) + rest
+        return named
+
+    def _times(self) -> tuple[int | None, int | None]:
+        first, last = self._first, self._last
+        for link in self._links:
+            if link.oldest >= 0:
+                first = _least(first, link.nanoseconds(link.oldest))
+                last = _greatest(last, link.nanoseconds(link.newest))
+        return first, last
+
+    def _all_warnings(self) -> Iterator[str]:
+        yield from self._warnings
+        if self._muted:
+            yield f"{self._name}: {self._muted} more warnings of this kind"
+        for link_type, (number, frames) in self._unsupported.items():
+            known = _LINK_NAMES.get(link_type)
+            label = f"link type {link_type}" + (f" ({known})" if known else "")
+            yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
+        if self._network.evicted:
+            yield f"{self._name}: {self._network.evicted} incomplete datagrams evicted"
+        if self._network.esp_overflow:
+            yield f"{self._name}: {self._network.esp_overflow} ESP packets of further flows are not listed"
+
+    def _warn(self, reason: str, number: int) -> None:
+        if len(self._warnings) < MAX_WARNINGS:
+            self._warnings.append(f"{self._name}: frame {number}: {reason}")
+        else:
+            self._muted += 1
+
+    def _damaged(self, reason: str) -> None:
+        """Note a fault in front of the next frame. The first one that stops the reading says it all."""
+        self._truncated = True
+        self._warn(reason, self._tally.frames + 1)
+
+    # -- opening
+
+    def _open(self) -> tuple[BinaryIO, bool]:
+        """Return the stream, and whether it is ours to close."""
+        if not isinstance(self._path, str | os.PathLike):
+            return self._path, False
+        if self._path == "-":
+            return sys.stdin.buffer, False
+        try:
+            # Unbuffered: the window is the buffer.
+            return cast(BinaryIO, open(self._path, "rb", buffering=0)), True
+        except FileNotFoundError:
+            reason = "no such file"
+        except IsADirectoryError:
+            reason = "is a directory"
+        except PermissionError:
+            reason = "is a directory" if os.path.isdir(self._path) else "permission denied"
+        except (OSError, ValueError) as fault:
+            reason = getattr(fault, "strerror", None) or str(fault)
+        raise CaptureError(f"{self._name}: {reason}")
+
+    def _decompressed(self, stream: BinaryIO) -> tuple["_Window", str]:
+        """Return the capture's own octets, and what they were compressed with ("" for not)."""
+        window = _Window(stream)
+        window.need(8)
+        if window.fault is None and window.end == 0:
+            raise CaptureError(f"{self._name}: empty file")
+        compression, decompress = _compression(window.buffer[: window.end])
+        if decompress is not None:
+            rest = io.BufferedReader(_Rewound(window.buffer[: window.end], stream), CHUNK)
+            try:
+                window = _Window(decompress(rest))
+            except ImportError:
+                raise CaptureError(f"{self._name}: reading {compression} needs the zstandard package") from None
+            window.need(8)
+        if window.fault is not None and window.end < 8:
+            raise CaptureError(f"{self._name}: {window.fault}")
+        if window.end == 0:
+            raise CaptureError(f"{self._name}: empty file")
+        return window, compression
+
+    def _start(self, window: "_Window", compression: str) -> Iterator[None]:
+        """Read the file header, and return the iteration over its records."""
+        suffix = f" in {compression}" if compression else ""
+        head = window.buffer[: window.end]
+        if head[:4] == _PCAPNG_MAGIC:
+            self._format = "pcapng" + suffix
+            return self._pcapng(window)
+        for order in "<>":
+            kind = _PCAP_MAGICS.get(struct.unpack_from(order + "I", head)[0]) if len(head) >= 4 else None
+            if kind:
+                self._format = "pcap" + suffix
+                return self._pcap(window, order, kind)
+        for magic, what in _OTHER_FORMATS.items():
+            if head.startswith(magic):
+                raise CaptureError(f"{self._name}: {what} is not supported; {_EXPECTED}")
+        dots = " …" if len(head) > 4 else ""
+        starts = f"starts with {head[:4].hex(' ')}{dots}{suffix}"
+        raise CaptureError(f"{self._name}: not a capture file ({starts}); {_EXPECTED}")
+
+    # -- pcap
+
+    def _pcap(self, window: "_Window", order: str, kind: tuple[int, int, str]) -> Iterator[None]:
+        """Read records; stop for every frame that left something in `ready`."""
+        if not window.need(24):
+            raise CaptureError(f"{self._name}: the file ends within the pcap header")
+        snaplen, network = struct.unpack_from(order + "II", window.buffer, 16)
+        per_second, header, layout = kind
+        # The upper bits tell of a frame check sequence; what is behind the IP packet does not matter here.
+        link = Link(network & 0xFFFF, order, header, layout)
+        link.ticks = per_second
+        link.multiply = 1_000_000_000 // per_second
+        link.limit = min(max(snaplen or MAX_RECORD, MAX_FRAME), MAX_RECORD)
+        self._links.append(link)
+        window.position = 24
+        found, tally, ports, ready = self._found, self._tally, self._ports, self._network.ready
+        captured = struct.Struct(order + "8xI").unpack_from
+        while True:
+            kind_ = walker.scan_pcap(window.buffer, window.position, window.end, link, ports, tally, found)
+            window.position = found.position
+            if kind_ > walker.UNREADABLE:
+                self._take(kind_, window.buffer, link)
+                if ready:
+                    yield
+            elif kind_ == walker.DAMAGED:
+                (length,) = captured(window.buffer, window.position)
+                self._damaged(f"a record of {length} octets cannot be true; reading stops here")
+                return
+            else:
+                self._expire(link)
+                yield
+                left = window.end - window.position
+                size = captured(window.buffer, window.position)[0] if left >= header else 0
+                # A length that cannot be true is not read up to, but brought before the walker.
+                if not window.more(header + (size if size <= link.limit else link.reach)):
+                    break
+        if window.position < window.end and not window.fault:
+            self._damaged("the file ends in the middle of the record")
+
+    def _take(self, kind: int, buffer: bytes, link: Link) -> None:
+        number = self._tally.frames
+        if kind == walker.UNKNOWN_LINK:
+            self._tally.unreadable += 1
+            self._unsupported.setdefault(link.type, [number, 0])[1] += 1
+        else:
+            self._network.take(kind, buffer, self._found, number, link.nanoseconds(self._found.ticks))
+
+    def _expire(self, link: Link) -> None:
+        if link.latest >= 0:
+            self._network.expire(link.nanoseconds(link.latest))
+
+    # -- pcapng
+
+    def _pcapng(self, window: "_Window") -> Iterator[None]:
+        """Read blocks; the walker takes runs of packets of one interface, the rest is read one by one."""
+        found, tally, ports, ready = self._found, self._tally, self._ports, self._network.ready
+        section = _Section(self, window)
+        while True:
+            link = section.link
+            if link is not None:
+                kind = walker.scan_pcapng(window.buffer, window.position, window.end, link, ports, tally, found)
+                window.position = found.position
+                if kind > walker.UNREADABLE:
+                    self._take(kind, window.buffer, link)
+                    if ready:
+                        yield
+                    continue
+                if kind == walker.MORE and window.more(1):
+                    self._expire(link)
+                    yield
+                    continue
+            if not section.block():
+                return
+            yield
+
+    def packet(self, buffer: bytes, start: int, captured: int, original: int, link: Link, ticks: int) -> None:
+        """Take in a packet that the walker does not read by itself."""
+        found, tally = self._found, self._tally
+        tally.frames += 1
+        tally.snapped += original > captured
+        found.start, found.stop, found.ticks = start, start + captured, ticks
+        found.wire = start + max(original, captured)
+        kind = walker.locate(buffer, start, start + captured, link.type, self._ports, found)
+        if kind == walker.OTHER:
+            tally.count_other(found.key)
+        elif kind == walker.UNREADABLE:
+            tally.unreadable += 1
+        else:
+            self._take(kind, buffer, link)
+
+
+class _Section:
+    """The blocks of a pcapng file around its packets: sections, interfaces, statistics.
+
+    link -- the interface whose packets are being read
+    """
+
+    def __init__(self, savefile: Savefile, window: "_Window") -> None:
+        self.link: Link | None = None
+        self._savefile = savefile
+        self._window = window
+        self._order = ""
+        if not (window.need(12) and window.need(min(self._length(self._byte_order()), MAX_RECORD))):
+            raise CaptureError(f"{savefile._name}: the file ends within the pcapng section header")
+        if not self.block():
+            raise CaptureError(f"{savefile._name}: the pcapng section header is damaged")
+
+    def _byte_order(self) -> str:
+        at = self._window.position
+        magic = self._window.buffer[at + 8 : at + 12]
+        if magic not in _ORDERS:
+            raise CaptureError(f"{self._savefile._name}: the pcapng section header is damaged")
+        return _ORDERS[magic]
+
+    def _length(self, order: str) -> int:
+        return cast(int, struct.unpack_from(order + "I", self._window.buffer, self._window.position + 4)[0])
+
+    def block(self) -> bool:
+        """Read one block; False where the file ends, or nothing after this point can be trusted."""
+        window, file = self._window, self._savefile
+        if not window.need(12):
+            if window.position < window.end and not window.fault:
+                file._damaged("the file ends in the middle of a block")
+            return False
+        at = window.position
+        order = self._order
+        if window.buffer[at : at + 4] == _PCAPNG_MAGIC:
+            order = _ORDERS.get(window.buffer[at + 8 : at + 12], "")
+        if not order:
+            return self._stop("a section header with a byte order of its own invention")
+        kind, length = struct.unpack_from(order + "II", window.buffer, at)
+        if length < 12 or length & 3 or length > MAX_RECORD:
+            return self._stop(f"a block of {length} octets cannot be true; reading stops here")
+        if not window.need(length):
+            if not window.fault:
+                file._damaged("the file ends in the middle of a block")
+            return False
+        at = window.position
+        if struct.unpack_from(order + "I", window.buffer, at + length - 4)[0] != length:
+            return self._stop("a block's two lengths differ; reading stops here")
+        self._order = order
+        return self._read(kind, at, length)
+
+    def _stop(self, reason: str) -> bool:
+        self._savefile._damaged(reason)
+        return False
+
+    def _read(self, kind: int, at: int, length: int) -> bool:
+        """Read a block that is wholly there, and step over it unless it is the walker's."""
+        if kind == _SECTION:
+            if length < 28 or struct.unpack_from(self._order + "H", self._window.buffer, at + 12)[0] != 1:
+                return self._stop("a section header of an unknown version; reading stops here")
+            self._new_section()
+        elif kind == _INTERFACE:
+            self._interface(at, length)
+        elif kind == _ENHANCED:
+            if self._enhanced(at, length):
+                return True
+        elif kind in (_SIMPLE, _PACKET):
+            self._old_packet(kind, at, length)
+        elif kind == _STATISTICS and length >= 24:
+            self._statistics(at, length)
+        elif kind in _NUMBERED:
+            file = self._savefile
+            file._tally.frames += 1
+            file._tally.count_other(walker.KEY_BLOCK + min(kind, 0xFFFF))
+        self._window.position = at + length
+        return True
+
+    def _new_section(self) -> None:
+        """Forget the interfaces, but not their times."""
+        file = self._savefile
+        file._first, file._last = file._times()
+        file._links.clear()
+        self.link = None
+
+    def _interface(self, at: int, length: int) -> None:
+        """§4.2. Without if_tsresol the ticks are microseconds."""
+        links = self._savefile._links
+        if length < 20 or len(links) >= MAX_INTERFACES:
+            return
+        link_type, snaplen = struct.unpack_from(self._order + "HxxI", self._window.buffer, at + 8)
+        link = Link(link_type, self._order, 28, "IIIIIII", len(links))
+        link.snaplen = snaplen
+        for code, value in self._options(at + 16, at + length - 4):
+            if code == _OPTION_TSRESOL and len(value) == 1:
+                exponent = value[0] & 0x7F
+                if value[0] & 0x80:
+                    link.multiply, link.divide = 1_000_000_000, 1 << exponent
+                else:
+                    link.multiply, link.divide = 10 ** max(9 - exponent, 0), 10 ** max(exponent - 9, 0)
+            elif code == _OPTION_TSOFFSET and len(value) == 8:
+                link.offset = struct.unpack(self._order + "q", value)[0] * 1_000_000_000
+        links.append(link)
+
+    def _enhanced(self, at: int, length: int) -> bool:
+        """§4.3. Whether the walker can read it: its interface is known, its lengths agree."""
+        links = self._savefile._links
+        if length >= 32:
+            interface, captured = struct.unpack_from(self._order + "8xI8xI", self._window.buffer, at)
+            if interface < len(links) and captured <= length - 32:
+                self.link = links[interface]
+                return True
+        self._bad_packet()
+        return False
+
+    def _old_packet(self, kind: int, at: int, length: int) -> None:
+        """§4.4 and appendix A. A Simple Packet Block has no time: that of the packet before it is taken."""
+        links, buffer = self._savefile._links, self._window.buffer
+        head = 12 if kind == _SIMPLE else 28
+        interface = ticks = captured = 0
+        if length >= head + 4:
+            if kind == _SIMPLE:
+                (original,) = struct.unpack_from(self._order + "8xI", buffer, at)
+            else:
+                interface, _, high, low, captured, original = struct.unpack_from(self._order + "8xHHIIII", buffer, at)
+                ticks = high << 32 | low
+        if length < head + 4 or interface >= len(links) or captured > length - head - 4:
+            self._bad_packet()
+            return
+        link = links[interface]
+        if kind == _SIMPLE:
+            captured = min(original, link.snaplen or original, length - head - 4)
+            ticks = max(link.latest, 0)
+        else:
+            link.latest, link.newest = ticks, max(link.newest, ticks)
+            link.oldest = ticks if link.oldest < 0 else min(link.oldest, ticks)
+        self._savefile.packet(buffer, at + head, captured, original, link, ticks)
+
+    def _bad_packet(self) -> None:
+        """Count a packet that cannot be read, in a block that can be stepped over: it has its number."""
+        self._savefile._damaged("a packet block that contradicts itself was skipped")
+        self._savefile._tally.frames += 1
+        self._savefile._tally.unreadable += 1
+
+    def _statistics(self, at: int, length: int) -> None:
+        """§4.6: when the capture on an interface began and ended."""
+        file = self._savefile
+        (interface,) = struct.unpack_from(self._order + "8xI", self._window.buffer, at)
+        if interface >= len(file._links):
+            return
+        for code, value in self._options(at + 20, at + length - 4):
+            if code in (_OPTION_STARTTIME, _OPTION_ENDTIME) and len(value) == 8:
+                high, low = struct.unpack(self._order + "II", value)
+                time = file._links[interface].nanoseconds(high << 32 | low)
+                file._first, file._last = _least(file._first, time), _greatest(file._last, time)
+
+    def _options(self, at: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        """§3.5; ends at the first option that does not fit."""
+        buffer = self._window.buffer
+        while at + 4 <= stop:
+            code, size = struct.unpack_from(self._order + "HH", buffer, at)
+            at += 4
+            if code == 0 or at + size > stop:
+                return
+            yield code, buffer[at : at + size]
+            at += size + 3 & ~3
+
+
+class _Window:
+    """The part of a stream that is being looked at: `buffer[position:end]`, and what it may grow by.
+
+    fault -- why the stream ended before its time, or None; over -- it has ended, and the buffer is padded
+    """
+
+    def __init__(self, stream: Any) -> None:
+        # What has arrived is enough: a pipe need not fill the buffer first.
+        self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
+        self.buffer = b""
+        self.position = self.end = 0
+        self.fault: str | None = None
+        self.over = False
+
+    def need(self, octets: int) -> bool:
+        """Whether that many octets are there from `position` on, after reading what it takes."""
+        if self.end - self.position < octets:
+            self.more(octets)
+        return self.end - self.position >= octets
+
+    def more(self, octets: int) -> bool:
+        """Drop what is before `position`, read until there are `octets`; False where all was read already."""
+        if self.over:
+            return False
+        pieces = [self.buffer[self.position : self.end]]
+        size = len(pieces[0])
+        while True:
+            piece = self._next(max(CHUNK, min(octets, MAX_RECORD) - size))
+            if not piece:
+                self.over = True
+                break
+            pieces.append(piece)
+            size += len(piece)
+            if size >= octets:
+                break
+        if self.over:
+            pieces.append(_PADDING)
+        self.buffer = b"".join(pieces)
+        self.position, self.end = 0, size
+        return True
+
+    def _next(self, octets: int) -> bytes | None:
+        try:
+            return self._read(octets)
+        except EOFError:
+            self.fault = "the compressed data end too early"
+        except OSError as fault:
+            self.fault = f"reading failed: {fault.strerror or fault}"
+        except Exception as fault:
+            # zlib.error, lzma.LZMAError, ZstdError: naming them would mean importing all three.
+            if type(fault).__module__.partition(".")[0] not in _COMPRESSION_MODULES:
+                raise
+            self.fault = f"the compressed data are damaged: {fault}"
+        return None
+
+
+_COMPRESSION_MODULES: Final = frozenset(("zlib", "lzma", "_lzma", "gzip", "zstd", "zstandard", "compression", "_zstd"))
+
+
+class _Rewound(io.RawIOBase):
+    """A stream with the octets that were taken from it put back in front."""
+
+    def __init__(self, head: bytes, stream: Any) -> None:
+        self._head = head
+        self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head or self._read(len(buffer)) or b""
+        self._head = data[len(buffer) :]
+        data = data[: len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _compression(head: bytes) -> tuple[str, Callable[[Any], Any] | None]:
+    """Tell by magic what a file is compressed with, and what opens that."""
+    if head[:2] == b"\x1f\x8b":
+        return "gzip", _open_gzip
+    if head[:6] == b"\xfd7zXZ\0":
+        return "xz", _open_xz
+    # The second is a skippable frame, which parallel compressors put first (RFC 8878 §3.1.2).
+    if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):
+        return "zstd", _open_zstd
+    return "", None
+
+
+def _open_gzip(stream: Any) -> Any:
+    import gzip
+
+    return gzip.GzipFile(fileobj=stream)
+
+
+def _open_xz(stream: Any) -> Any:
+    import lzma
+
+    return lzma.LZMAFile(stream)
+
+
+def _open_zstd(stream: Any) -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.ZstdFile(stream)
+    import zstandard
+
+    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+
+
+def _name(path: str | os.PathLike[str] | BinaryIO) -> str:
+    if isinstance(path, str | os.PathLike):
+        return "standard input" if path == "-" else os.fspath(path)
+    return str(getattr(path, "name", "stream"))
+
+
+def _least(one: int | None, other: int) -> int:
+    return other if one is None or other < one else one
+
+
+def _greatest(one: int | None, other: int) -> int:
+    return other if one is None or other > one else one

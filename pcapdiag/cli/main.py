@@ -1,0 +1,114 @@
+"""The commands. Each turns options into one call of the library and its result into a report."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pcapdiag.version import VERSION
+
+EXIT_ALL_COMPLETED = 0
+EXIT_NOT_COMPLETED = 1
+EXIT_UNREADABLE = 3
+EXIT_NO_IKE = 4
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="pcapdiag")
+def main() -> None:
+    """Read packet captures of IKE and say where the exchange stopped, what proves it, and why.
+
+    Exit status: 0 every exchange completed, 1 at least one did not, 2 wrong usage, 3 an input could not be read,
+    4 no IKE found.
+    """
+
+
+@main.command()
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
+@click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
+@click.option(
+    "--port",
+    "ports",
+    metavar="N",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    help="A UDP port where IKE is spoken, beside 500 and 4500. May be given again.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
+@click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colour. NO_COLOR in the environment turns `auto` off.",
+)
+@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+def analyze(
+    captures: Sequence[str],
+    as_json: bool,
+    peer: str | None,
+    spi: str | None,
+    ports: Sequence[int],
+    verbose: bool,
+    quiet: bool,
+    color: str,
+    width: int | None,
+) -> None:
+    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input)."""
+    from pcapdiag import pipeline
+    from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.report.wording import safe
+
+    try:
+        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi)
+    except CaptureError as error:
+        for line in str(error).splitlines():
+            click.echo(f"pcapdiag: {safe(line)}", err=True)
+        sys.exit(EXIT_UNREADABLE)
+    for line in (*report.errors, *(w for c in report.captures for w in c.summary.warnings)):
+        click.echo(f"pcapdiag: {safe(line)}", err=True)
+    if as_json:
+        from pcapdiag.report import json_report
+
+        click.echo(json_report.render(report), nl=False)
+    elif report.exchanges:
+        from pcapdiag.report import text
+
+        detail = 1 if verbose else -1 if quiet else 0
+        click.echo(text.render(report, text.Layout(width or _columns(), _wants_colour(color), detail)), nl=False)
+    if not report.exchanges:
+        from pcapdiag.report.nothing import nothing_found
+
+        for line in nothing_found(report, peer, spi):
+            click.echo(f"pcapdiag: {safe(line)}", err=True)
+    sys.exit(_status(report.errors, bool(report.exchanges), report.all_completed))
+
+
+def _status(errors: Sequence[str], found: bool, completed: bool) -> int:
+    if errors:
+        return EXIT_UNREADABLE
+    if not found:
+        return EXIT_NO_IKE
+    return EXIT_ALL_COMPLETED if completed else EXIT_NOT_COMPLETED
+
+
+def _columns() -> int:
+    """The terminal's columns, within what reads well; 80 where the output goes elsewhere."""
+    import shutil
+
+    from pcapdiag.report.text import MAX_WIDTH, MIN_WIDTH
+
+    if not sys.stdout.isatty():
+        return MIN_WIDTH
+    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
+
+
+def _wants_colour(choice: str) -> bool:
+    import os
+
+    if choice == "auto":
+        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return choice == "always"

@@ -1,0 +1,441 @@
+"""The knowledge base: what each state, cause, notify and log line means, and what to check.
+
+The text lives in ``causes.toml`` beside this module. It is read once, checked strictly, and handed out as
+frozen records, so that a misspelt key or an unknown cause is found by the first test, not by a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+ENDS = ("initiator", "responder", "both")
+"""Which end can be in a state."""
+
+CHECK_ENDS = ("initiator", "responder", "either", "path")
+"""Where a check is done."""
+
+PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto", "any")
+"""Whose commands a check uses, or who prints a log line."""
+
+PLACEHOLDERS = ("peer", "local")
+"""What may stand in braces in a check: the other end's address and this end's, seen from where it is done."""
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
+_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
+_LOOKALIKES = str.maketrans("‘’“”–—", "''\"\"--")
+
+
+class KnowledgeError(ValueError):
+    """The knowledge base breaks its own rules. The message is one line and names the entry and the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentItem:
+    """One cause that the source document gives for a state.
+
+    Fields: *item*, its number there (order of appearance where the document has no numbers); *cause*, the
+    identifier of the cause; *text*, what the document says, in our words.
+    """
+
+    item: int
+    cause: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state that one end of an exchange can be left in.
+
+    Fields: *id* (``MM_WAIT_MSG2``); *end*, one of `ENDS`; *title*; *meaning*; *wire*, what it looks like in a
+    capture; *aliases*, what other programs call it; *document*, every cause that the document gives for it.
+    """
+
+    id: str
+    end: str
+    title: str
+    meaning: str
+    wire: str
+    aliases: tuple[str, ...]
+    document: tuple[DocumentItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at on a device, or on the path.
+
+    Fields: *end*, one of `CHECK_ENDS`; *platform*, one of `PLATFORMS`; *do*, one imperative line; *command*,
+    where there is one; *expect*, how to read the answer. Braces hold `PLACEHOLDERS`; what is in angle
+    brackets is for the reader to fill in.
+    """
+
+    end: str
+    platform: str
+    do: str
+    command: str | None = None
+    expect: str | None = None
+
+    def fill(self, *, peer: str, local: str) -> Check:
+        """Return the check with both addresses, as seen from where it is done, in the place of the braces."""
+
+        def filled(text: str) -> str:
+            return text.replace("{peer}", peer).replace("{local}", local)
+
+        return replace(
+            self,
+            do=filled(self.do),
+            command=None if self.command is None else filled(self.command),
+            expect=None if self.expect is None else filled(self.expect),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an exchange did not complete.
+
+    Fields: *id*, stable and public; *title*, at most 60 characters; *meaning*; *supports* and *against*, what
+    on the wire speaks for it and against it; *decide*, which capture or command separates it from its rivals;
+    *visible*, False where no capture can show it, and then *invisible* says why; *remark*, or None; *checks*,
+    the most useful first; *rules*, the ranking rules as they stand in the file.
+    """
+
+    id: str
+    title: str
+    meaning: str
+    supports: str
+    against: str
+    decide: str
+    visible: bool
+    invisible: str | None
+    remark: str | None
+    checks: tuple[Check, ...]
+    rules: tuple[dict[str, Any], ...] = field(default=(), hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyEntry:
+    """A notify message type.
+
+    Fields: *version* of IKE, 1 or 2; *name*; *number*; *meaning*; *causes*, likeliest first.
+    """
+
+    version: int
+    name: str
+    number: int
+    meaning: str
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DebugLine:
+    """A line that a device logs.
+
+    Fields: *platform*, who prints it; *contains*, the fragments that must all occur in it; *meaning*; *wire*,
+    what a capture shows at that moment; *causes*, likeliest first; *document*, True if the source document
+    has the line.
+    """
+
+    platform: str
+    contains: tuple[str, ...]
+    meaning: str
+    wire: str
+    causes: tuple[str, ...]
+    document: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBase:
+    """All entries of ``causes.toml``, each kind in the order of the file."""
+
+    states: tuple[State, ...]
+    causes: tuple[Cause, ...]
+    notifies: tuple[NotifyEntry, ...]
+    debug_lines: tuple[DebugLine, ...]
+
+    def state(self, id_or_alias: str) -> State | None:
+        """Return the state of that name, or None. Case does not matter, and an identifier beats an alias."""
+        wanted = id_or_alias.strip().upper()
+        for entry in self.states:
+            if entry.id.upper() == wanted:
+                return entry
+        for entry in self.states:
+            if any(alias.upper() == wanted for alias in entry.aliases):
+                return entry
+        return None
+
+    def cause(self, cause_id: str) -> Cause | None:
+        """Return the cause of that identifier, or None. Case does not matter."""
+        wanted = cause_id.strip().lower()
+        return next((entry for entry in self.causes if entry.id == wanted), None)
+
+    def notify(self, name_or_number: str | int, version: int | None = None) -> NotifyEntry | None:
+        """Return the notify message type of that name or number, or None.
+
+        Names may be written with hyphens, underscores or spaces, in either case. Without *version*, an IKEv1
+        entry comes before an IKEv2 one of the same name or number.
+        """
+        text = str(name_or_number).strip()
+        name = re.sub(r"[-_\s]+", "_", text).upper()
+        number = int(text) if text.isascii() and text.isdigit() else None
+        found = [
+            entry
+            for entry in self.notifies
+            if version in (None, entry.version) and (entry.name == name or entry.number == number)
+        ]
+        return min(found, key=lambda entry: entry.version, default=None)
+
+    def debug(self, line: str) -> DebugLine | None:
+        """Return the entry that fits a pasted log line best, or None.
+
+        An entry fits if all its fragments occur in the line, whatever the case and the white space. Of
+        several, the one with the most text in its fragments wins.
+        """
+        folded = _fold(line)
+        fitting = (entry for entry in self.debug_lines if all(_fold(part) in folded for part in entry.contains))
+        return max(fitting, key=lambda entry: sum(map(len, entry.contains)), default=None)
+
+    def document_items(self, cause_id: str) -> tuple[tuple[str, int], ...]:
+        """Return where the document gives a cause: pairs of state and number, in the order of the file."""
+        return tuple(
+            (state.id, entry.item) for state in self.states for entry in state.document if entry.cause == cause_id
+        )
+
+
+@cache
+def load() -> KnowledgeBase:
+    """Read ``causes.toml``. It is read once; later calls return the same object.
+
+    Raises `KnowledgeError` if the file breaks a rule.
+    """
+    from importlib.resources import files
+
+    return parse(files("pcapdiag.diagnosis").joinpath("causes.toml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> KnowledgeBase:
+    """Read the text of a knowledge base. Raises `KnowledgeError` at the first thing that is wrong with it."""
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise KnowledgeError(f"not TOML: {error}") from None
+    root = _Table("top level", tables)
+    if root.integer("schema_version") != SCHEMA_VERSION:
+        raise root.fault("schema_version", f"must be {SCHEMA_VERSION}")
+    causes = tuple(_cause(table) for table in root.tables("cause", "id"))
+    _distinct("cause", (cause.id for cause in causes), "id")
+    known = {cause.id for cause in causes}
+    states = tuple(_state(table, known) for table in root.tables("state", "id"))
+    _distinct("state", (name for state in states for name in (state.id, *state.aliases)), "id or alias")
+    notifies = tuple(_notify(table, known) for table in root.tables("notify", "name"))
+    _distinct("notify", ((entry.version, entry.number) for entry in notifies), "version and number")
+    _distinct("notify", ((entry.version, entry.name) for entry in notifies), "version and name")
+    lines = tuple(_debug(table, known) for table in root.tables("debug", "contains"))
+    _distinct("debug", (tuple(map(_fold, entry.contains)) for entry in lines), "contains")
+    root.done()
+    return KnowledgeBase(states, causes, notifies, lines)
+
+
+def _state(table: _Table, known: Collection[str]) -> State:
+    state = State(
+        id=table.line("id"),
+        end=table.choice("end", ENDS),
+        title=table.line("title"),
+        meaning=table.prose("meaning"),
+        wire=table.prose("wire"),
+        aliases=table.lines("aliases", required=False),
+        document=tuple(_document_item(item, known) for item in table.tables("document", "item")),
+    )
+    table.done()
+    for expected, item in enumerate(state.document, 1):
+        if item.item != expected:
+            raise table.fault("document", f"item {item.item} stands where {expected} is due")
+    return state
+
+
+def _document_item(table: _Table, known: Collection[str]) -> DocumentItem:
+    item = DocumentItem(item=table.integer("item"), cause=table.choice("cause", known), text=table.prose("text"))
+    table.done()
+    return item
+
+
+def _cause(table: _Table) -> Cause:
+    visible = table.boolean("visible")
+    cause = Cause(
+        id=table.line("id"),
+        title=table.line("title", longest=60),
+        meaning=table.prose("meaning"),
+        supports=table.prose("supports"),
+        against=table.prose("against"),
+        decide=table.prose("decide"),
+        visible=visible,
+        invisible=None if visible else table.prose("invisible"),
+        remark=table.prose("remark") if "remark" in table else None,
+        checks=tuple(_check(check) for check in table.tables("check", None)),
+        rules=table.raw_tables("rule"),
+    )
+    table.done()
+    return cause
+
+
+def _check(table: _Table) -> Check:
+    check = Check(
+        end=table.choice("end", CHECK_ENDS),
+        platform=table.choice("platform", PLATFORMS),
+        do=table.line("do"),
+        command=table.line("command") if "command" in table else None,
+        expect=table.line("expect") if "expect" in table else None,
+    )
+    table.done()
+    for key, text in (("do", check.do), ("command", check.command), ("expect", check.expect)):
+        for found in _PLACEHOLDER.finditer(text) if text else ():
+            if found[1] not in PLACEHOLDERS:
+                raise table.fault(key, f"unknown placeholder {found[0]!r}")
+    return check
+
+
+def _notify(table: _Table, known: Collection[str]) -> NotifyEntry:
+    entry = NotifyEntry(
+        version=table.integer("version"),
+        name=table.line("name"),
+        number=table.integer("number"),
+        meaning=table.prose("meaning"),
+        causes=table.choices("causes", known),
+    )
+    table.done()
+    if entry.version not in (1, 2):
+        raise table.fault("version", "must be 1 or 2")
+    return entry
+
+
+def _debug(table: _Table, known: Collection[str]) -> DebugLine:
+    entry = DebugLine(
+        platform=table.choice("platform", PLATFORMS),
+        contains=table.lines("contains"),
+        meaning=table.prose("meaning"),
+        wire=table.prose("wire"),
+        causes=table.choices("causes", known),
+        document="document" in table and table.boolean("document"),
+    )
+    table.done()
+    if not entry.contains:
+        raise table.fault("contains", "is empty")
+    return entry
+
+
+class _Table:
+    """One table of the file: hands out its fields, checked, and knows which ones nobody asked for."""
+
+    __slots__ = ("_asked", "_content", "_where")
+
+    def __init__(self, where: str, content: Mapping[str, Any]) -> None:
+        self._where = where
+        self._content = content
+        self._asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._content
+
+    def fault(self, key: str, what: str) -> KnowledgeError:
+        return KnowledgeError(f"{self._where}: {key}: {what}")
+
+    def done(self) -> None:
+        for key in self._content:
+            if key not in self._asked:
+                raise self.fault(key, "unknown key")
+
+    def _get(self, key: str, kind: type, what: str) -> Any:
+        self._asked.add(key)
+        if key not in self._content:
+            raise self.fault(key, "missing")
+        value = self._content[key]
+        if type(value) is not kind:
+            raise self.fault(key, f"must be {what}")
+        return value
+
+    def integer(self, key: str) -> int:
+        number: int = self._get(key, int, "an integer")
+        return number
+
+    def boolean(self, key: str) -> bool:
+        truth: bool = self._get(key, bool, "true or false")
+        return truth
+
+    def prose(self, key: str) -> str:
+        """Return paragraphs without their line breaks, one blank line between two of them."""
+        text: str = self._get(key, str, "a text")
+        paragraphs = [" ".join(part.split()) for part in _PARAGRAPH.split(text.strip())]
+        if not paragraphs[0]:
+            raise self.fault(key, "is empty")
+        return "\n\n".join(paragraphs)
+
+    def line(self, key: str, longest: int | None = None) -> str:
+        text: str = self._get(key, str, "a text").strip()
+        return self._line(key, text, longest)
+
+    def _line(self, key: str, text: str, longest: int | None = None) -> str:
+        if not text:
+            raise self.fault(key, "is empty")
+        if "\n" in text:
+            raise self.fault(key, "must be one line")
+        if longest is not None and len(text) > longest:
+            raise self.fault(key, f"is longer than {longest} characters")
+        return text
+
+    def lines(self, key: str, *, required: bool = True) -> tuple[str, ...]:
+        if not required and key not in self:
+            return ()
+        return self._lines(key)
+
+    def _lines(self, key: str) -> tuple[str, ...]:
+        items = self._get(key, list, "a list of texts")
+        if not all(isinstance(item, str) for item in items):
+            raise self.fault(key, "must be a list of texts")
+        return tuple(self._line(key, item.strip()) for item in items)
+
+    def choice(self, key: str, allowed: Collection[str]) -> str:
+        return self._allowed(key, self.line(key), allowed)
+
+    def choices(self, key: str, allowed: Collection[str]) -> tuple[str, ...]:
+        chosen = tuple(self._allowed(key, item, allowed) for item in self._lines(key))
+        if len(set(chosen)) != len(chosen):
+            raise self.fault(key, "names one twice")
+        return chosen
+
+    def _allowed(self, key: str, value: str, allowed: Collection[str]) -> str:
+        if value not in allowed:
+            raise self.fault(key, f"does not know {value!r}")
+        return value
+
+    def raw_tables(self, key: str) -> tuple[dict[str, Any], ...]:
+        self._asked.add(key)
+        items = self._content.get(key, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise self.fault(key, "must be tables")
+        return tuple(items)
+
+    def tables(self, key: str, name: str | None) -> tuple[_Table, ...]:
+        """Return the tables under *key*, each called by its field *name*, or by its place if it has none."""
+        kind = key if self._where == "top level" else f"{self._where}: {key}"
+        return tuple(
+            _Table(f"{kind} {item[name]!r}" if name in item else f"{kind} {place}", item)
+            for place, item in enumerate(self.raw_tables(key), 1)
+        )
+
+
+def _distinct(kind: str, keys: Iterator[object], what: str) -> None:
+    seen: set[object] = set()
+    for key in keys:
+        if key in seen:
+            raise KnowledgeError(f"{kind} {key!r}: duplicate {what}")
+        seen.add(key)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.translate(_LOOKALIKES).split()).casefold()

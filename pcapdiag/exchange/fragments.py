@@ -1,0 +1,138 @@
+"""Messages that travel in pieces: Cisco's and Microsoft's payload 132 in IKEv1, SKF (RFC 7383) in IKEv2.
+
+One collector an exchange. Pieces are held until the message is whole, or the exchange ends; what never became whole
+is still reported, by the header that the first piece carries.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pcapdiag.exchange.model import Sighting
+from pcapdiag.exchange.sightings import is_duplicate
+from pcapdiag.ike.message import Header, Message, parse
+from pcapdiag.ike.payloads import DecodeError, Encrypted, Fragment
+from pcapdiag.ike.registry import HeaderFlag
+
+MAX_PIECES = 256
+"""Pieces that wait for the rest, in one exchange; beyond it the oldest make room, and are counted."""
+
+Piece = Fragment | Encrypted
+_Group = tuple[bool, int, int]
+
+
+def piece_of(message: Message) -> Piece | None:
+    """The fragment payload, where the message is a piece of a larger one."""
+    for payload in message.payloads:
+        if isinstance(payload, Fragment):
+            return payload
+        if isinstance(payload, Encrypted) and payload.total is not None:
+            return payload
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A message out of pieces.
+
+    octets -- the pieces' data in order; total -- how many pieces there are, None where that is not known
+    numbers -- which of them were seen; sightings -- one for each time that it, or a part of it, was sent
+    """
+
+    by_first: bool
+    message: Message
+    octets: bytes
+    sightings: tuple[Sighting, ...]
+    numbers: frozenset[int]
+    total: int | None
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The numbers that were not seen; the one behind the highest stands for an unknown rest."""
+        last = self.total if self.total is not None else max(self.numbers) + 1
+        return tuple(n for n in range(1, last + 1) if n not in self.numbers)
+
+
+@dataclass(slots=True)
+class _Held:
+    piece: Piece
+    message: Message
+    sightings: list[Sighting]
+
+
+class FragmentCollector:
+    """The pieces of one exchange. `dropped` counts those that had to make room."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._held: OrderedDict[tuple[bool, int, int, int], _Held] = OrderedDict()
+
+    def add(self, by_first: bool, message: Message, piece: Piece, sighting: Sighting) -> Assembled | None:
+        """Take in one piece; the whole message when this was the one that it waited for."""
+        identifier = piece.fragment_id if isinstance(piece, Fragment) else message.header.message_id
+        group = (by_first, message.header.exchange_type, identifier)
+        key = (*group, piece.number or 0)
+        held = self._held.get(key)
+        if held is None:
+            self._held[key] = _Held(piece, message, [sighting])
+        elif len(held.sightings) < MAX_PIECES and not is_duplicate(sighting, held.sightings[-1:]):
+            held.sightings.append(sighting)
+        while len(self._held) > MAX_PIECES:
+            self._held.popitem(last=False)
+            self.dropped += 1
+        together = self._together(group)
+        if together.missing:
+            return None
+        for number in together.numbers:
+            del self._held[(*group, number)]
+        return together
+
+    def incomplete(self) -> Iterator[Assembled]:
+        """The messages that lack a piece."""
+        for group in dict.fromkeys(key[:3] for key in self._held):
+            yield self._together(group)
+
+    def _together(self, group: _Group) -> Assembled:
+        held = sorted(((key[3], value) for key, value in self._held.items() if key[:3] == group), key=lambda x: x[0])
+        numbers = frozenset(number for number, _ in held)
+        total = next((t for t in (_total(value.piece) for _, value in held) if t is not None), None)
+        octets = b"".join(value.piece.data for _, value in held)
+        return Assembled(
+            group[0], _message(held[0][1], octets), octets, _transmissions([v for _, v in held]), numbers, total
+        )
+
+
+def _transmissions(held: list[_Held]) -> tuple[Sighting, ...]:
+    """Each time that the message was sent: what was seen of it last, and before that the piece seen most often."""
+    most = max(held, key=lambda h: len(h.sightings))
+    return (*most.sightings[:-1], _joined([h.sightings[-1] for h in held]))
+
+
+def _total(piece: Piece) -> int | None:
+    """How many pieces the message has: SKF says it in each (RFC 7383 §2.5), payload 132 in the last."""
+    if isinstance(piece, Encrypted):
+        return piece.total
+    return piece.number if piece.last else None
+
+
+def _message(first: _Held, octets: bytes) -> Message:
+    """The message that the pieces make. Payload 132 carries it whole, ISAKMP header included, from piece 1 on."""
+    if isinstance(first.piece, Encrypted):
+        return first.message
+    if first.piece.number == 1:
+        try:
+            return parse(octets)
+        except DecodeError:
+            return first.message
+    # Without piece 1 the inner header is not there. Certificates make messages that large, in the sealed ones.
+    return replace(first.message, header=_sealed(first.message.header))
+
+
+def _sealed(header: Header) -> Header:
+    return replace(header, flags=header.flags | HeaderFlag.ENCRYPTION)
+
+
+def _joined(sightings: list[Sighting]) -> Sighting:
+    """One sighting for a message whose pieces went by one after another."""
+    last = max(sightings, key=lambda s: s.time)
+    return replace(last, frames=tuple(sorted(frame for s in sightings for frame in s.frames)))

@@ -1,0 +1,220 @@
+"""What the tracker builds: exchanges, their steps, and every sighting of each.
+
+Times are integer nanoseconds since the Unix epoch, as the capture gives them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pcapdiag.capture.datagram import Frame, IcmpError
+from pcapdiag.ike.message import Message
+from pcapdiag.ike.payloads import Notification, Proposal, SecurityAssociation, VendorIdPayload
+from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import VendorId, identify
+
+
+class Side(StrEnum):
+    """Which end of an exchange."""
+
+    INITIATOR = "initiator"
+    RESPONDER = "responder"
+
+    @property
+    def other(self) -> "Side":
+        """The end that this one talks to."""
+        return Side.RESPONDER if self is Side.INITIATOR else Side.INITIATOR
+
+
+class Mode(StrEnum):
+    """How phase 1 is done. `unknown`: nothing of phase 1 is in the capture."""
+
+    MAIN = "main"
+    AGGRESSIVE = "aggressive"
+    IKEV2 = "ikev2"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One end, as first seen in this exchange.
+
+    aliases -- other addresses that it was seen with: before and behind a NAT, after a move
+    vendors -- products that its vendor IDs name, with the version where one is known
+    """
+
+    address: str
+    port: int
+    vendors: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One time that a message crossed the capture point.
+
+    frames -- the frames that carried it: several where IP or IKE fragments did; time is the last one's
+    """
+
+    frames: tuple[Frame, ...]
+    time: int
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    ttl: int
+    ip_id: int | None
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that completed it."""
+        return self.frames[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of an exchange, with each time that it was sent.
+
+    name -- "MM1" … "MM6", "AM1" … "AM3", "QM1" … "QM3", "Informational", "IKE_AUTH request", …
+    number -- its place in Main or Aggressive Mode, None for everything else
+    sent -- the first transmission, then the retransmissions (a new IP packet each)
+    duplicates -- the same IP packet recorded again: a mirror port, an `any` interface, both sides of a NAT
+    uncounted -- sightings beyond the limit of what is kept
+    missing -- numbers of the IKE fragments that were never seen; empty for a whole message
+    cut_by_ip_loss -- only some of its IP fragments were captured
+    """
+
+    name: str
+    number: int | None
+    sender: Side
+    message: Message
+    sent: tuple[Sighting, ...]
+    duplicates: tuple[Sighting, ...] = ()
+    uncounted: int = 0
+    missing: tuple[int, ...] = ()
+    cut_by_ip_loss: bool = False
+
+    @property
+    def first(self) -> Sighting:
+        """The first transmission."""
+        return self.sent[0]
+
+    @property
+    def last(self) -> Sighting:
+        """The latest transmission."""
+        return self.sent[-1]
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Every frame of every transmission."""
+        return tuple(frame for sighting in self.sent for frame in sighting.frames)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """When it was sent, first transmission and retransmissions."""
+        return tuple(sighting.time for sighting in self.sent)
+
+    @property
+    def encrypted(self) -> bool:
+        """Its payloads cannot be read without keys."""
+        return self.message.header.encrypted
+
+    @property
+    def exchange_type(self) -> ExchangeType:
+        """From the header."""
+        return self.message.header.exchange
+
+    @property
+    def whole(self) -> bool:
+        """Every piece of it was captured at least once."""
+        return not self.missing and not self.cut_by_ip_loss
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """The notifies that can be read."""
+        return tuple(p for p in self.message.payloads if isinstance(p, Notification))
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What its security association payload holds, or nothing."""
+        sa = next((p for p in self.message.payloads if isinstance(p, SecurityAssociation)), None)
+        return sa.proposals if sa else ()
+
+    @property
+    def vendor_ids(self) -> tuple[VendorId, ...]:
+        """Its vendor IDs, identified."""
+        return tuple(identify(p.body) for p in self.message.payloads if isinstance(p, VendorIdPayload))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Everything under one pair of cookies between two peers: phase 1 and what followed it.
+
+    id -- place in the order of first sight, from 1
+    initiator_spi, responder_spi -- eight octets; the responder's is None until it is seen
+    other_responder_spis -- cookies that the responder answered with beside `responder_spi`: it forgot the exchange
+        and began anew
+    roles_certain -- False where the capture starts in the middle and the roles are inferred
+    steps -- in the order of first sight
+    icmp_errors -- those that quote a message of this exchange
+    uncounted -- messages beyond the limit of what is kept
+    """
+
+    id: int
+    mode: Mode
+    initiator: Peer
+    responder: Peer
+    initiator_spi: bytes
+    responder_spi: bytes | None
+    other_responder_spis: tuple[bytes, ...]
+    roles_certain: bool
+    steps: tuple[Step, ...]
+    icmp_errors: tuple[IcmpError, ...] = ()
+    uncounted: int = 0
+
+    @property
+    def conversation(self) -> tuple[str, str]:
+        """The two peers, whoever began."""
+        first, second = sorted((self.initiator.address, self.responder.address))
+        return first, second
+
+    @property
+    def first_time(self) -> int:
+        """When its first message was seen."""
+        return min((step.first.time for step in self.steps), default=0)
+
+    @property
+    def last_time(self) -> int:
+        """When its last message was seen."""
+        return max((step.last.time for step in self.steps), default=0)
+
+    def peer(self, side: Side) -> Peer:
+        """The peer at that end."""
+        return self.initiator if side is Side.INITIATOR else self.responder
+
+    def named(self, name: str) -> tuple[Step, ...]:
+        """The steps of that name; several where its content changed from one sending to the next."""
+        return tuple(step for step in self.steps if step.name == name)
+
+    def numbered(self, number: int) -> tuple[Step, ...]:
+        """The steps at that place of Main or Aggressive Mode."""
+        return tuple(step for step in self.steps if step.number == number)
+
+    @property
+    def last_message(self) -> int | None:
+        """The highest Main or Aggressive Mode message that was seen; None when there was none."""
+        return max((step.number for step in self.steps if step.number), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepaliveFlow:
+    """The NAT keep-alives of one direction."""
+
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    packets: int
+    first_frame: Frame
+    last_frame: Frame
+    first_time: int
+    last_time: int

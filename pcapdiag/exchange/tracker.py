@@ -1,0 +1,454 @@
+"""Messages to exchanges: feed it what the capture yields, ask it for the exchanges. The only state in the program.
+
+An exchange is found by its cookies and its peers, because neither alone tells it: one initiator cookie can meet
+several responders, the responder's cookie comes only with message 2, and addresses and ports change when the
+exchange floats to UDP 4500 or when the capture point sees both sides of a NAT.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
+from pcapdiag.exchange.fragments import FragmentCollector, Piece, piece_of
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
+from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of, phase1_number, step_name
+from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
+from pcapdiag.ike.message import ZERO_SPI, Header, Message, parse, parse_header
+from pcapdiag.ike.nat_traversal import KEEPALIVE, strip_marker
+from pcapdiag.ike.payloads import DecodeError
+
+MAX_EXCHANGES = 100_000
+"""Exchanges that are kept; beyond it, those that were quiet longest make room, and are counted."""
+MAX_STEPS = 4_096
+"""Different messages kept in one exchange; more are counted."""
+MAX_SIGHTINGS = 256
+"""Transmissions kept of one message; more are counted."""
+MAX_ALIASES = 16
+"""Addresses kept for one end of an exchange."""
+
+
+@dataclass(slots=True)
+class TrackerCounts:
+    """What the tracker did with what it was fed, in messages, errors and exchanges."""
+
+    messages: int = 0
+    not_ike: int = 0
+    icmp_unmatched: int = 0
+    evicted_exchanges: int = 0
+    evicted_messages: int = 0
+
+
+@dataclass(slots=True)
+class _OpenStep:
+    """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
+
+    header: Header
+    message: Message
+    by_first: bool
+    sent: list[Sighting]
+    duplicates: list[Sighting] = field(default_factory=list)
+    uncounted: int = 0
+    missing: tuple[int, ...] = ()
+    cut_by_ip_loss: bool = False
+
+
+@dataclass(slots=True)
+class _Open:
+    """An exchange that is still being collected. The `first` end sent the first message that was seen."""
+
+    id: int
+    major: int
+    initiator_spi: bytes
+    first: tuple[str, int]
+    second: tuple[str, int]
+    first_side: Side | None = None
+    responder_spis: list[bytes] = field(default_factory=list)
+    first_addresses: dict[str, None] = field(default_factory=dict)
+    second_addresses: dict[str, None] = field(default_factory=dict)
+    steps: list[_OpenStep] = field(default_factory=list)
+    by_content: dict[tuple[bool, bytes], _OpenStep] = field(default_factory=dict)
+    fragments: FragmentCollector = field(default_factory=FragmentCollector)
+    assembled: tuple[bytes, _OpenStep] | None = None
+    icmp_errors: list[IcmpError] = field(default_factory=list)
+    uncounted: int = 0
+
+    def sent_by_first(self, datagram: Datagram) -> bool:
+        """Whether the end that sent the first message sent this one."""
+        if datagram.source in self.first_addresses:
+            if datagram.source not in self.second_addresses:
+                return True
+            # Both ends behind one address (a test on loopback, hairpin NAT): the ports tell.
+            return datagram.source_port == self.first[1]
+        if datagram.source in self.second_addresses:
+            return False
+        return datagram.destination not in self.first_addresses
+
+    def learn_addresses(self, datagram: Datagram, by_first: bool) -> None:
+        """Remember under which addresses the ends were seen."""
+        source, destination = (
+            (self.first_addresses, self.second_addresses) if by_first else (self.second_addresses, self.first_addresses)
+        )
+        for known, address in ((source, datagram.source), (destination, datagram.destination)):
+            if len(known) < MAX_ALIASES:
+                known.setdefault(address)
+
+
+class Tracker:
+    """Collects exchanges out of datagrams.
+
+    feed() takes what a capture yields; exchanges() gives what was found so far, oldest first, at any time.
+    `counts` says what was done with the input; `keepalives` which NAT keep-alives went by.
+    """
+
+    def __init__(self, max_exchanges: int = MAX_EXCHANGES) -> None:
+        self.counts = TrackerCounts()
+        self.keepalives: dict[tuple[str, int, str, int], KeepaliveFlow] = {}
+        self._max_exchanges = max_exchanges
+        self._next_id = 1
+        self._open: OrderedDict[int, _Open] = OrderedDict()
+        self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
+        self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
+        self._by_cookie: dict[tuple[int, bytes], list[_Open]] = {}
+
+    # -- feeding -------------------------------------------------------------------------------------------------
+
+    def feed(self, item: Datagram | IcmpError | FragmentLoss) -> None:
+        """Take in one item of a capture. Never raises on any octets."""
+        if isinstance(item, Datagram):
+            if item.payload == KEEPALIVE:
+                self._keepalive(item)
+            else:
+                self._datagram(item)
+        elif isinstance(item, IcmpError):
+            self._icmp_error(item)
+        else:
+            self._fragment_loss(item)
+
+    def _datagram(self, datagram: Datagram) -> None:
+        octets = _ike_octets(datagram.payload)
+        try:
+            message = parse(octets)
+        except DecodeError:
+            self.counts.not_ike += 1
+            return
+        self.counts.messages += 1
+        self._message(datagram, message, octets)
+
+    def _fragment_loss(self, loss: FragmentLoss) -> None:
+        """IP fragments of a message that never became whole: the first of them still tells which message it was."""
+        octets = _ike_octets(loss.payload)
+        try:
+            message = parse(octets)
+        except DecodeError:
+            return
+        if loss.source_port is None or loss.destination_port is None:
+            return
+        datagram = Datagram(
+            frame=loss.frames[-1],
+            time=loss.last_time,
+            source=loss.source,
+            source_port=loss.source_port,
+            destination=loss.destination,
+            destination_port=loss.destination_port,
+            payload=loss.payload,
+            length=len(loss.payload),
+            ttl=loss.ttl,
+            ip_id=loss.ip_id,
+            fragments=loss.frames,
+        )
+        self._message(datagram, message, octets, cut_by_ip_loss=True)
+
+    def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> None:
+        header = message.header
+        found = self._find(header, datagram, octets) or self._begin(header, datagram)
+        said = certain_sender(header)
+        if said is not None and found.first_side is not None:
+            by_first = said is found.first_side
+        else:
+            by_first = found.sent_by_first(datagram)
+            if said is not None:
+                found.first_side = said if by_first else said.other
+        found.learn_addresses(datagram, by_first)
+        self._bind(found, header, datagram)
+        sighting = sighting_of(datagram)
+        piece = piece_of(message)
+        if piece is None or cut_by_ip_loss:
+            self._sighted(found, by_first, message, octets, sighting, cut_by_ip_loss)
+        else:
+            self._fragment(found, by_first, message, piece, sighting)
+
+    def _sighted(
+        self,
+        found: _Open,
+        by_first: bool,
+        message: Message,
+        octets: bytes,
+        sighting: Sighting,
+        cut_by_ip_loss: bool = False,
+    ) -> _OpenStep | None:
+        """A message went by: a new one, a retransmission, or the same packet recorded twice."""
+        key = (by_first, octets)
+        step = found.by_content.get(key)
+        if step is None:
+            if len(found.steps) >= MAX_STEPS:
+                found.uncounted += 1
+                return None
+            step = _OpenStep(message.header, message, by_first, [sighting], cut_by_ip_loss=cut_by_ip_loss)
+            found.steps.append(step)
+            found.by_content[key] = step
+        elif len(step.sent) + len(step.duplicates) >= MAX_SIGHTINGS:
+            step.uncounted += 1
+        elif is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
+            step.duplicates.append(sighting)
+        else:
+            step.sent.append(sighting)
+        return step
+
+    def _fragment(self, found: _Open, by_first: bool, message: Message, piece: Piece, sighting: Sighting) -> None:
+        """A piece of a larger message (payload 132, SKF): it counts as sent when the last piece is there."""
+        previous = found.assembled
+        if previous is not None and piece.data in previous[0] and is_duplicate(sighting, previous[1].sent[-1:]):
+            previous[1].duplicates.append(sighting)
+            return
+        whole = found.fragments.add(by_first, message, piece, sighting)
+        if whole is None:
+            return
+        for transmission in whole.sightings:
+            step = self._sighted(found, by_first, whole.message, whole.octets, transmission)
+            if step is not None:
+                found.assembled = (whole.octets, step)
+
+    # -- finding the exchange ------------------------------------------------------------------------------------
+
+    def _find(self, header: Header, datagram: Datagram, octets: bytes) -> _Open | None:
+        major, cookie, answer = header.major, header.initiator_spi, header.responder_spi
+        found = self._by_spis.get((major, cookie, answer)) if answer != ZERO_SPI else None
+        found = found or self._by_pair.get((major, cookie, *_pair(datagram)))
+        if found is None:
+            for candidate in self._by_cookie.get((major, cookie), ()):
+                if _other_leg(candidate, datagram, octets) or _answers_elsewhere(candidate, header, datagram):
+                    found = candidate
+                    break
+        if found is not None:
+            self._open.move_to_end(found.id)
+        return found
+
+    def _begin(self, header: Header, datagram: Datagram) -> _Open:
+        found = _Open(
+            id=self._next_id,
+            major=header.major,
+            initiator_spi=header.initiator_spi,
+            first=(datagram.source, datagram.source_port),
+            second=(datagram.destination, datagram.destination_port),
+        )
+        found.first_addresses[datagram.source] = None
+        found.second_addresses[datagram.destination] = None
+        self._next_id += 1
+        self._open[found.id] = found
+        siblings = self._by_cookie.setdefault((header.major, header.initiator_spi), [])
+        # One cookie sent to thousands of addresses must not make the search for another leg long.
+        if len(siblings) < MAX_ALIASES:
+            siblings.append(found)
+        while len(self._open) > self._max_exchanges:
+            self._evict()
+        return found
+
+    def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
+        """Make the exchange findable under what this message adds to it."""
+        self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
+        answer = header.responder_spi
+        if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
+            found.responder_spis.append(answer)
+            self._by_spis[(found.major, found.initiator_spi, answer)] = found
+
+    def _evict(self) -> None:
+        """Forget the exchange that was quiet longest. It is counted, with its messages."""
+        _, gone = self._open.popitem(last=False)
+        self.counts.evicted_exchanges += 1
+        self.counts.evicted_messages += sum(len(s.sent) + len(s.duplicates) + s.uncounted for s in gone.steps)
+        for answer in gone.responder_spis:
+            self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
+        for one in gone.first_addresses:
+            for other in gone.second_addresses:
+                self._by_pair.pop((gone.major, gone.initiator_spi, min(one, other), max(one, other)), None)
+        key = (gone.major, gone.initiator_spi)
+        siblings = [o for o in self._by_cookie.get(key, ()) if o is not gone]
+        if siblings:
+            self._by_cookie[key] = siblings
+        else:
+            self._by_cookie.pop(key, None)
+
+    # -- what is not a message -----------------------------------------------------------------------------------
+
+    def _icmp_error(self, error: IcmpError) -> None:
+        """Attach an ICMP error to the exchange that it quotes: by cookies where they are quoted, else by address."""
+        quoted = error.quoted
+        found: _Open | None = None
+        try:
+            header = parse_header(_ike_octets(quoted.payload))
+            found = self._by_spis.get((header.major, header.initiator_spi, header.responder_spi))
+            found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
+        except DecodeError:
+            # A router may quote no more than the UDP header (RFC 792): the latest exchange of these two is meant.
+            ends = {quoted.source, quoted.destination}
+            for candidate in reversed(self._open.values()):
+                first, second = candidate.first_addresses, candidate.second_addresses
+                if any({one, other} == ends for one in first for other in second):
+                    found = candidate
+                    break
+        if found is None:
+            self.counts.icmp_unmatched += 1
+        elif len(found.icmp_errors) < MAX_SIGHTINGS:
+            found.icmp_errors.append(error)
+        else:
+            found.uncounted += 1
+
+    def _keepalive(self, datagram: Datagram) -> None:
+        key = (datagram.source, datagram.source_port, datagram.destination, datagram.destination_port)
+        known = self.keepalives.get(key)
+        if known is None and len(self.keepalives) >= MAX_EXCHANGES:
+            return
+        self.keepalives[key] = KeepaliveFlow(
+            *key,
+            packets=known.packets + 1 if known else 1,
+            first_frame=known.first_frame if known else datagram.frame,
+            last_frame=datagram.frame,
+            first_time=known.first_time if known else datagram.time,
+            last_time=datagram.time,
+        )
+
+    # -- the result ----------------------------------------------------------------------------------------------
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """What was found so far, in the order of first sight."""
+        for found in sorted(self._open.values(), key=lambda o: o.id):
+            yield _build(found)
+
+
+def _ike_octets(payload: bytes) -> bytes:
+    """The message within a UDP payload, whatever the port: the marker goes where four zero octets lead.
+
+    A cookie that begins with four zero octets, on port 500, would be taken for a marker: the length field tells.
+    """
+    octets, marked = strip_marker(payload)
+    if marked and len(payload) >= 28 and int.from_bytes(payload[24:28], "big") == len(payload):
+        return payload
+    return octets if marked else payload
+
+
+def _pair(datagram: Datagram) -> tuple[str, str]:
+    source, destination = datagram.source, datagram.destination
+    return (source, destination) if source <= destination else (destination, source)
+
+
+def _other_leg(candidate: _Open, datagram: Datagram, octets: bytes) -> bool:
+    """Whether this is the same packet on the other side of a NAT: same octets, one address kept, no time between."""
+    for by_first in (True, False):
+        step = candidate.by_content.get((by_first, octets))
+        if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
+            continue
+        last = step.sent[-1]
+        if last.source == datagram.source or last.destination == datagram.destination:
+            return True
+    return False
+
+
+def _answers_elsewhere(candidate: _Open, header: Header, datagram: Datagram) -> bool:
+    """Whether this is the first answer to a message 1 although the addresses differ.
+
+    The responder answers from another address than the initiator wrote to, or the capture point has the initiator's
+    message 1 only from before a NAT and the answer from behind it.
+    """
+    if header.responder_spi == ZERO_SPI or candidate.responder_spis:
+        return False
+    return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
+
+
+# --- from what was collected to the records --------------------------------------------------------------------
+
+
+def _build(found: _Open) -> Exchange:
+    steps = sorted(_with_incomplete(found), key=lambda s: s.sent[0].time)
+    certain = found.first_side is not None
+    first_side = found.first_side or infer_first_sender([(s.by_first, s.header) for s in steps])
+    built = tuple(_build_steps(steps, first_side))
+    initiator_first = first_side is Side.INITIATOR
+    addresses = (found.first_addresses, found.second_addresses)
+    ends = (found.first, found.second)
+    initiator, responder = (0, 1) if initiator_first else (1, 0)
+    modes = [mode_of(s.header) for s in steps]
+    chosen = _chosen_responder_spi(found, built)
+    return Exchange(
+        id=found.id,
+        mode=next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN),
+        initiator=_peer(ends[initiator], addresses[initiator], built, Side.INITIATOR),
+        responder=_peer(ends[responder], addresses[responder], built, Side.RESPONDER),
+        initiator_spi=found.initiator_spi,
+        responder_spi=chosen,
+        other_responder_spis=tuple(s for s in found.responder_spis if s != chosen),
+        roles_certain=certain,
+        steps=built,
+        icmp_errors=tuple(found.icmp_errors),
+        uncounted=found.uncounted + found.fragments.dropped,
+    )
+
+
+def _chosen_responder_spi(found: _Open, steps: tuple[Step, ...]) -> bytes | None:
+    """The cookie that the initiator went on with; the first one while it has not said."""
+    for step in steps:
+        if step.sender is Side.INITIATOR and step.message.header.responder_spi != ZERO_SPI:
+            return step.message.header.responder_spi
+    return found.responder_spis[0] if found.responder_spis else None
+
+
+def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
+    starters: dict[int, bool] = {}
+    counted: dict[tuple[int, bool], int] = {}
+    for step in steps:
+        sender = first_side if step.by_first else first_side.other
+        message_id = step.header.message_id
+        starter = starters.setdefault(message_id, step.by_first)
+        nth = counted.get((message_id, step.by_first), 0)
+        counted[(message_id, step.by_first)] = nth + 1
+        place = 2 * nth + (0 if starter == step.by_first else 1)
+        yield Step(
+            name=step_name(step.header, sender, place),
+            number=phase1_number(step.header, sender),
+            sender=sender,
+            message=step.message,
+            sent=tuple(step.sent),
+            duplicates=tuple(step.duplicates),
+            uncounted=step.uncounted,
+            missing=step.missing,
+            cut_by_ip_loss=step.cut_by_ip_loss,
+        )
+
+
+def _with_incomplete(found: _Open) -> list[_OpenStep]:
+    """The steps, and the messages of which only some IKE fragments came.
+
+    Where another transmission of the same message was whole, the incomplete one counts as sent again.
+    """
+    steps = list(found.steps)
+    for rest in found.fragments.incomplete():
+        whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
+        if whole is not None:
+            sent = sorted([*whole.sent, *rest.sightings], key=lambda s: s.time)
+            steps[steps.index(whole)] = replace(whole, sent=sent)
+        else:
+            header = rest.message.header
+            step = _OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)
+            steps.append(step)
+    return steps
+
+
+def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
+    names: dict[str, None] = {}
+    for step in steps:
+        if step.sender is side:
+            for vendor_id in step.vendor_ids:
+                if vendor_id.vendor:
+                    version = f" {vendor_id.version}" if vendor_id.version else ""
+                    names.setdefault(f"{vendor_id.vendor}{version}")
+    return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]))

@@ -1,0 +1,151 @@
+"""The ISAKMP header and the chain of payloads (RFC 2408 §3.1, §3.2; RFC 7296 §3.1, §3.2).
+
+                         1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +- initiator cookie (SPI), eight octets -----------------------+
+    +- responder cookie (SPI), eight octets; zero in message 1 ----+
+    | next payload  | major | minor | exchange type |     flags     |
+    | message ID                                                    |
+    | length, header included                                       |
+
+What real senders do beside the RFCs: bytes after the declared length, a length of zero, payload numbers of drafts,
+a minor version that is not zero. All of that gives a message whose `problem` says what is wrong with it.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from pcapdiag.ike.payloads import DecodeError, Payload, decode, decode_encrypted
+from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
+
+HEADER_LENGTH = 28
+ZERO_SPI = bytes(8)
+_HEADER = struct.Struct("!8s8sBBBBII")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The ISAKMP header.
+
+    initiator_spi, responder_spi -- eight octets each: cookies in IKEv1, SPIs in IKEv2
+    version -- the octet as sent: 0x10 for IKEv1, 0x20 for IKEv2
+    length -- octets that the sender declares, the header's 28 included
+    """
+
+    initiator_spi: bytes
+    responder_spi: bytes
+    next_payload: int
+    version: int
+    exchange_type: int
+    flags: int
+    message_id: int
+    length: int
+
+    @property
+    def major(self) -> int:
+        """The major version."""
+        return self.version >> 4
+
+    @property
+    def encrypted(self) -> bool:
+        """IKEv1: the flag that says so. IKEv2: the message begins with an encrypted payload."""
+        if self.major == 2:
+            return self.next_payload in (PayloadType.SK, PayloadType.SKF)
+        return bool(self.flags & HeaderFlag.ENCRYPTION)
+
+    @property
+    def response(self) -> bool:
+        """IKEv2: this is a response (RFC 7296 §3.1)."""
+        return self.major == 2 and bool(self.flags & HeaderFlag.RESPONSE)
+
+    @property
+    def from_initiator(self) -> bool:
+        """IKEv2: sent by the original initiator of the IKE SA (RFC 7296 §3.1)."""
+        return self.major == 2 and bool(self.flags & HeaderFlag.INITIATOR)
+
+    @property
+    def exchange(self) -> ExchangeType:
+        """The exchange type as the registry names it."""
+        return ExchangeType(self.exchange_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One IKE message.
+
+    payloads -- in the order of the chain; empty where IKEv1 encrypted them
+    ciphertext -- what follows the header of an encrypted IKEv1 message, else b""
+    available -- octets of the message that the capture holds
+    trailing -- octets behind the declared length
+    problem -- the first thing that is wrong with its structure, or None
+    """
+
+    header: Header
+    payloads: tuple[Payload, ...]
+    ciphertext: bytes
+    available: int
+    trailing: int
+    problem: str | None
+
+    @property
+    def cut(self) -> bool:
+        """Octets that the header declares are not in the capture."""
+        return self.available < self.header.length
+
+
+def parse_header(data: bytes) -> Header:
+    """The header alone. Raises DecodeError when fewer than 28 octets are there."""
+    if len(data) < HEADER_LENGTH:
+        raise DecodeError(f"{len(data)} octets, an ISAKMP header has {HEADER_LENGTH}")
+    return Header(*_HEADER.unpack_from(data))
+
+
+def parse(data: bytes) -> Message:
+    """A message from the octets behind the UDP header (and behind the marker of RFC 3948).
+
+    Raises DecodeError when there is no header, or when the version is neither 1 nor 2; any other octets give a
+    message, with `problem` set where the structure does not hold.
+    """
+    header = parse_header(data)
+    if header.major not in (1, 2):
+        raise DecodeError(f"version {header.major}.{header.version & 15}, neither IKEv1 nor IKEv2")
+    problem = None
+    if header.length < HEADER_LENGTH:
+        problem = f"declares a length of {header.length}, the header alone has {HEADER_LENGTH}"
+    # A length that cannot be right says nothing about the payloads, which mostly are as they should be.
+    end = len(data) if problem else min(header.length, len(data))
+    trailing = len(data) - end
+    if header.major == 1 and header.encrypted:
+        return Message(header, (), data[HEADER_LENGTH:end], end, trailing, problem)
+    payloads, chain_problem = _chain(data[:end], header)
+    return Message(header, payloads, b"", end, trailing, problem or chain_problem)
+
+
+def _chain(data: bytes, header: Header) -> tuple[tuple[Payload, ...], str | None]:
+    """The payloads, and what stopped the reading before the chain ended."""
+    payloads: list[Payload] = []
+    kind = header.next_payload
+    at = HEADER_LENGTH
+    major = header.major
+    while kind:
+        left = len(data) - at
+        payload_type = PayloadType(kind)
+        if left < 4:
+            return tuple(payloads), f"{payload_type.label} payload announced, {left} octets are left"
+        following, length = data[at], (data[at + 2] << 8) | data[at + 3]
+        if length < 4:
+            return tuple(payloads), f"{payload_type.label} payload declares {length} octets, 4 are the least"
+        body = data[at + 4 : at + length]
+        if length > left:
+            problem = f"{payload_type.label} payload declares {length} octets, {left} are left"
+            payloads.append(Payload(type=payload_type, body=body, problem=problem))
+            return tuple(payloads), problem
+        if payload_type in (PayloadType.SK, PayloadType.SKF):
+            # The next payload field of SK names what is inside; SK is always the last (RFC 7296 §3.14).
+            payloads.append(decode_encrypted(payload_type, body, PayloadType(following)))
+            return tuple(payloads), None
+        payloads.append(decode(payload_type, body, major))
+        kind = following
+        at += length
+    broken = next((p for p in payloads if p.problem), None)
+    return tuple(payloads), f"{broken.type.label} payload: {broken.problem}" if broken else None

@@ -1,0 +1,46 @@
+"""NAT traversal: the marker of RFC 3948 and the hashes of RFC 3947 §3.2 and RFC 7296 §2.23."""
+
+import hashlib
+import ipaddress
+
+from pcapdiag.ike.registry import HashAlgorithm
+
+NON_ESP_MARKER = bytes(4)
+"""Stands before IKE on port 4500, where ESP would have its SPI (RFC 3948 §2.2)."""
+
+KEEPALIVE = b"\xff"
+"""The whole payload of a NAT keep-alive (RFC 3948 §2.3)."""
+
+_HASHES = {
+    HashAlgorithm.MD5: "md5",
+    HashAlgorithm.SHA1: "sha1",
+    HashAlgorithm.SHA2_256: "sha256",
+    HashAlgorithm.SHA2_384: "sha384",
+    HashAlgorithm.SHA2_512: "sha512",
+}
+
+
+def strip_marker(payload: bytes) -> tuple[bytes, bool]:
+    """The UDP payload without the non-ESP marker, and whether it was there.
+
+    A cookie may not begin with a zero word by chance alone: the marker is taken off when four zero octets lead,
+    which an initiator cookie begins with once in four thousand million exchanges.
+    """
+    if payload.startswith(NON_ESP_MARKER):
+        return payload[4:], True
+    return payload, False
+
+
+def nat_detection_hash(
+    algorithm: HashAlgorithm, initiator_cookie: bytes, responder_cookie: bytes, address: str, port: int
+) -> bytes | None:
+    """HASH(CKY-I | CKY-R | IP | Port) of RFC 3947 §3.2; None for a hash that is not at hand (Tiger).
+
+    `address` is text, `port` an integer; the hash is the negotiated one. IKEv2 uses SHA-1 always.
+    """
+    name = _HASHES.get(algorithm)
+    if name is None:
+        return None
+    octets = ipaddress.ip_address(address).packed
+    data = initiator_cookie + responder_cookie + octets + port.to_bytes(2, "big")
+    return hashlib.new(name, data, usedforsecurity=False).digest()

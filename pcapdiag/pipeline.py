@@ -1,0 +1,108 @@
+"""The pipeline: captures in, a report out. The same for a file, a live interface and a notebook.
+
+capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchange──▶ diagnosis ──Diagnosis──▶ Report
+"""
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from pcapdiag.capture.datagram import CaptureError, CaptureSummary
+from pcapdiag.capture.savefile import Savefile
+from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose
+from pcapdiag.exchange.model import KeepaliveFlow
+from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReport:
+    """One capture: what it held, and how much of it was IKE.
+
+    summary.datagrams = ike_messages + not_ike.
+    """
+
+    summary: CaptureSummary
+    ike_messages: int
+    not_ike: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `analyze` found.
+
+    captures -- those that were read, in order; errors -- one line for each that could not be
+    exchanges -- with their diagnosis; the first thing said of two peers is how it ended between them
+    keepalives -- NAT keep-alives by direction; counts -- what was dropped or evicted on the way
+    """
+
+    captures: tuple[CaptureReport, ...]
+    errors: tuple[str, ...]
+    exchanges: tuple[Diagnosis, ...]
+    keepalives: tuple[KeepaliveFlow, ...]
+    counts: TrackerCounts
+
+    @property
+    def ike_messages(self) -> int:
+        """IKE messages in all captures."""
+        return sum(c.ike_messages for c in self.captures)
+
+    @property
+    def all_completed(self) -> bool:
+        """Whether every exchange completed."""
+        return all_well(self.exchanges)
+
+
+def analyze(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    ports: Collection[int] = (),
+    peer: str | None = None,
+    spi: str | None = None,
+    max_exchanges: int = MAX_EXCHANGES,
+) -> Report:
+    """Read captures and diagnose every IKE exchange in them.
+
+    paths -- one savefile or several (pcap or pcapng, compressed or not); "-" is standard input
+    ports -- UDP ports where IKE is spoken, beside 500 and 4500
+    peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
+
+    Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
+    """
+    one = isinstance(paths, str | os.PathLike)
+    names: Sequence[str | os.PathLike[str]] = [paths] if one else list(paths)  # type: ignore[list-item,arg-type]
+    tracker = Tracker(max_exchanges)
+    captures: list[CaptureReport] = []
+    errors: list[str] = []
+    for path in names:
+        before = (tracker.counts.messages, tracker.counts.not_ike)
+        savefile = Savefile(path, capture=len(captures), ports=ports)
+        try:
+            for item in savefile:
+                tracker.feed(item)
+        except CaptureError as error:
+            errors.append(str(error))
+            continue
+        counts = tracker.counts
+        captures.append(CaptureReport(savefile.summary(), counts.messages - before[0], counts.not_ike - before[1]))
+    if errors and not captures:
+        raise CaptureError("\n".join(errors))
+    ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
+    diagnoses = diagnose(list(tracker.exchanges()), max(ends, default=0))
+    return Report(
+        captures=tuple(captures),
+        errors=tuple(errors),
+        exchanges=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
+        keepalives=tuple(tracker.keepalives.values()),
+        counts=tracker.counts,
+    )
+
+
+def _wanted(diagnosis: Diagnosis, peer: str | None, spi: str | None) -> bool:
+    exchange = diagnosis.exchange
+    ends = (exchange.initiator, exchange.responder)
+    if peer is not None and all(peer != end.address and peer not in end.aliases for end in ends):
+        return False
+    if spi is None:
+        return True
+    cookies = (exchange.initiator_spi, exchange.responder_spi or b"")
+    return any(cookie.hex().startswith(spi.lower()) for cookie in cookies)

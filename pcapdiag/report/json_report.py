@@ -1,0 +1,195 @@
+"""The JSON report. A contract: fields are added, never renamed.
+
+Times are Unix seconds as decimal numbers with nine places, so that no digit of the capture's own resolution is lost;
+frame numbers are those of Wireshark for that file.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.exchange.model import Peer, Step
+from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.pipeline import CaptureReport, Report
+from pcapdiag.report.wording import transform_text
+
+SCHEMA_VERSION = 1
+
+Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json"]
+
+
+def render(report: Report) -> str:
+    """The whole report as one JSON document, with a newline at its end."""
+    return _dump(report_object(report)) + "\n"
+
+
+def report_object(report: Report) -> dict[str, Json]:
+    """The report as plain objects; times are Decimal."""
+    several = len(report.captures) > 1
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "captures": [_capture(c) for c in report.captures],
+        "errors": list(report.errors),
+        "dropped": {
+            "evicted_exchanges": report.counts.evicted_exchanges,
+            "evicted_messages": report.counts.evicted_messages,
+            "icmp_errors_unmatched": report.counts.icmp_unmatched,
+        },
+        "exchanges": [_exchange(d, several) for d in report.exchanges],
+    }
+
+
+def _capture(capture: CaptureReport) -> dict[str, Json]:
+    s = capture.summary
+    return {
+        "path": s.path,
+        "format": s.format,
+        "frames": s.frames,
+        "ike_messages": capture.ike_messages,
+        "not_ike": capture.not_ike,
+        "icmp_errors": s.icmp_errors,
+        "ip_fragments": s.ip_fragments,
+        "nat_keepalives": s.nat_keepalives,
+        "esp": s.esp,
+        "other": s.other,
+        "unreadable": s.unreadable,
+        "snapped": s.snapped,
+        "first_time": _time(s.first_time),
+        "last_time": _time(s.last_time),
+        "truncated": s.truncated,
+        "warnings": list(s.warnings),
+        "protocols": dict(s.protocols),
+    }
+
+
+def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
+    e, stop = diagnosis.exchange, diagnosis.stop
+    return {
+        "id": e.id,
+        "conversation": " ".join(e.conversation),
+        "mode": e.mode.value,
+        "initiator": _peer(e.initiator),
+        "responder": _peer(e.responder),
+        "roles_certain": e.roles_certain,
+        "initiator_spi": e.initiator_spi.hex(),
+        "responder_spi": e.responder_spi.hex() if e.responder_spi else None,
+        "other_responder_spis": [s.hex() for s in e.other_responder_spis],
+        "outcome": stop.outcome.value,
+        "outcome_alone": (stop.before or stop.outcome).value,
+        "superseded_by": stop.superseded_by,
+        "last_message": e.last_message,
+        "missing": stop.missing,
+        "waits_for": stop.waits_for.value if stop.waits_for else None,
+        "refused_by": stop.refused_by.value if stop.refused_by else None,
+        "reason": stop.reason,
+        "reason_frames": _frames(stop.frames),
+        "first_time": _time(e.first_time),
+        "last_time": _time(e.last_time),
+        "initiator_state": list(stop.initiator_state),
+        "responder_state": list(stop.responder_state),
+        "offered": [_proposal(p) for p in diagnosis.offered],
+        "chosen": _transform(diagnosis.chosen) if diagnosis.chosen else None,
+        "messages": [_message(s, several) for s in e.steps],
+        "uncounted": e.uncounted,
+        "icmp_errors": [
+            {"frame": i.frame.number, "from": i.source, "version": i.version, "type": i.type, "code": i.code}
+            for i in e.icmp_errors
+        ],
+        "evidence": [],
+        "causes": [],
+        "phase2": [
+            {
+                "message_id": p.message_id,
+                "outcome": p.outcome.value,
+                "began_by": p.began_by.value,
+                "last_message": p.last_message,
+                "reason": p.reason,
+                "frames": _frames(p.frames),
+            }
+            for p in diagnosis.phase2
+        ],
+    }
+
+
+def _peer(peer: Peer) -> dict[str, Json]:
+    return {
+        "address": peer.address,
+        "port": peer.port,
+        "vendors": list(peer.vendors),
+        "aliases": list(peer.aliases),
+    }
+
+
+def _message(step: Step, several: bool) -> dict[str, Json]:
+    header = step.message.header
+    found: dict[str, Json] = {
+        "name": step.name,
+        "from": step.sender.value,
+        "frames": _frames(step.frames),
+        "time": _time(step.first.time),
+        "times": [_time(t) for t in step.times],
+        "source": step.first.source,
+        "source_port": step.first.source_port,
+        "destination": step.first.destination,
+        "destination_port": step.first.destination_port,
+        "exchange_type": header.exchange_type,
+        "message_id": header.message_id,
+        "flags": header.flags,
+        "length": header.length,
+        "payloads": [p.type.label for p in step.message.payloads],
+        "encrypted": step.encrypted,
+        "notifies": [n.notify_type.name for n in step.notifications],
+        "vendor_ids": [v.name for v in step.vendor_ids],
+        "retransmissions": len(step.sent) - 1 + step.uncounted,
+        "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames),
+        "missing_fragments": list(step.missing),
+        "whole": step.whole,
+        "problem": step.message.problem,
+    }
+    if several:
+        found["captures"] = [f.capture for f in step.frames]
+    return found
+
+
+def _proposal(proposal: Proposal) -> dict[str, Json]:
+    return {
+        "number": proposal.number,
+        "protocol": proposal.protocol.label,
+        "transforms": [_transform(t) for t in proposal.transforms],
+    }
+
+
+def _transform(transform: Transform) -> dict[str, Json]:
+    return {
+        "number": transform.number,
+        "type": transform.kind.label if transform.kind is not None else None,
+        "id": int(transform.id),
+        "text": transform_text(transform),
+        "attributes": {a.type.name: a.text for a in transform.attributes},
+    }
+
+
+def _frames(frames: Iterable[Frame]) -> list[Json]:
+    return [f.number for f in frames]
+
+
+def _time(nanoseconds: int | None) -> Decimal | None:
+    return None if nanoseconds is None else Decimal(nanoseconds).scaleb(-9)
+
+
+def _dump(value: Json, indent: str = "") -> str:
+    """JSON with numbers as they are: the standard encoder has no decimal numbers and would round the times."""
+    if isinstance(value, Decimal):
+        return f"{value:.9f}"
+    if isinstance(value, Mapping):
+        inner = indent + "  "
+        rows = [f"{inner}{json.dumps(k)}: {_dump(v, inner)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}" if rows else "{}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if all(not isinstance(v, Mapping) for v in value):
+            return "[" + ", ".join(_dump(v) for v in value) + "]"
+        inner = indent + "  "
+        return "[\n" + ",\n".join(inner + _dump(v, inner) for v in value) + f"\n{indent}]"
+    return json.dumps(value)

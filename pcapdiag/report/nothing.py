@@ -1,0 +1,31 @@
+"""What to say when a capture holds no IKE: what it does hold, and what that means."""
+
+from collections.abc import Iterator
+
+from pcapdiag.pipeline import Report
+
+
+def nothing_found(report: Report, peer: str | None, spi: str | None) -> Iterator[str]:
+    """One line a capture, then what that leaves open."""
+    for capture in report.captures:
+        s = capture.summary
+        held = [f"{count} {name}" for name, count in s.protocols.items()]
+        rest = [
+            (s.esp, "ESP"),
+            (s.nat_keepalives, "NAT keep-alives"),
+            (s.ip_fragments, "IP fragments"),
+            (s.icmp_errors, "ICMP errors that quote IKE"),
+            (capture.not_ike, "datagrams on IKE ports without IKE in them"),
+            (s.unreadable, "unreadable"),
+        ]
+        held += [f"{count} {name}" for count, name in rest if count]
+        what = ", ".join(held) if s.frames else "no frames at all"
+        if peer is None and spi is None:
+            yield f"{s.path}: no IKE in {s.frames} frames; there is: {what}"
+        else:
+            yield f"{s.path}: no exchange that was asked for; {capture.ike_messages} IKE messages of others"
+    if peer is None and spi is None:
+        yield (
+            "No IKE at this capture point: either nothing tries to bring the tunnel up, or its packets go another "
+            "way or are dropped before this point."
+        )

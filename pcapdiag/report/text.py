@@ -1,0 +1,322 @@
+"""The report for a terminal: 80 columns or more, readable without colour.
+
+One block an exchange: what happened in one line that can go into a ticket, then the ladder with the frames.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from click import style
+
+from pcapdiag.diagnosis.stop import Outcome, Stop
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
+from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.pipeline import CaptureReport, Report
+from pcapdiag.report.wording import (
+    MODE_NAMES,
+    frame_list,
+    instant,
+    payload_summary,
+    proposal_lines,
+    safe,
+    seconds,
+    transform_text,
+)
+
+MIN_WIDTH = 80
+MAX_WIDTH = 110
+_COLOURS = {
+    Outcome.COMPLETED: "green",
+    Outcome.STALLED: "red",
+    Outcome.REJECTED: "red",
+    Outcome.SUPERSEDED: "yellow",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.PARTIAL: "cyan",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line)."""
+
+    width: int = MIN_WIDTH
+    colour: bool = False
+    detail: int = 0
+
+    def paint(self, text: str, **how: object) -> str:
+        """The text in colour, where colour is wanted."""
+        return style(text, **how) if self.colour else text  # type: ignore[arg-type]
+
+
+def render(report: Report, layout: Layout) -> str:
+    """The whole report."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(report, layout))
+
+
+def _lines(report: Report, layout: Layout) -> Iterator[str]:
+    if layout.detail < 0:
+        for group in _groups(report.exchanges):
+            yield headline(group[0]) + (f" ({len(group)} times)" if len(group) > 1 else "")
+        return
+    for number, capture in enumerate(report.captures, 1):
+        prefix = f"{number}: " if len(report.captures) > 1 else ""
+        yield from _wrapped(prefix + _capture_line(capture), layout)
+    yield from _losses(report, layout)
+    groups = _groups(report.exchanges)
+    for group in groups:
+        yield ""
+        yield from _exchange(group, report, layout)
+    if len(groups) > 1:
+        yield ""
+        yield from _summary(report, layout)
+
+
+def _capture_line(capture: CaptureReport) -> str:
+    s = capture.summary
+    span = ""
+    if s.first_time is not None and s.last_time is not None:
+        span = f" in {seconds(s.last_time - s.first_time)} from {instant(s.first_time)}"
+    counts = [
+        (capture.ike_messages, "IKE"),
+        (capture.not_ike, "on IKE ports without IKE in them"),
+        (s.icmp_errors, "ICMP errors that quote IKE"),
+        (s.ip_fragments, "IP fragments"),
+        (s.nat_keepalives, "NAT keep-alives"),
+        (s.esp, "ESP"),
+        (s.other, "other"),
+        (s.unreadable, "unreadable"),
+    ]
+    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
+    cut = "; the file is cut or damaged" if s.truncated else ""
+    snapped = f"; {s.snapped} frames only captured in part" if s.snapped else ""
+    return f"{safe(s.path)}: {s.frames} frames{span}: {parts or 'nothing'}{snapped}{cut}"
+
+
+def _losses(report: Report, layout: Layout) -> Iterator[str]:
+    counts = report.counts
+    if counts.evicted_exchanges:
+        yield from _wrapped(
+            f"More exchanges than are kept at once: {counts.evicted_exchanges} that were quiet longest, with "
+            f"{counts.evicted_messages} messages, were dropped and are not in this report.",
+            layout,
+        )
+    if counts.icmp_unmatched:
+        yield from _wrapped(f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture.", layout)
+
+
+# --- one line --------------------------------------------------------------------------------------------------
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The exchange in one line that can be pasted into a ticket."""
+    e, stop = diagnosis.exchange, diagnosis.stop
+    mode = MODE_NAMES[e.mode]
+    where = f" after {_stopped_after(e)}" if stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL) else ""
+    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {states(stop)}"
+
+
+def states(stop: Stop) -> str:
+    """The states of both ends in words."""
+    parts = []
+    for name, found in (("initiator", stop.initiator_state), ("responder", stop.responder_state)):
+        if found:
+            parts.append(f"{name} {' or '.join(found)}")
+    if not parts and stop.missing:
+        parts.append(f"{stop.missing} is missing")
+    return ", ".join(parts) or stop.reason.rstrip(".")
+
+
+def _stopped_after(exchange: Exchange) -> str:
+    last = exchange.last_message
+    if last is not None and exchange.mode in (Mode.MAIN, Mode.AGGRESSIVE):
+        return f"{'MM' if exchange.mode is Mode.MAIN else 'AM'}{last}"
+    return exchange.steps[-1].name
+
+
+# --- one exchange ----------------------------------------------------------------------------------------------
+
+
+def _exchange(group: Sequence[Diagnosis], report: Report, layout: Layout) -> Iterator[str]:
+    diagnosis = group[0]
+    e, stop = diagnosis.exchange, diagnosis.stop
+    title = f" Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} "
+    yield layout.paint("━━" + title + "━" * max(0, layout.width - 2 - len(title)), bold=True)
+    verdict = stop.outcome.value.upper()
+    first = layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True)
+    text = f"{states(stop)}. {stop.reason}" if stop.initiator_state or stop.responder_state else stop.reason
+    shown = f"{verdict}: {text[0].upper()}{text[1:]} ({frame_list(stop.frames)})"
+    lines = list(_wrapped(shown, layout))
+    yield lines[0].replace(verdict, first, 1)
+    yield from lines[1:]
+    if len(group) > 1:
+        yield from _wrapped(_again(group), layout)
+    yield ""
+    yield from _facts(diagnosis, layout)
+    yield ""
+    yield from _ladder(e, stop, layout)
+    yield from _after_phase1(diagnosis, layout)
+
+
+def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    e = diagnosis.exchange
+    answer = e.responder_spi.hex() if e.responder_spi else "none seen"
+    yield f"  cookies    {e.initiator_spi.hex()} → {answer}"
+    if e.other_responder_spis:
+        others = ", ".join(s.hex() for s in e.other_responder_spis)
+        yield from _wrapped(f"  the responder also answered with {others}", layout, 13)
+    for name, peer in (("initiator", e.initiator), ("responder", e.responder)):
+        yield from _wrapped(f"  {name}  {_peer(peer)}", layout, 13)
+    if not e.roles_certain:
+        yield from _wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
+    if diagnosis.chosen is not None:
+        yield from _wrapped(f"  chosen     {transform_text(diagnosis.chosen)}", layout, 13)
+    if diagnosis.offered and (diagnosis.chosen is None or layout.detail > 0):
+        lines = proposal_lines(diagnosis.offered)
+        for number, line in enumerate(lines[: None if layout.detail > 0 else 6]):
+            yield from _wrapped(f"  {'offered' if number == 0 else '':9}  {line}", layout, 13)
+        if layout.detail <= 0 and len(lines) > 6:
+            yield f"             and {len(lines) - 6} more (-v shows all)"
+
+
+def _peer(peer: Peer) -> str:
+    also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
+    vendors = f"  {safe(', '.join(peer.vendors))}" if peer.vendors else ""
+    return f"{peer.address}{also}{vendors}"
+
+
+def _again(group: Sequence[Diagnosis]) -> str:
+    rest = group[1:]
+    first, last = group[0].exchange, group[-1].exchange
+    gaps = sorted(b.exchange.first_time - a.exchange.first_time for a, b in zip(group, rest, strict=False))
+    middle = gaps[len(gaps) // 2]
+    return (
+        f"The same {len(rest)} times more (exchanges {rest[0].exchange.id}–{last.id}), every {seconds(middle)} in the "
+        f"middle, the last from {seconds(last.first_time - first.first_time)} after the first began."
+    )
+
+
+# --- the ladder ------------------------------------------------------------------------------------------------
+
+
+def _ladder(exchange: Exchange, stop: Stop, layout: Layout) -> Iterator[str]:
+    shown = [s for s in exchange.steps if _on_ladder(s)] if layout.detail <= 0 else list(exchange.steps)
+    start = exchange.first_time
+    width = layout.width - 37
+    left, right = exchange.initiator.address, exchange.responder.address
+    yield layout.paint(
+        f"  {'frame':>7}  {'time':>11}   {left}{right:>{max(1, layout.width - 25 - len(left))}}", dim=True
+    )
+    for step in shown:
+        yield _rung(step, start, width, layout)
+        yield from _repeats(step, layout)
+    if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
+        text = f"{stop.missing} from the {stop.waits_for} was not seen"
+        yield layout.paint(f"  {'':>7}  {'':>11}   ✗ {text}", fg=_COLOURS[stop.outcome])
+    for error in exchange.icmp_errors[:3]:
+        text = f"ICMP type {error.type} code {error.code} from {error.source}"
+        yield f"  {error.frame.number:>7}  {_offset(error.time - start):>11}   ! {text}"
+    if len(exchange.icmp_errors) > 3:
+        yield f"  {'':>7}  {'':>11}   ! and {len(exchange.icmp_errors) - 3} more such errors"
+
+
+def _on_ladder(step: Step) -> bool:
+    """Phase 1, and what is read as its answer; the rest is summed up behind the ladder."""
+    later = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2)
+    return step.exchange_type not in later
+
+
+def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
+    label = f"{step.name} {payload_summary(step)}"
+    if not step.whole:
+        pieces = f"fragments missing: {', '.join(map(str, step.missing))}" if step.missing else "IP fragments missing"
+        label += f" ({pieces})"
+    label = label if len(label) <= width - 6 else label[: width - 7] + "…"
+    to_right = step.sender is Side.INITIATOR
+    sight = step.first
+    near, far = (sight.source_port, sight.destination_port) if to_right else (sight.destination_port, sight.source_port)
+    line = f"─ {label} ".ljust(width - 1, "─") + "▶" if to_right else "◀" + f" {label} ─".rjust(width - 1, "─")
+    return (
+        f"  {sight.frame.number:>7}  {_offset(sight.time - start):>11}  {near:>5} "
+        f"{layout.paint(line, fg='cyan' if to_right else 'magenta')} {far}"
+    )
+
+
+def _repeats(step: Step, layout: Layout) -> Iterator[str]:
+    indent = " " * 23
+    repeats = step.sent[1:]
+    if repeats:
+        offsets = ", ".join(_offset(s.time - step.first.time) for s in repeats[:6])
+        more = f" and {len(repeats) - 6 + step.uncounted} more" if len(repeats) > 6 or step.uncounted else ""
+        frames = frame_list(f for s in repeats for f in s.frames)
+        text = f"sent again {len(repeats) + step.uncounted}×: {offsets}{more} ({frames})"
+        yield from textwrap.wrap(text, layout.width, initial_indent=indent, subsequent_indent=indent)
+    if step.duplicates and layout.detail > 0:
+        frames = frame_list(f for s in step.duplicates for f in s.frames)
+        yield f"{indent}recorded twice ({frames})"
+
+
+def _offset(nanoseconds: int) -> str:
+    if nanoseconds == 0:
+        return "0"
+    value = nanoseconds / 1e9
+    return f"{value:+.6f}" if abs(value) < 1 else f"{value:+.3f}" if abs(value) < 1000 else f"{value:+.0f}"
+
+
+def _after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    e = diagnosis.exchange
+    if layout.detail > 0:
+        return
+    rest = [s for s in e.steps if not _on_ladder(s) and s.exchange_type != ExchangeType.QUICK]
+    if diagnosis.phase2 or rest:
+        yield ""
+    for quick in diagnosis.phase2[:4]:
+        text = (
+            f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frame_list(quick.frames)})"
+        )
+        yield from _wrapped(text, layout, 4)
+    if len(diagnosis.phase2) > 4:
+        yield f"  and {len(diagnosis.phase2) - 4} more Quick Modes (-v shows all)"
+    names = dict.fromkeys(s.exchange_type.label for s in rest)
+    for name in names:
+        steps = [s for s in rest if s.exchange_type.label == name]
+        frames = frame_list(f for s in steps for f in s.frames)
+        yield from _wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
+
+
+# --- many exchanges --------------------------------------------------------------------------------------------
+
+
+def _groups(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
+    """Exchanges between the same peers that ended alike, together; in the order of the first of each."""
+    groups: dict[tuple[object, ...], list[Diagnosis]] = {}
+    for d in diagnoses:
+        e, stop = d.exchange, d.stop
+        key = (
+            e.initiator.address,
+            e.responder.address,
+            e.mode,
+            stop.outcome,
+            stop.missing,
+            stop.initiator_state,
+            stop.responder_state,
+            stop.refused_by,
+            tuple(p.outcome for p in d.phase2[:1]),
+        )
+        groups.setdefault(key, []).append(d)
+    return list(groups.values())
+
+
+def _summary(report: Report, layout: Layout) -> Iterator[str]:
+    counts: dict[Outcome, int] = {}
+    for d in report.exchanges:
+        counts[d.stop.outcome] = counts.get(d.stop.outcome, 0) + 1
+    total = len(report.exchanges)
+    parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
+    conversations = len({d.exchange.conversation for d in report.exchanges})
+    yield from _wrapped(f"{total} exchanges in {conversations} conversations: {parts}", layout)
+
+
+def _wrapped(text: str, layout: Layout, indent: int = 2) -> Iterable[str]:
+    return textwrap.wrap(text, layout.width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]

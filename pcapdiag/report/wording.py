@@ -1,0 +1,141 @@
+"""How facts are worded in every report: addresses, times, frames, proposals; and what hostile octets may not do."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.exchange.model import Mode, Step
+from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.ike.registry import OakleyAttribute
+
+MODE_NAMES = {
+    Mode.MAIN: "Main Mode",
+    Mode.AGGRESSIVE: "Aggressive Mode",
+    Mode.IKEV2: "IKEv2",
+    Mode.UNKNOWN: "IKEv1, phase 1 not seen",
+}
+
+
+def safe(text: str) -> str:
+    """Text out of packets or from file names, so that it cannot act in a terminal: no controls, no direction marks."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def frame_list(frames: Iterable[Frame], limit: int = 12) -> str:
+    """`frame 7`, `frames 7, 9 and 12`, `frames 3–8`; with the capture's number in front where there are several."""
+    found = sorted(set(frames))
+    if not found:
+        return "no frame"
+    several = len({f.capture for f in found}) > 1
+    runs: list[str] = []
+    at = 0
+    while at < len(found):
+        end = at
+        while end + 1 < len(found) and found[end + 1] == Frame(found[end].capture, found[end].number + 1):
+            end += 1
+        prefix = f"{found[at].capture + 1}:" if several else ""
+        if end - at >= 2:
+            runs.append(f"{prefix}{found[at].number}–{found[end].number}")
+        else:
+            runs.extend(f"{prefix}{f.number}" for f in found[at : end + 1])
+        at = end + 1
+    shown = runs[:limit]
+    rest = f" and {len(runs) - limit} more" if len(runs) > limit else ""
+    word = "frame" if len(found) == 1 else "frames"
+    return f"{word} {', '.join(shown)}{rest}"
+
+
+def seconds(nanoseconds: int) -> str:
+    """A duration: `0.4 ms`, `12 ms`, `4.0 s`, `2 min 30 s`, `3 h 5 min`."""
+    value = nanoseconds / 1e9
+    if value < 0.01:
+        return f"{value * 1000:.1f} ms"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 100:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def lifetime(count: int) -> str:
+    """A lifetime in whole units where it is one: `8 h`, `86400 s` becomes `24 h`."""
+    if count and count % 3600 == 0:
+        return f"{count // 3600} h"
+    if count and count % 60 == 0 and count < 3600:
+        return f"{count // 60} min"
+    return f"{count} s"
+
+
+def instant(nanoseconds: int) -> str:
+    """A point in time, UTC, to the millisecond."""
+    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d} UTC"
+
+
+def payload_summary(step: Step) -> str:
+    """`SA, 5 VID`; `encrypted, 76 octets` where the payloads cannot be read."""
+    if step.encrypted and step.message.header.major == 1:
+        return f"encrypted, {step.message.header.length} octets"
+    names: dict[str, int] = {}
+    for payload in step.message.payloads:
+        names[payload.type.label] = names.get(payload.type.label, 0) + 1
+    parts = [name if count == 1 else f"{count} {name}" for name, count in names.items()]
+    errors = [n.notify_type.name for n in step.notifications if n.notify_type.is_error]
+    parts = [", ".join(errors) if part == "N" and errors else part for part in parts]
+    if step.encrypted:
+        parts.append(f"{step.message.header.length} octets")
+    return ", ".join(parts) or f"{step.message.header.length} octets"
+
+
+_SHORT = (
+    OakleyAttribute.ENCRYPTION,
+    OakleyAttribute.HASH,
+    OakleyAttribute.PRF,
+    OakleyAttribute.AUTHENTICATION,
+    OakleyAttribute.GROUP,
+)
+
+
+def transform_text(transform: Transform) -> str:
+    """An IKEv1 phase 1 transform on one line: `AES-CBC-256, SHA2-256, pre-shared key, modp2048 (group 14), 8 h`."""
+    if transform.kind is not None:
+        return transform_v2_text(transform)
+    parts = []
+    key_length = transform.attribute(OakleyAttribute.KEY_LENGTH)
+    for kind in _SHORT:
+        attribute = transform.attribute(kind)
+        if attribute is None:
+            continue
+        text = attribute.text
+        if kind == OakleyAttribute.ENCRYPTION and key_length is not None:
+            text = f"{text}-{key_length.text}"
+        parts.append(text)
+    duration = transform.attribute(OakleyAttribute.LIFE_DURATION)
+    unit = transform.attribute(OakleyAttribute.LIFE_TYPE)
+    if duration is not None and isinstance(duration.value, int):
+        in_seconds = unit is None or unit.value == 1
+        parts.append(lifetime(duration.value) if in_seconds else f"{duration.value} {unit.text if unit else ''}")
+    return ", ".join(parts) or f"transform {transform.number}"
+
+
+def transform_v2_text(transform: Transform) -> str:
+    """One IKEv2 transform: `AES-CBC-256`."""
+    label = getattr(transform.id, "label", str(transform.id))
+    key_length = transform.attribute(OakleyAttribute.KEY_LENGTH)
+    return f"{label}-{key_length.text}" if key_length is not None else label
+
+
+def proposal_lines(proposals: Sequence[Proposal]) -> list[str]:
+    """What was offered, a line for each transform (IKEv1) or proposal (IKEv2)."""
+    lines = []
+    for proposal in proposals:
+        if proposal.transforms and proposal.transforms[0].kind is not None:
+            lines.append(", ".join(transform_v2_text(t) for t in proposal.transforms))
+        else:
+            lines.extend(transform_text(t) for t in proposal.transforms)
+    return lines

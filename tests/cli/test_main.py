@@ -1,0 +1,210 @@
+"""The command line as a user meets it: exit status, what goes where, bad input."""
+
+import gzip
+import json
+import os
+import stat
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pcapdiag.cli.main import main
+from tests import CAPTURES
+
+STALLED = str(CAPTURES / "mm5-udp-4500-blocked.pcap")
+COMPLETED = str(CAPTURES / "completed-psk.pcap")
+
+
+def run(*arguments: str, stdin: bytes = b"") -> Result:
+    result = CliRunner().invoke(main, list(arguments), input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_report_of_a_stalled_exchange() -> None:
+    result = run("analyze", STALLED)
+    assert result.exit_code == 1
+    assert "STALLED" in result.stdout
+    assert "MM_WAIT_MSG6" in result.stdout
+    assert "sent again 5×" in result.stdout
+    assert "✗ MM6 from the responder was not seen" in result.stdout
+    assert result.stderr == ""
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_completed_exchange_exits_0() -> None:
+    result = run("analyze", COMPLETED)
+    assert result.exit_code == 0
+    assert "COMPLETED" in result.stdout
+
+
+def test_one_line_each() -> None:
+    result = run("analyze", "-q", STALLED)
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("10.1.0.2 → 10.2.0.2 Main Mode: stalled after MM5; initiator MM_WAIT_MSG6")
+
+
+def test_json_has_the_contract_of_the_design() -> None:
+    result = run("analyze", "--json", STALLED)
+    found = json.loads(result.stdout)
+    assert found["schema_version"] == 1
+    (capture,) = found["captures"]
+    counts = ("ike_messages", "not_ike", "icmp_errors", "ip_fragments", "nat_keepalives", "esp", "other", "unreadable")
+    assert capture["frames"] == sum(capture[name] for name in counts)
+    (exchange,) = found["exchanges"]
+    assert exchange["mode"] == "main"
+    assert exchange["initiator"]["address"] == "10.1.0.2"
+    assert exchange["initiator_spi"] == "18df72268ae4a10e"
+    last = exchange["messages"][-1]
+    assert (last["name"], last["from"], last["frames"]) == ("MM5", "initiator", [7, 8, 11, 12, 14, 19])
+    assert (last["source_port"], last["encrypted"], last["retransmissions"]) == (4500, True, 5)
+    assert exchange["chosen"]["attributes"]["ENCRYPTION"] == "AES-CBC"
+
+
+def test_times_keep_every_digit() -> None:
+    result = run("analyze", "--json", str(CAPTURES / "completed-psk-nanoseconds.pcapng"))
+    line = next(x for x in result.stdout.splitlines() if '"last_time"' in x)
+    assert len(line.split(".")[1].rstrip(",")) == 9
+    assert not line.rstrip(",").endswith("000")
+
+
+def test_standard_input() -> None:
+    result = run("analyze", "-", stdin=Path(STALLED).read_bytes())
+    assert result.exit_code == 1
+    assert "MM_WAIT_MSG6" in result.stdout
+
+
+def test_several_captures_and_one_that_is_missing() -> None:
+    result = run("analyze", COMPLETED, "nowhere.pcap", STALLED)
+    assert result.exit_code == 3
+    assert result.stderr.strip() == "pcapdiag: nowhere.pcap: no such file"
+    assert "COMPLETED" in result.stdout
+    assert "STALLED" in result.stdout
+
+
+def test_filters() -> None:
+    both = str(CAPTURES / "completed-both-initiate.pcap")
+    assert len(run("analyze", "-q", both).stdout.splitlines()) == 2
+    assert len(run("analyze", "-q", "--spi", "8332", both).stdout.splitlines()) == 1
+    assert run("analyze", "--peer", "192.0.2.9", both).exit_code == 4
+
+
+# --- bad input: one line, and what was read is still reported --------------------------------------------------
+
+
+def _file(folder: Path, name: str, octets: bytes) -> str:
+    path = folder / name
+    path.write_bytes(octets)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "octets", "reason"),
+    [
+        ("empty.pcap", b"", "empty file"),
+        ("notes.txt", b"# notes\nnothing to see\n", "not a capture file"),
+        ("short.pcap", b"\xd4\xc3\xb2\xa1\x02\x00", "ends within the pcap header"),
+    ],
+)
+def test_not_a_capture(tmp_path: Path, name: str, octets: bytes, reason: str) -> None:
+    result = run("analyze", _file(tmp_path, name, octets))
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert name in line
+    assert reason in line
+
+
+def test_missing_file_and_directory(tmp_path: Path) -> None:
+    assert run("analyze", str(tmp_path / "nope.pcap")).stderr.endswith("nope.pcap: no such file\n")
+    result = run("analyze", str(tmp_path))
+    assert result.exit_code == 3
+    assert result.stderr.endswith(": is a directory\n")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; needs an ordinary user")
+def test_no_permission(tmp_path: Path) -> None:
+    path = Path(_file(tmp_path, "secret.pcap", Path(STALLED).read_bytes()))
+    path.chmod(0)
+    result = run("analyze", str(path))
+    path.chmod(stat.S_IRUSR)
+    assert result.exit_code == 3
+    assert "permission denied" in result.stderr
+
+
+def test_cut_file_is_reported_up_to_the_cut(tmp_path: Path) -> None:
+    whole = Path(STALLED).read_bytes()
+    result = run("analyze", _file(tmp_path, "cut.pcap", whole[:1500]))
+    assert result.exit_code == 1
+    assert "MM" in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert "cut.pcap: frame " in line
+
+
+def test_compressed_and_cut(tmp_path: Path) -> None:
+    packed = gzip.compress(Path(STALLED).read_bytes())
+    result = run("analyze", _file(tmp_path, "cut.pcap.gz", packed[: len(packed) - 40]))
+    assert result.exit_code in (1, 4)
+    assert "cut.pcap.gz" in result.stderr
+
+
+def test_unknown_link_type(tmp_path: Path) -> None:
+    octets = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 147) + struct.pack("<IIII", 1, 0, 4, 4) + b"abcd"
+    result = run("analyze", _file(tmp_path, "user0.pcap", octets))
+    assert result.exit_code == 4
+    assert "link type 147" in result.stderr
+    assert "1 unreadable" in result.stderr
+
+
+def test_no_ike_says_what_was_there() -> None:
+    result = run("analyze", str(CAPTURES / "no-ike-arp-only.pcap"))
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    assert "no IKE in 12 frames; there is: 12 ARP" in result.stderr
+
+
+def test_pcapng_without_packets(tmp_path: Path) -> None:
+    header = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    interface = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    result = run("analyze", _file(tmp_path, "empty.pcapng", header + interface))
+    assert result.exit_code == 4
+    assert "no frames at all" in result.stderr
+
+
+def test_hostile_file_name(tmp_path: Path) -> None:
+    result = run("analyze", str(tmp_path / "a\x1b[31mred.pcap"))
+    assert "\x1b" not in result.stderr
+    assert "\\x1b[31mred.pcap" in result.stderr
+
+
+def test_usage_error_exits_2() -> None:
+    assert run("analyze").exit_code == 2
+    assert run("analyze", "--port", "0", COMPLETED).exit_code == 2
+
+
+def test_module_and_import_set() -> None:
+    """`python -m pcapdiag` works, and an analysis of a plain capture imports nothing slow."""
+    code = (
+        "import sys; sys.argv = ['pcapdiag', 'analyze', '-q', sys.argv[1]]\n"
+        "import runpy\n"
+        "try: runpy.run_module('pcapdiag', run_name='__main__')\n"
+        "except SystemExit as end: status = end.code\n"
+        "slow = {'pandas', 'numpy', 'pyshark', 'dpkt', 'rich', 'matplotlib', 'cypcap'} & set(sys.modules)\n"
+        "print(status, sorted(slow))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, STALLED], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1 []"
+
+
+def test_same_input_gives_the_same_output_under_any_hash_seed() -> None:
+    name = str(CAPTURES / "completed-any-interface.pcap")
+    command = [sys.executable, "-m", "pcapdiag", "analyze", "--json", name]
+    outputs = {
+        subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(outputs) == 1

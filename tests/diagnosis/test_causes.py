@@ -1,0 +1,491 @@
+import dataclasses
+import re
+import string
+
+import pytest
+
+from pcapdiag.diagnosis.causes import (
+    PLACEHOLDERS,
+    Cause,
+    Check,
+    KnowledgeBase,
+    KnowledgeError,
+    load,
+    parse,
+)
+
+# Written down from the document, state by state; not from causes.toml.
+DOCUMENT = {
+    "NOTHING_LISTED": ["no-interesting-traffic"],
+    "MM_WAIT_MSG2": [
+        "peer-unreachable",  # no network connectivity, can you ping it?
+        "wrong-tunnel-group-address",  # show run tunnel-group
+        "wrong-crypto-map-peer",  # show run crypto map, set peer
+        "phase1-policy-mismatch",  # show run crypto isakmp, NO_PROPOSAL_CHOSEN
+    ],
+    "MM_WAIT_MSG3": [
+        "vendor-difference",
+        "path-loss",  # a router with firewall capabilities
+        "pfs-mismatch",  # VMware Edge Gateway
+    ],
+    "MM_WAIT_MSG4": ["vendor-difference", "path-loss"],
+    "MM_WAIT_MSG5": ["psk-mismatch", "udp-4500-blocked"],
+    "MM_WAIT_MSG6": ["udp-4500-blocked", "psk-mismatch", "pfs-mismatch"],
+    # "jump forward and troubleshoot phase 2", with the phase 2 faults of its debug errors
+    "MM_ACTIVE": ["phase2-selector-mismatch", "phase2-proposal-mismatch"],
+    # AG_{something}: you are trying Aggressive Mode
+    "AM_WAIT_MSG2": ["mode-mismatch"],
+    "AM_WAIT_MSG3": ["mode-mismatch"],
+    "AM_ACTIVE": ["mode-mismatch"],
+    "DEBUG_ERRORS": [
+        "phase2-selector-mismatch",  # source and destination the wrong way round
+        "phase2-selector-mismatch",  # the static NAT statement
+        "phase2-proposal-mismatch",  # transform set
+        "identity-mismatch",  # subject alternative name
+        "certificate-rejected",  # key usage, chain
+        "pfs-mismatch",  # the decrypt error
+    ],
+}
+
+DESIGN_CAUSES = [
+    "no-interesting-traffic",
+    "peer-unreachable",
+    "no-ike-listener",
+    "udp-500-blocked",
+    "udp-4500-blocked",
+    "path-loss",
+    "fragments-dropped",
+    "wrong-tunnel-group-address",
+    "wrong-crypto-map-peer",
+    "unknown-peer",
+    "phase1-policy-mismatch",
+    "ike-version-mismatch",
+    "mode-mismatch",
+    "auth-method-mismatch",
+    "psk-mismatch",
+    "psk-missing",
+    "identity-mismatch",
+    "certificate-rejected",
+    "vendor-difference",
+    "nat-traversal-off",
+    "pfs-mismatch",
+    "phase2-proposal-mismatch",
+    "phase2-selector-mismatch",
+    "xauth-failed",
+    "peer-lost",
+    "stale-sa",
+    "scanner",
+]
+
+STATES = [
+    "NONE",
+    "MM_WAIT_MSG2",
+    "MM_WAIT_MSG3",
+    "MM_WAIT_MSG4",
+    "MM_WAIT_MSG5",
+    "MM_WAIT_MSG6",
+    "MM_ACTIVE",
+    "AM_WAIT_MSG2",
+    "AM_WAIT_MSG3",
+    "AM_ACTIVE",
+    "IKE_SA_INIT",
+    "IKE_AUTH",
+    "NOTHING_LISTED",
+]
+
+# The commands that the document names, and a cause that must offer each.
+DOCUMENT_COMMANDS = {
+    "show crypto isakmp": "no-interesting-traffic",
+    "ping": "peer-unreachable",
+    "show run tunnel-group": "wrong-tunnel-group-address",
+    "show run crypto map": "wrong-crypto-map-peer",
+    "show run crypto isakmp": "phase1-policy-mismatch",
+    "debug crypto isakmp 200": "phase1-policy-mismatch",
+    "more system:running-config": "psk-mismatch",
+    "debug crypto condition peer {peer}": "psk-mismatch",
+    "debug crypto isakmp": "phase2-selector-mismatch",
+    "crypto map <name> <number> set pfs": "pfs-mismatch",
+    "peer-id-validate nocheck": "identity-mismatch",
+    "ignore-ipsec-keyusage": "certificate-rejected",
+    "debug crypto ikev1": "certificate-rejected",
+    "tunnel-group <tunnel-group> ipsec-attributes": "identity-mismatch",
+    "crypto ca trustpoint <trustpoint>": "certificate-rejected",
+}
+
+GROUP = "Group = 192.0.2.1, IP = 192.0.2.1, "
+IP = "IP = 192.0.2.1, "
+DOCUMENT_LINES = [
+    (
+        "IKE_DECODE RECEIVED Message (msgid=ce4a3ffe) with payloads : HDR + NOTIFY (11) + NONE (0) total length : 56",
+        "phase1-policy-mismatch",
+    ),
+    (IP + "Received an un-encrypted NO_PROPOSAL_CHOSEN notify message, dropping", "phase1-policy-mismatch"),
+    (GROUP + "Received an un-encrypted PAYLOAD_MALFORMED notify message, dropping", "psk-mismatch"),
+    (
+        GROUP + "Error, peer has indicated that something is wrong with our message. "
+        "This could indicate a pre-shared key mismatch.",
+        "psk-mismatch",
+    ),
+    (IP + "Information Exchange processing failed", "phase1-policy-mismatch"),
+    (GROUP + "QM FSM error (P2 struct &0x00007fda92308b10, mess id 0xc02b7a5d)!", "phase2-selector-mismatch"),
+    (GROUP + "Removing peer from correlator table failed, no match!", "phase2-selector-mismatch"),
+    (
+        GROUP + "Session is being torn down. Reason: crypto map policy not found",
+        "phase2-selector-mismatch",
+    ),
+    (IP + "No Group found by matching OU(s) from ID payload:   Unknown", "wrong-tunnel-group-address"),
+    (IP + "Trying to find group via IKE ID...", "wrong-tunnel-group-address"),
+    (IP + "Trying to find group via IP ADDR...", "wrong-tunnel-group-address"),
+    (GROUP + "Unable to compare IKE ID against peer cert Subject Alt Name", "identity-mismatch"),
+    (
+        GROUP + "IKE MM Responder FSM error history (struct &0x00007ffd9e230670)  <state>, <event>:  MM_DONE, "
+        "EV_ERROR-->MM_BLD_MSG6, EV_COMPARE_IDS-->MM_BLD_MSG6, EV_CERT_OK-->MM_BLD_MSG6, NullEvent",
+        "identity-mismatch",
+    ),
+    (
+        "%ASA-3-717009: Certificate validation failed. Peer certificate key usage is invalid, serial number: 6B",
+        "certificate-rejected",
+    ),
+    (
+        "%ASA-3-717027: Certificate chain failed validation. Certificate chain is either invalid or not authorized.",
+        "certificate-rejected",
+    ),
+    (
+        GROUP + "Received encrypted Oakley Main Mode packet with invalid payloads, MessID = 0",
+        "psk-mismatch",
+    ),
+    (
+        GROUP + "ERROR, had problems decrypting packet, probably due to mismatched pre-shared key. Aborting",
+        "psk-mismatch",
+    ),
+    (IP + "Header invalid, missing SA payload! (next payload = 4)", "psk-mismatch"),
+]
+
+# Lines of the document that tell of progress, not of a fault.
+DOCUMENT_PROGRESS = [
+    IP + "IKE Initiator: New Phase 1, Intf inside, IKE Peer 192.0.2.1 local Proxy Address 192.168.1.0",
+    IP + "Oakley proposal is acceptable",
+    IP + "Connection landed on tunnel_group 192.0.2.1",
+    GROUP + "peer ID type 2 received (FQDN)",
+    GROUP + "PHASE 1 COMPLETED",
+    GROUP + "sending delete/delete with reason message",
+]
+
+# Lines of which the document itself says that the fault was PFS.
+DOCUMENT_PFS_LINES = ["invalid payloads, MessID", "had problems decrypting", "Header invalid"]
+
+
+@pytest.fixture(scope="module")
+def base() -> KnowledgeBase:
+    return load()
+
+
+def causes() -> list[Cause]:
+    return list(load().causes)
+
+
+class TestContent:
+    @pytest.mark.parametrize(
+        ("state", "number", "cause"),
+        [(state, number, cause) for state, items in DOCUMENT.items() for number, cause in enumerate(items, 1)],
+    )
+    def test_every_cause_of_the_document(self, base, state, number, cause):
+        entry = base.state(state)
+        items = {item.item: item for item in entry.document}
+        assert items[number].cause == cause
+        assert (state, number) in base.document_items(cause)
+
+    def test_no_cause_that_the_document_does_not_give(self, base):
+        assert {s.id: [i.cause for i in s.document] for s in base.states if s.document} == DOCUMENT
+
+    @pytest.mark.parametrize(
+        ("state", "number", "words"),
+        [
+            ("NOTHING_LISTED", 1, ["ping", "show crypto isakmp"]),
+            ("MM_WAIT_MSG2", 1, ["ping"]),
+            ("MM_WAIT_MSG2", 2, ["show run tunnel-group"]),
+            ("MM_WAIT_MSG2", 3, ["show run crypto map", "peer"]),
+            ("MM_WAIT_MSG2", 4, ["show run crypto isakmp", "debug crypto isakmp 200", "NO_PROPOSAL_CHOSEN"]),
+            ("MM_WAIT_MSG3", 1, ["MM_WAIT_MSG3", "router"]),
+            ("MM_WAIT_MSG3", 2, ["router"]),
+            ("MM_WAIT_MSG3", 3, ["VMware Edge", "PFS"]),
+            ("MM_WAIT_MSG4", 2, ["router"]),
+            ("MM_WAIT_MSG5", 2, ["UDP 4500"]),
+            ("MM_WAIT_MSG6", 1, ["UDP 4500"]),
+            ("MM_WAIT_MSG6", 2, ["more system:running-config", "PAYLOAD_MALFORMED"]),
+            ("MM_WAIT_MSG6", 3, ["PFS", "torn down"]),
+            ("AM_WAIT_MSG2", 1, ["AG_"]),
+            ("DEBUG_ERRORS", 2, ["static NAT"]),
+            ("DEBUG_ERRORS", 4, ["peer-id-validate nocheck"]),
+            ("DEBUG_ERRORS", 5, ["key usage", "chain", "ignore-ipsec-keyusage"]),
+            ("DEBUG_ERRORS", 6, ["PFS", "SA payload"]),
+        ],
+    )
+    def test_what_the_document_says(self, base, state, number, words):
+        text = base.state(state).document[number - 1].text
+        assert [word for word in words if word not in text] == []
+
+    def test_states(self, base):
+        assert {state.id for state in base.states} == {*STATES, "DEBUG_ERRORS"}
+
+    def test_causes_are_those_of_the_design(self, base):
+        assert sorted(cause.id for cause in base.causes) == sorted(DESIGN_CAUSES)
+
+    @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
+    def test_cause_is_complete(self, cause):
+        for text in (cause.meaning, cause.supports, cause.against, cause.decide):
+            assert len(text) > 40
+            assert text.endswith(".")
+        assert len(cause.checks) >= (1 if cause.id == "scanner" else 2)
+        assert any(check.platform == "asa" for check in cause.checks)
+        assert cause.visible == (cause.invisible is None)
+
+    @pytest.mark.parametrize(("command", "cause"), DOCUMENT_COMMANDS.items())
+    def test_commands_of_the_document(self, base, command, cause):
+        checks = [check for check in base.cause(cause).checks if check.platform == "asa"]
+        texts = [text for check in checks for text in (check.command or "", check.do)]
+        assert any(text == command or text.startswith(command + " ") or command in text for text in texts)
+
+    @pytest.mark.parametrize("setting", ["peer-id-validate nocheck", "ignore-ipsec-keyusage"])
+    def test_checks_that_weaken_security_say_so(self, base, setting):
+        checks = [check for cause in base.causes for check in cause.checks if check.command == setting]
+        assert checks
+        assert all("WEAKENS SECURITY" in check.do for check in checks)
+
+    @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
+    def test_placeholders_resolve(self, cause):
+        for check in cause.checks:
+            for text in (check.do, check.command, check.expect):
+                fields = {name for _, name, _, _ in string.Formatter().parse(text or "") if name is not None}
+                assert fields <= set(PLACEHOLDERS)
+            filled = check.fill(peer="192.0.2.1", local="198.51.100.2")
+            assert not re.search(r"[{}]", filled.do + (filled.command or "") + (filled.expect or ""))
+
+    def test_pfs_carries_its_remark(self, base):
+        assert "RFC 2409 §5.5" in base.cause("pfs-mismatch").remark
+        assert "Quick Mode" in base.cause("pfs-mismatch").remark
+
+    def test_ikev1_error_notifies_are_all_there(self, base):
+        assert {n.number for n in base.notifies if n.version == 1} >= {
+            *range(1, 31),
+            24576,
+            24578,
+            36136,
+            36137,
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "number"),
+        [
+            ("UNSUPPORTED_CRITICAL_PAYLOAD", 1),
+            ("INVALID_IKE_SPI", 4),
+            ("INVALID_MAJOR_VERSION", 5),
+            ("INVALID_SYNTAX", 7),
+            ("NO_PROPOSAL_CHOSEN", 14),
+            ("INVALID_KE_PAYLOAD", 17),
+            ("AUTHENTICATION_FAILED", 24),
+            ("SINGLE_PAIR_REQUIRED", 34),
+            ("NO_ADDITIONAL_SAS", 35),
+            ("INTERNAL_ADDRESS_FAILURE", 36),
+            ("FAILED_CP_REQUIRED", 37),
+            ("TS_UNACCEPTABLE", 38),
+            ("TEMPORARY_FAILURE", 43),
+            ("CHILD_SA_NOT_FOUND", 44),
+            ("COOKIE", 16390),
+            ("REDIRECT", 16407),
+        ],
+    )
+    def test_ikev2_notifies(self, base, name, number):
+        assert base.notify(name, 2).number == number
+
+    def test_prose_is_unwrapped(self, base):
+        texts = [c.meaning for c in base.causes] + [s.wire for s in base.states]
+        texts += [n.meaning for n in base.notifies] + [d.meaning for d in base.debug_lines]
+        assert not [text for text in texts if re.search(r"(?<!\n)\n(?!\n)|  ", text)]
+
+
+class TestLookups:
+    @pytest.mark.parametrize(
+        ("name", "state"),
+        [
+            ("mm_wait_msg6", "MM_WAIT_MSG6"),
+            ("MM_NO_STATE", "MM_WAIT_MSG2"),
+            ("MM_SA_SETUP", "MM_WAIT_MSG4"),
+            ("MM_KEY_EXCH", "MM_WAIT_MSG6"),
+            ("QM_IDLE", "MM_ACTIVE"),
+            ("AG_", "AM_WAIT_MSG2"),
+            ("AG_INIT_EXCH", "AM_WAIT_MSG3"),
+            ("STATE_MAIN_I3", "MM_WAIT_MSG6"),
+        ],
+    )
+    def test_state(self, base, name, state):
+        assert base.state(name).id == state
+
+    def test_unknown_names_are_none(self, base):
+        assert base.state("MM_WAIT_MSG7") is None
+        assert base.cause("gremlins") is None
+        assert base.notify("NO_SUCH_NOTIFY") is None
+        assert base.notify(9999) is None
+        assert base.debug("all is well") is None
+        assert base.document_items("scanner") == ()
+
+    def test_cause(self, base):
+        assert base.cause(" PSK-Mismatch").id == "psk-mismatch"
+
+    def test_notify(self, base):
+        assert base.notify(14).name == "NO_PROPOSAL_CHOSEN"
+        assert base.notify("14", 2).version == 2
+        assert base.notify("no-proposal-chosen").version == 1
+        assert base.notify("Invalid ID Information").number == 18
+        assert base.notify(17, 1).name == "INVALID_KEY_INFORMATION"
+        assert base.notify(17, 2).name == "INVALID_KE_PAYLOAD"
+        assert base.notify("COOKIE").version == 2
+
+    def test_document_items(self, base):
+        assert base.document_items("pfs-mismatch") == (
+            ("MM_WAIT_MSG3", 3),
+            ("MM_WAIT_MSG6", 3),
+            ("DEBUG_ERRORS", 6),
+        )
+
+    @pytest.mark.parametrize(("line", "cause"), DOCUMENT_LINES)
+    def test_debug_lines_of_the_document(self, base, line, cause):
+        entry = base.debug(f"Apr 01 14:48:48 [IKEv1]: {line}")
+        assert entry.document
+        assert entry.platform == "asa"
+        assert entry.causes[0] == cause
+
+    @pytest.mark.parametrize("line", DOCUMENT_PROGRESS)
+    def test_progress_lines_of_the_document(self, base, line):
+        assert base.debug(line).document
+        assert base.debug(line).causes == ()
+
+    @pytest.mark.parametrize("fragment", DOCUMENT_PFS_LINES)
+    def test_decrypt_error_that_was_pfs(self, base, fragment):
+        line = next(line for line, _ in DOCUMENT_LINES if fragment in line)
+        assert "pfs-mismatch" in base.debug(line).causes
+
+    def test_debug_line_in_other_case_and_spacing(self, base):
+        pasted = "received an UN-ENCRYPTED\n   payload_malformed  notify message, dropping"
+        assert base.debug(pasted) == base.debug("Received an un-encrypted PAYLOAD_MALFORMED notify message")
+
+    def test_debug_prefers_the_closer_fit(self, base):
+        line = "Received non-routine Notify message: No proposal chosen (14)"
+        assert base.debug(line).causes[0] == "phase2-proposal-mismatch"
+
+    def test_every_debug_entry_finds_itself(self, base):
+        for entry in base.debug_lines:
+            assert base.debug(" … ".join(entry.contains)) is entry
+
+    def test_load_reads_once(self):
+        assert load() is load()
+
+    def test_records_are_frozen(self, base):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            base.causes[0].title = "other"
+
+
+CAUSE = """
+[[cause]]
+id = "a"
+title = "A"
+meaning = "m"
+supports = "s"
+against = "g"
+decide = "d"
+visible = true
+"""
+CHECK = """
+[[cause.check]]
+end = "either"
+platform = "asa"
+do = "Look"
+"""
+STATE = """
+[[state]]
+id = "S"
+end = "both"
+title = "T"
+meaning = "m"
+wire = "w"
+aliases = ["X"]
+document = [ { item = 1, cause = "a", text = "t" } ]
+"""
+NOTIFY = """
+[[notify]]
+version = 1
+name = "N"
+number = 5
+meaning = "m"
+causes = ["a"]
+"""
+DEBUG = """
+[[debug]]
+platform = "asa"
+contains = ["Some thing"]
+meaning = "m"
+wire = "w"
+causes = ["a"]
+"""
+WHOLE = "schema_version = 1\n" + CAUSE + CHECK + STATE + NOTIFY + DEBUG
+
+
+class TestLoader:
+    def test_smallest(self):
+        base = parse(WHOLE)
+        assert base.causes[0].checks == (Check("either", "asa", "Look"),)
+        assert base.causes[0].rules == ()
+        assert base.debug_lines[0].document is False
+
+    def test_rules_are_kept_as_they_are(self):
+        rule = '[[cause.rule]]\nstatus = "likely"\nwhen = ["silence"]\n'
+        assert parse(WHOLE.replace(CHECK, CHECK + rule)).causes[0].rules == ({"status": "likely", "when": ["silence"]},)
+
+    def test_paragraphs(self):
+        text = WHOLE.replace('meaning = "m"', 'meaning = """\none\n  two\n\n three \n"""', 1)
+        assert parse(text).causes[0].meaning == "one two\n\nthree"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("schema_version = 1", "schema_version = 2", "top level: schema_version: must be 1"),
+            ("schema_version = 1", "", "top level: schema_version: missing"),
+            ("schema_version = 1", "schema_version = 1\nextra = 1", "top level: extra: unknown key"),
+            ('supports = "s"', "", "cause 'a': supports: missing"),
+            ('supports = "s"', 'supports = " "', "cause 'a': supports: is empty"),
+            ('supports = "s"', "supports = 1", "cause 'a': supports: must be a text"),
+            ('supports = "s"', 'supports = "s"\nsuports = "s"', "cause 'a': suports: unknown key"),
+            ('title = "A"', f'title = "{"A" * 61}"', "cause 'a': title: is longer than 60 characters"),
+            ("visible = true", "visible = 1", "cause 'a': visible: must be true or false"),
+            ("visible = true", "visible = false", "cause 'a': invisible: missing"),
+            ("visible = true", 'visible = true\ninvisible = "i"', "cause 'a': invisible: unknown key"),
+            ("visible = true", "visible = true\nrule = 1", "cause 'a': rule: must be tables"),
+            ('end = "either"', 'end = "both"', "cause 'a': check 1: end: does not know 'both'"),
+            ('do = "Look"', 'do = "Look at {host}"', "cause 'a': check 1: do: unknown placeholder '{host}'"),
+            ('do = "Look"', 'do = "Look {"', "cause 'a': check 1: do: unknown placeholder '{'"),
+            ('do = "Look"', 'do = "Look"\ncommand = "x {}"', "check 1: command: unknown placeholder '{}'"),
+            ('do = "Look"', 'do = "a\\nb"', "cause 'a': check 1: do: must be one line"),
+            (
+                'item = 1, cause = "a"',
+                'item = 1, cause = "b"',
+                "state 'S': document 1: cause: does not know 'b'",
+            ),
+            ("item = 1", "item = 2", "state 'S': document: item 2 stands where 1 is due"),
+            ('["X"]', '["X", "X"]', "state 'X': duplicate id or alias"),
+            ('["X"]', "[1]", "state 'S': aliases: must be a list of texts"),
+            ("number = 5", 'number = "5"', "notify 'N': number: must be an integer"),
+            ("version = 1\nname", "version = 3\nname", "notify 'N': version: must be 1 or 2"),
+            ('causes = ["a"]', 'causes = ["a", "a"]', "notify 'N': causes: names one twice"),
+            ('contains = ["Some thing"]', "contains = []", "contains: is empty"),
+            (CAUSE + CHECK, CAUSE + CAUSE, "cause 'a': duplicate id"),
+            (STATE, STATE + STATE, "state 'S': duplicate id or alias"),
+            (NOTIFY, NOTIFY + NOTIFY, "duplicate version and number"),
+            (DEBUG, DEBUG + DEBUG.replace("Some thing", "some  THING"), "duplicate contains"),
+            ("schema_version", "= schema_version", "not TOML: "),
+        ],
+    )
+    def test_faults(self, old, new, message):
+        assert old in WHOLE
+        with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
+            parse(WHOLE.replace(old, new, 1))
+        assert "\n" not in str(caught.value)

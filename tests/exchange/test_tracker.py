@@ -1,0 +1,315 @@
+"""How messages become exchanges: cookies, peers, NAT, fragments, copies, floods."""
+
+import struct
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
+from pcapdiag.exchange.model import Exchange, Mode, Side
+from pcapdiag.exchange.tracker import MAX_SIGHTINGS, MAX_STEPS, Tracker
+from tests.messages import (
+    COOKIE_I,
+    COOKIE_R,
+    LEFT,
+    RIGHT,
+    SECOND,
+    ZERO,
+    Wire,
+    informational,
+    main_mode,
+    message,
+    notify,
+    quick_mode,
+)
+
+OTHER = b"\x33" * 8
+
+
+def track(*items: Captured) -> list[Exchange]:
+    tracker = Tracker()
+    for item in items:
+        tracker.feed(item)
+    return list(tracker.exchanges())
+
+
+def names(exchange: Exchange) -> list[str]:
+    return [s.name for s in exchange.steps]
+
+
+def test_a_whole_exchange() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5, 6)
+    items += [wire.datagram(1 + n / 10, quick_mode(n), left=n % 2 == 1) for n in (1, 2, 3)]
+    (exchange,) = track(*items, wire.datagram(2, informational(9), left=False))
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4", "MM5", "MM6", "QM1", "QM2", "QM3", "Informational"]
+    assert exchange.mode is Mode.MAIN
+    assert (exchange.initiator_spi, exchange.responder_spi) == (COOKIE_I, COOKIE_R)
+    assert exchange.roles_certain
+    assert exchange.last_message == 6
+
+
+def test_one_cookie_meets_two_responders() -> None:
+    wire = Wire()
+    first, second = track(
+        wire.datagram(0, main_mode(1)),
+        wire.datagram(1, main_mode(1), destination="203.0.113.9"),
+        wire.datagram(2, main_mode(2, (COOKIE_I, OTHER)), source="203.0.113.9", destination=LEFT),
+        wire.datagram(3, main_mode(2), left=False),
+    )
+    assert (first.responder.address, first.responder_spi) == (RIGHT, COOKIE_R)
+    assert (second.responder.address, second.responder_spi) == ("203.0.113.9", OTHER)
+
+
+def test_the_float_changes_ports_and_adds_a_marker() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    (exchange,) = track(*items, wire.datagram(1, bytes(4) + main_mode(5), ports=(4500, 4500)))
+    assert names(exchange)[-1] == "MM5"
+    assert exchange.steps[-1].first.source_port == 4500
+
+
+def test_cookie_that_begins_with_four_zero_octets_is_no_marker() -> None:
+    wire = Wire()
+    cookie = b"\x00\x00\x00\x00abcd"
+    (exchange,) = track(wire.datagram(0, main_mode(1, (cookie, ZERO))))
+    assert exchange.initiator_spi == cookie
+
+
+def test_address_change_is_followed_by_the_cookies() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    (exchange,) = track(*items, wire.datagram(1, main_mode(5), source="203.0.113.77"))
+    assert exchange.steps[-1].sender is Side.INITIATOR
+    assert exchange.initiator.aliases == ("203.0.113.77",)
+
+
+def test_responder_that_answers_from_another_address() -> None:
+    wire = Wire()
+    (exchange,) = track(
+        wire.datagram(0, main_mode(1)), wire.datagram(1, main_mode(2), source="203.0.113.9", destination=LEFT)
+    )
+    assert exchange.responder.address == RIGHT
+    assert exchange.responder.aliases == ("203.0.113.9",)
+
+
+def test_responder_that_began_anew_with_another_cookie() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2), wire.datagram(30, main_mode(2, (COOKIE_I, OTHER)), left=False)]
+    (exchange,) = track(*items)
+    assert (exchange.responder_spi, exchange.other_responder_spis) == (COOKIE_R, (OTHER,))
+    (exchange,) = track(*items, wire.datagram(31, main_mode(3, (COOKIE_I, OTHER))))
+    assert (exchange.responder_spi, exchange.other_responder_spis) == (OTHER, (COOKIE_R,))
+
+
+def test_both_sides_of_a_nat_are_one_exchange() -> None:
+    wire = Wire()
+    inside = wire.datagram(0, main_mode(1))
+    outside = replace(inside, frame=Frame(0, 2), time=20_000, source="203.0.113.1", source_port=31000, ttl=63)
+    answer = replace(wire.datagram(0.1, main_mode(2), left=False, ports=(500, 31000)), destination="203.0.113.1")
+    answer_inside = replace(answer, time=answer.time + 9000, destination=LEFT, destination_port=500, ttl=62)
+    (exchange,) = track(inside, outside, answer, answer_inside)
+    assert names(exchange) == ["MM1", "MM2"]
+    assert [len(s.duplicates) for s in exchange.steps] == [1, 1]
+    assert exchange.initiator.aliases == ("203.0.113.1",)
+
+
+def test_retransmission_and_capture_duplicate() -> None:
+    wire = Wire()
+    first = wire.datagram(0, main_mode(1))
+    copy = replace(first, frame=Frame(0, 2), time=40_000, ttl=63)
+    again = replace(first, frame=Frame(0, 3), time=8 * SECOND, ip_id=77)
+    quickly = replace(first, frame=Frame(0, 4), time=8 * SECOND + 400_000, ip_id=78)
+    (exchange,) = track(first, copy, again, quickly)
+    (step,) = exchange.steps
+    assert [s.frame.number for s in step.sent] == [1, 3, 4]
+    assert [s.frame.number for s in step.duplicates] == [2]
+
+
+def test_ipv6_has_only_the_time_to_tell_a_duplicate() -> None:
+    wire = Wire()
+    first = wire.datagram(0, main_mode(1), ip_id=None)
+    (exchange,) = track(first, replace(first, time=500_000), replace(first, time=SECOND))
+    assert (len(exchange.steps[0].sent), len(exchange.steps[0].duplicates)) == (2, 1)
+
+
+def test_both_ends_begin_at_once() -> None:
+    wire = Wire()
+    one, two = track(
+        wire.datagram(0, main_mode(1)),
+        wire.datagram(0.01, main_mode(1, (OTHER, ZERO)), left=False),
+        wire.datagram(0.02, main_mode(2, (OTHER, COOKIE_R))),
+    )
+    assert (one.initiator.address, two.initiator.address) == (LEFT, RIGHT)
+    assert names(two) == ["MM1", "MM2"]
+
+
+def test_roles_are_inferred_when_the_beginning_is_missing() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 4, 5, 6)
+    (exchange,) = track(*items)
+    assert not exchange.roles_certain
+    assert exchange.initiator.address == LEFT
+    assert names(exchange) == ["MM4", "MM5", "MM6"]
+
+
+def test_message_2_alone_tells_who_is_who() -> None:
+    (exchange,) = track(Wire().datagram(0, main_mode(2), left=False))
+    assert exchange.roles_certain
+    assert (exchange.initiator.address, exchange.responder.address) == (LEFT, RIGHT)
+
+
+def test_quick_modes_are_told_apart_by_message_id() -> None:
+    wire = Wire()
+    (exchange,) = track(
+        *wire.main_mode(0, 1, 2),
+        wire.datagram(1, quick_mode(1, 1)),
+        wire.datagram(2, quick_mode(1, 2), left=False),
+        wire.datagram(3, quick_mode(2, 1), left=False),
+        wire.datagram(4, quick_mode(2, 2)),
+    )
+    assert [(s.name, s.message.header.message_id) for s in exchange.steps[2:]] == [
+        ("QM1", 1),
+        ("QM1", 2),
+        ("QM2", 1),
+        ("QM2", 2),
+    ]
+
+
+# --- fragments -------------------------------------------------------------------------------------------------
+
+
+def _piece(number: int, data: bytes, *, last: bool, identifier: int = 1) -> bytes:
+    return message(2, [(132, struct.pack("!HBB", identifier, number, last) + data)])
+
+
+def test_ike_fragments_make_one_message_whatever_their_order() -> None:
+    whole = main_mode(5)
+    wire = Wire()
+    one, two = _piece(1, whole[:40], last=False), _piece(2, whole[40:], last=True)
+    for order in ((one, two), (two, one)):
+        (exchange,) = track(
+            *wire.main_mode(0, 1, 2, 3, 4), *[wire.datagram(1 + n / 1000, o) for n, o in enumerate(order)]
+        )
+        step = exchange.steps[-1]
+        assert (step.name, step.whole, len(step.frames)) == ("MM5", True, 2)
+        assert step.message.ciphertext == bytes([5] * 48)
+
+
+def test_missing_ike_fragment_is_named_and_the_message_still_counts() -> None:
+    whole = main_mode(5)
+    wire = Wire()
+    first = [wire.datagram(t, _piece(1, whole[:40], last=False)) for t in (1, 5, 12)]
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), *first)
+    step = exchange.steps[-1]
+    assert (step.name, step.missing, len(step.sent)) == ("MM5", (2,), 3)
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), wire.datagram(1, _piece(2, whole[40:], last=True)))
+    assert (exchange.steps[-1].name, exchange.steps[-1].missing) == ("MM5", (1,))
+
+
+def test_ip_fragments_that_never_became_whole_still_show_their_message() -> None:
+    wire = Wire()
+    loss = FragmentLoss((Frame(0, 5),), SECOND, SECOND, LEFT, RIGHT, 500, 500, main_mode(5)[:40], 64, 9, ((48, None),))
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), loss)
+    assert (exchange.steps[-1].name, exchange.steps[-1].whole) == ("MM5", False)
+
+
+# --- ICMP, keep-alives, what is not IKE ------------------------------------------------------------------------
+
+
+def _error(quoted: Datagram, octets: int) -> IcmpError:
+    quoted = replace(quoted, payload=quoted.payload[:octets])
+    return IcmpError(Frame(0, 99), quoted.time + 1, RIGHT, LEFT, 4, 3, 3, None, quoted)
+
+
+def test_icmp_error_goes_to_the_exchange_that_it_quotes() -> None:
+    wire = Wire()
+    first, second = wire.datagram(0, main_mode(1)), wire.datagram(1, main_mode(1, (OTHER, ZERO)))
+    one, two = track(first, second, _error(first, 28))
+    assert (len(one.icmp_errors), len(two.icmp_errors)) == (1, 0)
+    # Quoted without the cookies, it belongs to the latest exchange of these two.
+    one, two = track(first, second, _error(second, 0))
+    assert (len(one.icmp_errors), len(two.icmp_errors)) == (0, 1)
+
+
+def test_icmp_error_about_nothing_in_the_capture_is_counted() -> None:
+    tracker = Tracker()
+    tracker.feed(_error(Wire().datagram(0, main_mode(1)), 28))
+    assert tracker.counts.icmp_unmatched == 1
+    assert list(tracker.exchanges()) == []
+
+
+def test_keepalives_and_garbage_are_counted() -> None:
+    wire = Wire()
+    tracker = Tracker()
+    for time in (0, 20):
+        tracker.feed(wire.datagram(time, b"\xff", ports=(4500, 4500)))
+    tracker.feed(wire.datagram(30, b"not IKE at all"))
+    (flow,) = tracker.keepalives.values()
+    assert (flow.packets, flow.last_time - flow.first_time) == (2, 20 * SECOND)
+    assert (tracker.counts.messages, tracker.counts.not_ike) == (0, 1)
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------
+
+
+def _cookie(n: int) -> bytes:
+    return struct.pack("!Q", n + 1)
+
+
+def test_flood_of_cookies_evicts_what_was_quiet_longest_and_counts_it() -> None:
+    wire = Wire()
+    tracker = Tracker(max_exchanges=10)
+    for n in range(25):
+        tracker.feed(wire.datagram(n, main_mode(1, (_cookie(n), ZERO))))
+    kept = list(tracker.exchanges())
+    assert [e.initiator_spi for e in kept] == [_cookie(n) for n in range(15, 25)]
+    assert (tracker.counts.evicted_exchanges, tracker.counts.evicted_messages) == (15, 15)
+    tracker.feed(wire.datagram(30, main_mode(2, (_cookie(0), OTHER)), left=False))
+    assert len(list(tracker.exchanges())) == 10
+
+
+def test_one_message_a_thousand_times_is_counted_beyond_the_limit() -> None:
+    wire = Wire()
+    (exchange,) = track(*[wire.datagram(n, main_mode(1)) for n in range(1000)])
+    (step,) = exchange.steps
+    assert len(step.sent) == MAX_SIGHTINGS
+    assert step.uncounted == 1000 - MAX_SIGHTINGS
+
+
+def test_different_messages_beyond_the_limit_are_counted() -> None:
+    wire = Wire()
+    items = [wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8)) for n in range(MAX_STEPS + 5)]
+    (exchange,) = track(*items)
+    assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 5)
+
+
+def test_one_cookie_to_thousands_of_addresses_stays_quick_and_apart() -> None:
+    wire = Wire()
+    exchanges = track(*[wire.datagram(n, main_mode(1), destination=f"203.0.{n // 250}.{n % 250}") for n in range(2000)])
+    assert len(exchanges) == 2000
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.integers(0, 100)), max_size=30))
+def test_any_mixture_of_messages_is_tracked_without_loss(picks: list[tuple[int, bool, int]]) -> None:
+    wire = Wire()
+    tracker = Tracker()
+    for kind, left, time in picks:
+        octets = main_mode(kind) if 1 <= kind <= 6 else message(5, [notify(14)]) if kind == 0 else quick_mode(1)
+        tracker.feed(wire.datagram(time, octets, left=left))
+    seen = sum(len(s.sent) + len(s.duplicates) for e in tracker.exchanges() for s in e.steps)
+    assert seen == len(picks) == tracker.counts.messages
+
+
+@settings(max_examples=100)
+@given(st.lists(st.binary(max_size=120), max_size=8))
+def test_arbitrary_payloads_never_raise(payloads: list[bytes]) -> None:
+    wire = Wire()
+    tracker = Tracker()
+    for n, octets in enumerate(payloads):
+        tracker.feed(wire.datagram(n, octets))
+        tracker.feed(_error(wire.datagram(n, octets), 28))
+    assert tracker.counts.messages + tracker.counts.not_ike == len([p for p in payloads if p != b"\xff"])
+    list(tracker.exchanges())
