@@ -87,12 +87,13 @@ def analyze(
     if errors and not captures:
         raise CaptureError("\n".join(errors))
     ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
-    diagnoses = diagnose(list(tracker.exchanges()), max(ends, default=0))
+    keepalives = tuple(tracker.keepalives.values())
+    diagnoses = diagnose(list(tracker.exchanges()), max(ends, default=0), keepalives)
     return Report(
         captures=tuple(captures),
         errors=tuple(errors),
         exchanges=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
-        keepalives=tuple(tracker.keepalives.values()),
+        keepalives=keepalives,
         counts=tracker.counts,
     )
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import click
 
+from pcapdiag.cli.explain import explain
+from pcapdiag.cli.terminal import columns, wants_colour
 from pcapdiag.version import VERSION
 
 EXIT_ALL_COMPLETED = 0
@@ -21,6 +23,9 @@ def main() -> None:
     Exit status: 0 every exchange completed, 1 at least one did not, 2 wrong usage, 3 an input could not be read,
     4 no IKE found.
     """
+
+
+main.add_command(explain)
 
 
 @main.command()
@@ -76,9 +81,10 @@ def analyze(
         click.echo(json_report.render(report), nl=False)
     elif report.exchanges:
         from pcapdiag.report import text
+        from pcapdiag.report.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
-        click.echo(text.render(report, text.Layout(width or _columns(), _wants_colour(color), detail)), nl=False)
+        click.echo(text.render(report, Layout(width or columns(), wants_colour(color), detail)), nl=False)
     if not report.exchanges:
         from pcapdiag.report.nothing import nothing_found
 
@@ -93,22 +99,3 @@ def _status(errors: Sequence[str], found: bool, completed: bool) -> int:
     if not found:
         return EXIT_NO_IKE
     return EXIT_ALL_COMPLETED if completed else EXIT_NOT_COMPLETED
-
-
-def _columns() -> int:
-    """The terminal's columns, within what reads well; 80 where the output goes elsewhere."""
-    import shutil
-
-    from pcapdiag.report.text import MAX_WIDTH, MIN_WIDTH
-
-    if not sys.stdout.isatty():
-        return MIN_WIDTH
-    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
-
-
-def _wants_colour(choice: str) -> bool:
-    import os
-
-    if choice == "auto":
-        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return choice == "always"

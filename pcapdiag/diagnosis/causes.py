@@ -7,7 +7,7 @@ frozen records, so that a misspelt key or an unknown cause is found by the first
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -29,6 +29,11 @@ PLACEHOLDERS = ("peer", "local")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _LOOKALIKES = str.maketrans("‘’“”–—", "''\"\"--")
+_MESSAGE = re.compile(r"(MM|AM)_?(?:MSG_?)?([1-6])")
+_WORD = re.compile(r"\w+")
+_LOG_PREFIX = re.compile(r".*\bIP = [^,]*,")
+_SUGGESTED = 5
+_LONGEST_TOPIC = 400
 
 
 class KnowledgeError(ValueError):
@@ -116,6 +121,10 @@ class Cause:
     checks: tuple[Check, ...]
     rules: tuple[dict[str, Any], ...] = field(default=(), hash=False)
 
+    def checks_for(self, platform: str) -> tuple[Check, ...]:
+        """Return the checks that use that platform's commands or none of a platform's own, the most useful first."""
+        return tuple(check for check in self.checks if check.platform in (platform, "any"))
+
 
 @dataclass(frozen=True, slots=True)
 class NotifyEntry:
@@ -146,6 +155,32 @@ class DebugLine:
     wire: str
     causes: tuple[str, ...]
     document: bool = False
+
+
+Topic = State | Cause | tuple[NotifyEntry, ...] | DebugLine
+"""What can be explained. Notify message types come as all those of one name or number, IKEv1 first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLine:
+    """Lines of a log that mean the same.
+
+    Fields: *entry*, what explains them; *text*, the first of them, as it was written; *number*, its place in the
+    log, from 1; *count*, how many there are.
+    """
+
+    entry: Topic
+    text: str
+    number: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """What is known of a log: *known*, in the order of first appearance, and how many lines are *unknown*."""
+
+    known: tuple[KnownLine, ...]
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +214,16 @@ class KnowledgeBase:
         Names may be written with hyphens, underscores or spaces, in either case. Without *version*, an IKEv1
         entry comes before an IKEv2 one of the same name or number.
         """
+        found = self._notifies(name_or_number)
+        return next((entry for entry in found if version in (None, entry.version)), None)
+
+    def _notifies(self, name_or_number: str | int) -> tuple[NotifyEntry, ...]:
+        """All entries of that name or number, IKEv1 first."""
         text = str(name_or_number).strip()
-        name = re.sub(r"[-_\s]+", "_", text).upper()
-        number = int(text) if text.isascii() and text.isdigit() else None
-        found = [
-            entry
-            for entry in self.notifies
-            if version in (None, entry.version) and (entry.name == name or entry.number == number)
-        ]
-        return min(found, key=lambda entry: entry.version, default=None)
+        name = _underscored(text)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else None
+        found = (entry for entry in self.notifies if entry.name == name or entry.number == number)
+        return tuple(sorted(found, key=lambda entry: entry.version))
 
     def debug(self, line: str) -> DebugLine | None:
         """Return the entry that fits a pasted log line best, or None.
@@ -196,8 +232,101 @@ class KnowledgeBase:
         several, the one with the most text in its fragments wins.
         """
         folded = _fold(line)
-        fitting = (entry for entry in self.debug_lines if all(_fold(part) in folded for part in entry.contains))
+        fitting = (entry for entry in self.debug_lines if all(part in folded for part in _fragments(entry.contains)))
         return max(fitting, key=lambda entry: sum(map(len, entry.contains)), default=None)
+
+    def first_checks(self, state: State, platform: str = "asa") -> tuple[tuple[DocumentItem, Check], ...]:
+        """Return, for each cause that the document gives for a state, the most useful check on that platform.
+
+        Where the best check of all is general, or none is known for the platform, it is a general one. A cause that
+        the document gives twice comes once, and so does a check that two causes share.
+        """
+        found: dict[tuple[str, str | None], tuple[DocumentItem, Check]] = {}
+        for item in state.document:
+            cause = self.cause(item.cause)
+            if cause is None or not (checks := cause.checks_for(platform)):
+                continue
+            check = checks[0]
+            if check is not cause.checks[0]:
+                check = next((own for own in checks if own.platform == platform), check)
+            found.setdefault((check.do, check.command), (item, check))
+        return tuple(found.values())
+
+    def find(self, topic: str) -> Topic | None:
+        """Return the entry that *topic* names, or None. Case does not matter.
+
+        Tried in this order: a state's identifier or alias; a Main or Aggressive Mode message (``MM4``), for the
+        state in which it is awaited; a cause's identifier; a notify message type's name or number, in every IKE
+        version that has it; a log line; a line that names a single state, such as a row of ``show crypto isakmp sa``.
+        """
+        text = topic.strip(" \t\r\n\"'`?.,:;")
+        return (
+            self.state(text)
+            or self.state(_underscored(text))
+            or self._awaiting(text)
+            or self.cause(text)
+            or self.cause(_underscored(text).replace("_", "-"))
+            or self._notifies(text)
+            or self.debug(topic)
+            or self._state_within(topic)
+        )
+
+    def read_log(self, lines: Iterable[str]) -> LogReading:
+        """Look each line of a log up. Blank lines do not count."""
+        known: dict[Topic, KnownLine] = {}
+        number = unknown = 0
+        for number, line in enumerate(lines, 1):
+            entry = self.find(line) if line.strip() else None
+            if entry is None:
+                unknown += bool(line.strip())
+            elif entry in known:
+                known[entry] = replace(known[entry], count=known[entry].count + 1)
+            else:
+                known[entry] = KnownLine(entry, line.strip(), number, 1)
+        return LogReading(tuple(known.values()), unknown)
+
+    def suggest(self, topic: str) -> tuple[str, ...]:
+        """Return at most five topics near one that is not known, the nearest first. `find` knows each of them."""
+        from difflib import get_close_matches
+
+        text = _LOG_PREFIX.sub("", topic[:_LONGEST_TOPIC]).strip()
+        names = {_underscored(name): name for name in self._names()}
+        wanted = _underscored(text).strip("_")
+        near = [names[key] for key in names if len(wanted) > 1 and wanted in key]
+        near += [names[key] for key in get_close_matches(wanted, names, _SUGGESTED)]
+        return tuple(dict.fromkeys((*near, *self._lines_like(text))))[:_SUGGESTED]
+
+    def _names(self) -> Iterator[str]:
+        yield from (entry.id for entry in self.states)
+        yield from (entry.id for entry in self.causes)
+        yield from (entry.name for entry in self.notifies)
+        yield from (alias for entry in self.states for alias in entry.aliases)
+
+    def _lines_like(self, line: str) -> list[str]:
+        """The fragments of log lines that share most of their words with *line*, or hold all of it."""
+        folded = _fold(line)
+        words = set(folded.split())
+        near: list[tuple[float, str]] = []
+        for entry in self.debug_lines:
+            text = " … ".join(entry.contains)
+            own = set(_fold(text).split()) - {"…"}
+            share = 1.0 if len(words) > 1 and folded in _fold(text) else len(own & words) / len(own)
+            if share >= 0.6 and words:
+                near.append((-share, text))
+        return [text for _, text in sorted(near)]
+
+    def _awaiting(self, message: str) -> State | None:
+        """The state of the end that waits for a message such as ``MM4``; message 1 is awaited with nothing at hand."""
+        found = _MESSAGE.fullmatch(message.upper())
+        if found is None:
+            return None
+        return self.state("NONE" if found[2] == "1" else f"{found[1]}_WAIT_MSG{found[2]}")
+
+    def _state_within(self, line: str) -> State | None:
+        """The one state that a line names, or None if it names none or several."""
+        names = {word.upper() for word in _WORD.findall(line) if "_" in word}
+        found = [state for state in self.states if not names.isdisjoint(map(str.upper, (state.id, *state.aliases)))]
+        return found[0] if len(found) == 1 else None
 
     def document_items(self, cause_id: str) -> tuple[tuple[str, int], ...]:
         """Return where the document gives a cause: pairs of state and number, in the order of the file."""
@@ -212,9 +341,12 @@ def load() -> KnowledgeBase:
 
     Raises `KnowledgeError` if the file breaks a rule.
     """
-    from importlib.resources import files
+    from pkgutil import get_data  # reads out of a zipped installation too; importlib.resources imports for 15 ms
 
-    return parse(files("pcapdiag.diagnosis").joinpath("causes.toml").read_text(encoding="utf-8"))
+    octets = get_data("pcapdiag.diagnosis", "causes.toml")
+    if octets is None:
+        raise KnowledgeError("causes.toml cannot be read: the importer of this installation hands out no files")
+    return parse(octets.decode("utf-8"))
 
 
 def parse(text: str) -> KnowledgeBase:
@@ -294,7 +426,9 @@ def _check(table: _Table) -> Check:
     )
     table.done()
     for key, text in (("do", check.do), ("command", check.command), ("expect", check.expect)):
-        for found in _PLACEHOLDER.finditer(text) if text else ():
+        if text is None or not ("{" in text or "}" in text):
+            continue
+        for found in _PLACEHOLDER.finditer(text):
             if found[1] not in PLACEHOLDERS:
                 raise table.fault(key, f"unknown placeholder {found[0]!r}")
     return check
@@ -439,3 +573,12 @@ def _distinct(kind: str, keys: Iterator[object], what: str) -> None:
 
 def _fold(text: str) -> str:
     return " ".join(text.translate(_LOOKALIKES).split()).casefold()
+
+
+@cache
+def _fragments(contains: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_fold, contains))
+
+
+def _underscored(text: str) -> str:
+    return re.sub(r"[-_\s]+", "_", text).upper()

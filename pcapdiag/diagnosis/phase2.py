@@ -73,6 +73,4 @@ def _answer(exchange: Exchange, step: Step) -> Step | None:
 
 def _given_up(exchange: Exchange, setting: Setting, step: Step) -> bool:
     """The same peers began a new phase 1 seconds later, with this one unanswered."""
-    return any(
-        other.id != exchange.id and other.first_time > step.first.time + REFUSAL for other in setting.conversation
-    )
+    return setting.next_attempt(exchange, step.first.time + REFUSAL) is not None

@@ -5,6 +5,7 @@ that repeats a message has not had the answer to it, and an end that does not re
 up (RFC 2408 §5.1 leaves timers to the sender, so "how long" is judged by the silence, see SILENCE).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -78,12 +79,31 @@ class Stop:
     superseded_by: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Setting:
-    """What is around an exchange: when the capture ended, and every exchange between the same peers."""
+    """What is around an exchange: when the capture ended, and every exchange between the same peers.
 
-    capture_end: int
-    conversation: Sequence[Exchange] = ()
+    One for each conversation; looking something up in it does not walk over all exchanges, so that a flood between
+    two peers takes no more than its share.
+    """
+
+    def __init__(self, capture_end: int, conversation: Sequence[Exchange] = ()) -> None:
+        self.capture_end = capture_end
+        self.conversation = conversation
+        self._begun: dict[str, list[tuple[int, int, Exchange]]] = {}
+        for exchange in conversation:
+            if exchange.last_message is not None:
+                row = (exchange.first_time, exchange.id, exchange)
+                self._begun.setdefault(exchange.initiator.address, []).append(row)
+        for rows in self._begun.values():
+            rows.sort(key=lambda row: row[:2])
+
+    def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
+        """The next phase 1 that the same initiator began with the same responder, later than `after`."""
+        rows = self._begun.get(exchange.initiator.address, [])
+        for _, _, other in rows[bisect_right(rows, after, key=lambda row: row[0]) :]:
+            if other.id != exchange.id:
+                return other
+        return None
 
 
 def find_stop(exchange: Exchange, setting: Setting) -> Stop:
@@ -97,34 +117,35 @@ def find_stop(exchange: Exchange, setting: Setting) -> Stop:
     return _outside_phase1(exchange)
 
 
-def find_stops(exchanges: Sequence[Exchange], capture_end: int) -> dict[int, Stop]:
-    """Where each exchange stopped, by id; those that another one of the same peers made good are superseded."""
-    conversations: dict[tuple[str, str], list[Exchange]] = {}
+def conversations(exchanges: Sequence[Exchange], capture_end: int) -> list[Setting]:
+    """The exchanges by the two peers between which they went."""
+    members: dict[tuple[str, str], list[Exchange]] = {}
     for exchange in exchanges:
-        conversations.setdefault(exchange.conversation, []).append(exchange)
-    stops: dict[int, Stop] = {}
-    for members in conversations.values():
-        setting = Setting(capture_end, members)
-        found = {e.id: find_stop(e, setting) for e in members}
-        finished = [(_finished_at(e), e) for e in members if found[e.id].outcome is Outcome.COMPLETED]
-        for exchange in members:
-            stops[exchange.id] = _superseded(exchange, found[exchange.id], finished)
-    return stops
+        members.setdefault(exchange.conversation, []).append(exchange)
+    return [Setting(capture_end, found) for found in members.values()]
 
 
-def _superseded(exchange: Exchange, stop: Stop, finished: list[tuple[int, Exchange]]) -> Stop:
+def find_stops(setting: Setting) -> dict[int, Stop]:
+    """Where each exchange of a conversation stopped, by id; what a later one made good is superseded."""
+    found = {e.id: find_stop(e, setting) for e in setting.conversation}
+    finished = sorted((_finished_at(e), e.id) for e in setting.conversation if found[e.id].outcome is Outcome.COMPLETED)
+    return {e.id: _superseded(e, found[e.id], finished) for e in setting.conversation}
+
+
+def _superseded(exchange: Exchange, stop: Stop, finished: list[tuple[int, int]]) -> Stop:
     if stop.outcome not in (Outcome.STALLED, Outcome.REJECTED, Outcome.INCONCLUSIVE):
         return stop
-    for time, other in finished:
-        if exchange.first_time <= time <= exchange.last_time + SUPERSEDED_WITHIN:
-            return replace(
-                stop,
-                outcome=Outcome.SUPERSEDED,
-                before=stop.outcome,
-                superseded_by=other.id,
-                reason=f"{stop.reason} Exchange {other.id} of the same peers completed.",
-            )
-    return stop
+    place = bisect_left(finished, (exchange.first_time, 0))
+    if place == len(finished) or finished[place][0] > exchange.last_time + SUPERSEDED_WITHIN:
+        return stop
+    other = finished[place][1]
+    return replace(
+        stop,
+        outcome=Outcome.SUPERSEDED,
+        before=stop.outcome,
+        superseded_by=other,
+        reason=f"{stop.reason} Exchange {other} of the same peers completed.",
+    )
 
 
 def _finished_at(exchange: Exchange) -> int:
@@ -169,7 +190,7 @@ def chosen_transform(exchange: Exchange) -> Transform | None:
     return None
 
 
-def _may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
+def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
     """Whether an encrypted Informational is long enough to delete the ISAKMP SA, or to name it in a notify.
 
     HASH has the length of the negotiated hash and a generic header of 4, DELETE of an ISAKMP SA has 28 octets
@@ -213,6 +234,7 @@ def _refusal(exchange: Exchange, top: int) -> _Refusal | None:
     Informational counts where it stands in the place of a reply.
     """
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
+    due = "going on" if top == (6 if exchange.mode is Mode.MAIN else 3) else "a reply"
     for step in informational(exchange):
         if step.first.time < reached:
             continue
@@ -221,12 +243,12 @@ def _refusal(exchange: Exchange, top: int) -> _Refusal | None:
             if any(isinstance(p, Delete) for p in step.message.payloads):
                 names.append("DELETE")
             if names:
-                return _Refusal(step, step.sender, f"the {step.sender} answered with {', '.join(names)} in clear")
+                return _Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
         elif _in_place_of_reply(exchange, step, top):
             return _Refusal(
                 step,
                 step.sender,
-                f"the {step.sender} sent an encrypted Informational in the place of what was due",
+                f"{step.sender} sent an encrypted Informational instead of {due}",
             )
     return None
 
@@ -239,7 +261,7 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
         return step.sender is due_from
     reached = min(s.first.time for s in exchange.numbered(top))
-    if step.first.time > reached + REFUSAL or not _may_be_sa_delete(step, exchange):
+    if step.first.time > reached + REFUSAL or not may_be_sa_delete(step, exchange):
         return False
     return step.sender is last.other or not _answered(exchange, step)
 
@@ -250,19 +272,6 @@ def _answered(exchange: Exchange, step: Step) -> bool:
         s.sender is not step.sender and 0 <= s.first.time - step.first.time <= 2 * SECOND
         for s in informational(exchange)
     )
-
-
-def _restart(exchange: Exchange, setting: Setting, after: int) -> Exchange | None:
-    """The next exchange that the same initiator began with the same responder after this time."""
-    for other in sorted(setting.conversation, key=lambda e: e.first_time):
-        if (
-            other.id != exchange.id
-            and other.first_time > after
-            and other.initiator.address == exchange.initiator.address
-            and other.last_message is not None
-        ):
-            return other
-    return None
 
 
 def _began_in_the_middle(exchange: Exchange) -> bool:
@@ -326,7 +335,7 @@ def _main_rejected(exchange: Exchange, top: int, refusal: _Refusal) -> Stop:
         (6, True): (("MM_WAIT_MSG6",), ("MM_ACTIVE",)),
     }
     initiator, responder = states[(top, by_initiator)]
-    reason = f"Rejected after MM{top}: {refusal.reason}."
+    reason = f"The {refusal.reason}."
     missing = f"MM{top + 1}" if top < 6 else None
     waits_for = SENDER[top + 1] if top < 6 else None
     frames = refusal.step.frames
@@ -341,7 +350,7 @@ def _main_after_6(exchange: Exchange, setting: Setting) -> Stop:
         reason = "MM6 was sent and MM5 is still repeated: MM6 does not reach the initiator."
         outcome = _waiting_outcome(exchange, setting, reached)
         return Stop(outcome, "MM6", Side.RESPONDER, None, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, again)
-    restart = _restart(exchange, setting, reached)
+    restart = setting.next_attempt(exchange, reached)
     if restart is not None and restart.first_time <= reached + RESTART:
         reason = (
             f"MM6 was sent, no Quick Mode followed, and the initiator began anew (exchange {restart.id}): "
@@ -413,7 +422,7 @@ def _waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outc
         return Outcome.STALLED
     if any(error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED
-    restart = _restart(exchange, setting, reached + REFUSAL)
+    restart = setting.next_attempt(exchange, reached + REFUSAL)
     return Outcome.STALLED if restart is not None else Outcome.INCONCLUSIVE
 
 
@@ -464,7 +473,7 @@ def _aggressive_rejected(top: int, refusal: _Refusal) -> Stop:
         (3, True): (("NONE",), ("AM_ACTIVE", "AM_WAIT_MSG3")),
     }
     initiator, responder = states[(top, by_initiator)]
-    reason = f"Rejected after AM{top}: {refusal.reason}."
+    reason = f"The {refusal.reason}."
     missing = f"AM{top + 1}" if top < 3 else None
     waits_for = SENDER[top + 1] if top < 3 else None
     frames = refusal.step.frames

@@ -3,10 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pcapdiag.diagnosis import causes
+from pcapdiag.diagnosis.evidence import Case, Evidence, gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
-from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform, find_stops
-from pcapdiag.exchange.model import Exchange
+from pcapdiag.diagnosis.ranking import RankedCause, rank
+from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform, conversations, find_stops
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side
 from pcapdiag.ike.payloads import Proposal, Transform
+
+TROUBLE = frozenset(
+    ("phase2-refused", "phase2-unanswered", "phase2-answer-unheeded", "xauth-leads-nowhere", "dpd-unanswered")
+)
+"""Evidence of trouble behind a phase 1 that completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +22,7 @@ class Diagnosis:
     """All that is said of one exchange.
 
     offered -- the proposals of message 1; chosen -- the transform of message 2, None while there is none
+    evidence -- facts with frames; causes -- best first, empty where nothing went wrong
     """
 
     exchange: Exchange
@@ -21,39 +30,102 @@ class Diagnosis:
     offered: tuple[Proposal, ...]
     chosen: Transform | None
     phase2: tuple[Phase2, ...]
+    evidence: tuple[Evidence, ...] = ()
+    causes: tuple[RankedCause, ...] = ()
+
+    @property
+    def completed(self) -> bool:
+        """Phase 1 completed: seen to, or begun before the capture and in use."""
+        return self.stop.outcome is Outcome.COMPLETED or (
+            self.stop.outcome is Outcome.PARTIAL and not self.stop.missing
+        )
 
 
-def diagnose(exchanges: Sequence[Exchange], capture_end: int) -> tuple[Diagnosis, ...]:
+def diagnose(
+    exchanges: Sequence[Exchange], capture_end: int, keepalives: Sequence[KeepaliveFlow] = ()
+) -> tuple[Diagnosis, ...]:
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
-    stops = find_stops(exchanges, capture_end)
-    conversations: dict[tuple[str, str], list[Exchange]] = {}
-    for exchange in exchanges:
-        conversations.setdefault(exchange.conversation, []).append(exchange)
+    found: list[Diagnosis] = []
+    for setting in conversations(exchanges, capture_end):
+        found += _conversation(setting, keepalives)
     place = {e.id: number for number, e in enumerate(exchanges)}
 
-    def order(exchange: Exchange) -> tuple[int, int]:
-        by = stops[exchange.id].superseded_by
-        return (place[by], 1) if by is not None and place[by] > place[exchange.id] else (place[exchange.id], 0)
+    def order(diagnosis: Diagnosis) -> tuple[int, int]:
+        own = place[diagnosis.exchange.id]
+        by = diagnosis.stop.superseded_by
+        return (place[by], 1) if by is not None and place[by] > own else (own, 0)
 
-    return tuple(
-        _diagnose(e, stops[e.id], Setting(capture_end, conversations[e.conversation]))
-        for e in sorted(exchanges, key=order)
-    )
+    return tuple(sorted(found, key=order))
 
 
-def _diagnose(exchange: Exchange, stop: Stop, setting: Setting) -> Diagnosis:
-    firsts = [s for s in exchange.steps if s.proposals]
-    offered = firsts[0].proposals if firsts and firsts[0].sender.value == "initiator" else ()
-    return Diagnosis(exchange, stop, offered, chosen_transform(exchange), phase2_of(exchange, setting))
+def _conversation(setting: Setting, keepalives: Sequence[KeepaliveFlow]) -> list[Diagnosis]:
+    stops = find_stops(setting)
+    alike: dict[tuple[object, ...], list[Exchange]] = {}
+    for e in setting.conversation:
+        alike.setdefault(_ending(e, stops[e.id]), []).append(e)
+    completed = [e for e in setting.conversation if stops[e.id].outcome is Outcome.COMPLETED]
+    shown = _shows_proposals(setting)
+    return [
+        _diagnose(
+            Case(
+                exchange=e,
+                stop=stops[e.id],
+                setting=setting,
+                phase2=phase2_of(e, setting),
+                alike=alike[_ending(e, stops[e.id])],
+                completed=completed,
+                counter_offers=shown.get(e.responder.address, ()),
+                keepalives=tuple(k for k in keepalives if _between(k, e)),
+            )
+        )
+        for e in setting.conversation
+    ]
+
+
+def _shows_proposals(setting: Setting) -> dict[str, list[Exchange]]:
+    """For each address, the first few exchanges in which it offers or chooses a phase 1 proposal."""
+    shown: dict[str, list[Exchange]] = {}
+    for e in setting.conversation:
+        for source in {s.first.source for s in e.steps if s.proposals and s.number}:
+            found = shown.setdefault(source, [])
+            if len(found) < 2:
+                found.append(e)
+    return shown
+
+
+def _ending(exchange: Exchange, stop: Stop) -> tuple[object, ...]:
+    return exchange.initiator.address, exchange.mode, stop.outcome, stop.missing, stop.refused_by
+
+
+def _between(flow: KeepaliveFlow, exchange: Exchange) -> bool:
+    ends = (exchange.initiator, exchange.responder)
+    known = {a for end in ends for a in (end.address, *end.aliases)}
+    return flow.source in known and flow.destination in known
+
+
+def _diagnose(case: Case) -> Diagnosis:
+    e = case.exchange
+    offer = next((s for s in e.steps if s.proposals), None)
+    offered = offer.proposals if offer is not None and offer.sender is Side.INITIATOR else ()
+    evidence = gather(case)
+    return Diagnosis(e, case.stop, offered, chosen_transform(e), case.phase2, evidence, _causes(case, evidence))
+
+
+def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]:
+    if not case.unfinished and not any(TROUBLE.intersection(e.kinds) for e in evidence):
+        return ()
+    context = [case.exchange.mode.value] + (["unfinished"] if case.unfinished else [])
+    states = dict.fromkeys((*case.stop.initiator_state, *case.stop.responder_state))
+    # What the document says of an SA that is up is about phase 2; where that is not the trouble it has no place here.
+    phase2 = any(kind.startswith("phase2-") for e in evidence for kind in e.kinds)
+    named = [s for s in states if phase2 or not s.endswith("_ACTIVE")]
+    return rank(causes.load(), evidence, context, named)
 
 
 def all_well(diagnoses: Sequence[Diagnosis]) -> bool:
     """Whether every exchange completed: seen to, or begun before the capture and in use."""
-    return all(
-        d.stop.outcome is Outcome.COMPLETED or (d.stop.outcome is Outcome.PARTIAL and not d.stop.missing)
-        for d in diagnoses
-    )
+    return all(d.completed for d in diagnoses)

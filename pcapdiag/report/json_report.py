@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.checks import PlacedCheck, checks_for, next_checks
+from pcapdiag.diagnosis.evidence import exchange_filter
+from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Peer, Step
+from pcapdiag.exchange.model import Exchange, Peer, Step
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import transform_text
@@ -97,8 +100,13 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             {"frame": i.frame.number, "from": i.source, "version": i.version, "type": i.type, "code": i.code}
             for i in e.icmp_errors
         ],
-        "evidence": [],
-        "causes": [],
+        "evidence": [
+            {"id": i.id, "kind": i.kind, "text": i.text, "frames": _frames(i.frames), "filter": i.display_filter}
+            for i in diagnosis.evidence
+        ],
+        "causes": [_cause(c, e) for c in diagnosis.causes],
+        "next": [_check(p) for p in next_checks(diagnosis.causes, e)],
+        "display_filter": exchange_filter(e),
         "phase2": [
             {
                 "message_id": p.message_id,
@@ -110,6 +118,32 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             }
             for p in diagnosis.phase2
         ],
+    }
+
+
+def _cause(ranked: RankedCause, exchange: Exchange) -> dict[str, Json]:
+    return {
+        "id": ranked.cause.id,
+        "title": ranked.cause.title,
+        "status": ranked.status.value,
+        "says": ranked.says,
+        "because": list(ranked.because),
+        "against": list(ranked.against),
+        "document": [{"state": state, "item": item} for state, item in ranked.document],
+        "checks": [_check(p) for p in checks_for(ranked, exchange)],
+        "decide": ranked.cause.decide,
+    }
+
+
+def _check(placed: PlacedCheck) -> dict[str, Json]:
+    return {
+        "cause": placed.cause,
+        "at": placed.at,
+        "end": placed.side.value if placed.side else "path",
+        "platform": placed.check.platform,
+        "do": placed.check.do,
+        "command": placed.check.command,
+        "expect": placed.check.expect,
     }
 
 

@@ -4,16 +4,17 @@ One block an exchange: what happened in one line that can go into a ticket, then
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from click import style
-
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.evidence import icmp_name
 from pcapdiag.diagnosis.stop import Outcome, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.pipeline import CaptureReport, Report
+from pcapdiag.report.layout import Layout, wrapped
+from pcapdiag.report.why import leading_cause, why
 from pcapdiag.report.wording import (
     MODE_NAMES,
     frame_list,
@@ -25,8 +26,6 @@ from pcapdiag.report.wording import (
     transform_text,
 )
 
-MIN_WIDTH = 80
-MAX_WIDTH = 110
 _COLOURS = {
     Outcome.COMPLETED: "green",
     Outcome.STALLED: "red",
@@ -35,19 +34,6 @@ _COLOURS = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.PARTIAL: "cyan",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line)."""
-
-    width: int = MIN_WIDTH
-    colour: bool = False
-    detail: int = 0
-
-    def paint(self, text: str, **how: object) -> str:
-        """The text in colour, where colour is wanted."""
-        return style(text, **how) if self.colour else text  # type: ignore[arg-type]
 
 
 def render(report: Report, layout: Layout) -> str:
@@ -62,12 +48,14 @@ def _lines(report: Report, layout: Layout) -> Iterator[str]:
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
-        yield from _wrapped(prefix + _capture_line(capture), layout)
+        yield from wrapped(prefix + _capture_line(capture), layout)
     yield from _losses(report, layout)
     groups = _groups(report.exchanges)
+    explained: set[tuple[str, str]] = set()
     for group in groups:
         yield ""
-        yield from _exchange(group, report, layout)
+        yield from _exchange(group, layout)
+        yield from why(group[0], layout, explained)
     if len(groups) > 1:
         yield ""
         yield from _summary(report, layout)
@@ -97,13 +85,13 @@ def _capture_line(capture: CaptureReport) -> str:
 def _losses(report: Report, layout: Layout) -> Iterator[str]:
     counts = report.counts
     if counts.evicted_exchanges:
-        yield from _wrapped(
+        yield from wrapped(
             f"More exchanges than are kept at once: {counts.evicted_exchanges} that were quiet longest, with "
             f"{counts.evicted_messages} messages, were dropped and are not in this report.",
             layout,
         )
     if counts.icmp_unmatched:
-        yield from _wrapped(f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture.", layout)
+        yield from wrapped(f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture.", layout)
 
 
 # --- one line --------------------------------------------------------------------------------------------------
@@ -113,8 +101,10 @@ def headline(diagnosis: Diagnosis) -> str:
     """The exchange in one line that can be pasted into a ticket."""
     e, stop = diagnosis.exchange, diagnosis.stop
     mode = MODE_NAMES[e.mode]
-    where = f" after {_stopped_after(e)}" if stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL) else ""
-    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {states(stop)}"
+    where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
+    cause = leading_cause(diagnosis)
+    why_ = f"; {cause}" if cause else ""
+    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {states(stop)}{why_}"
 
 
 def states(stop: Stop) -> str:
@@ -138,24 +128,27 @@ def _stopped_after(exchange: Exchange) -> str:
 # --- one exchange ----------------------------------------------------------------------------------------------
 
 
-def _exchange(group: Sequence[Diagnosis], report: Report, layout: Layout) -> Iterator[str]:
+def _exchange(group: Sequence[Diagnosis], layout: Layout) -> Iterator[str]:
     diagnosis = group[0]
     e, stop = diagnosis.exchange, diagnosis.stop
     title = f" Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} "
     yield layout.paint("━━" + title + "━" * max(0, layout.width - 2 - len(title)), bold=True)
     verdict = stop.outcome.value.upper()
-    first = layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True)
-    text = f"{states(stop)}. {stop.reason}" if stop.initiator_state or stop.responder_state else stop.reason
-    shown = f"{verdict}: {text[0].upper()}{text[1:]} ({frame_list(stop.frames)})"
-    lines = list(_wrapped(shown, layout))
-    yield lines[0].replace(verdict, first, 1)
+    where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
+    lines = wrapped(f"{verdict}{where}: {states(stop)}", layout)
+    yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
     yield from lines[1:]
+    label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
+    yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames)})", layout, 2, "  ")
+    cause = leading_cause(diagnosis)
+    if cause:
+        yield from wrapped(f"{cause[0].upper()}{cause[1:]}.", layout, 2, "  ")
     if len(group) > 1:
-        yield from _wrapped(_again(group), layout)
+        yield from wrapped(_again(group), layout)
     yield ""
     yield from _facts(diagnosis, layout)
     yield ""
-    yield from _ladder(e, stop, layout)
+    yield from _ladder(diagnosis, layout)
     yield from _after_phase1(diagnosis, layout)
 
 
@@ -165,17 +158,17 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     yield f"  cookies    {e.initiator_spi.hex()} → {answer}"
     if e.other_responder_spis:
         others = ", ".join(s.hex() for s in e.other_responder_spis)
-        yield from _wrapped(f"  the responder also answered with {others}", layout, 13)
+        yield from wrapped(f"  the responder also answered with {others}", layout, 13)
     for name, peer in (("initiator", e.initiator), ("responder", e.responder)):
-        yield from _wrapped(f"  {name}  {_peer(peer)}", layout, 13)
+        yield from wrapped(f"  {name}  {_peer(peer)}", layout, 13)
     if not e.roles_certain:
-        yield from _wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
+        yield from wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
     if diagnosis.chosen is not None:
-        yield from _wrapped(f"  chosen     {transform_text(diagnosis.chosen)}", layout, 13)
+        yield from wrapped(f"  chosen     {transform_text(diagnosis.chosen)}", layout, 13)
     if diagnosis.offered and (diagnosis.chosen is None or layout.detail > 0):
         lines = proposal_lines(diagnosis.offered)
         for number, line in enumerate(lines[: None if layout.detail > 0 else 6]):
-            yield from _wrapped(f"  {'offered' if number == 0 else '':9}  {line}", layout, 13)
+            yield from wrapped(f"  {'offered' if number == 0 else '':9}  {line}", layout, 13)
         if layout.detail <= 0 and len(lines) > 6:
             yield f"             and {len(lines) - 6} more (-v shows all)"
 
@@ -200,25 +193,62 @@ def _again(group: Sequence[Diagnosis]) -> str:
 # --- the ladder ------------------------------------------------------------------------------------------------
 
 
-def _ladder(exchange: Exchange, stop: Stop, layout: Layout) -> Iterator[str]:
+def _ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    exchange, stop = diagnosis.exchange, diagnosis.stop
+    marks = _marks(diagnosis)
     shown = [s for s in exchange.steps if _on_ladder(s)] if layout.detail <= 0 else list(exchange.steps)
     start = exchange.first_time
-    width = layout.width - 37
+    width = layout.width - 46
     left, right = exchange.initiator.address, exchange.responder.address
-    yield layout.paint(
-        f"  {'frame':>7}  {'time':>11}   {left}{right:>{max(1, layout.width - 25 - len(left))}}", dim=True
-    )
-    for step in shown:
-        yield _rung(step, start, width, layout)
-        yield from _repeats(step, layout)
+    yield layout.paint(f"  {'frame':>7}  {'time':>11}   {left}{right:>{max(1, width + 12 - len(left))}}", dim=True)
+    for first, *rest in _runs(shown):
+        yield _rung(first, start, width, layout) + _mark(first, marks)
+        yield from _repeats(first, layout)
+        if rest:
+            frames = frame_list(f for s in rest for f in s.frames)
+            text = f"{len(rest)} more like it, each its own message ({frames})"
+            yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
         text = f"{stop.missing} from the {stop.waits_for} was not seen"
         yield layout.paint(f"  {'':>7}  {'':>11}   ✗ {text}", fg=_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
-        text = f"ICMP type {error.type} code {error.code} from {error.source}"
+        text = f"ICMP {icmp_name(error)} from {error.source}"
         yield f"  {error.frame.number:>7}  {_offset(error.time - start):>11}   ! {text}"
     if len(exchange.icmp_errors) > 3:
         yield f"  {'':>7}  {'':>11}   ! and {len(exchange.icmp_errors) - 3} more such errors"
+
+
+def _runs(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Messages that follow each other and look alike, together: an Informational that is sent again is a new one."""
+    run: list[Step] = []
+    for step in steps:
+        alike = run and (step.name, step.sender, payload_summary(step)) == (
+            run[0].name,
+            run[0].sender,
+            payload_summary(run[0]),
+        )
+        if run and not alike:
+            yield run
+            run = []
+        run.append(step)
+    if run:
+        yield run
+
+
+def _marks(diagnosis: Diagnosis) -> dict[Frame, list[str]]:
+    """Which evidence cites which frame, for the margin: only what speaks for or against a cause."""
+    cited = {i for c in diagnosis.causes for i in (*c.because, *c.against)}
+    marks: dict[Frame, list[str]] = {}
+    for item in diagnosis.evidence:
+        if item.id in cited:
+            for frame in item.frames:
+                marks.setdefault(frame, []).append(item.id)
+    return marks
+
+
+def _mark(step: Step, marks: dict[Frame, list[str]]) -> str:
+    found = list(dict.fromkeys(i for frame in step.frames for i in marks.get(frame, ())))
+    return f"  {' '.join(found[:2])}{'…' if len(found) > 2 else ''}" if found else ""
 
 
 def _on_ladder(step: Step) -> bool:
@@ -275,14 +305,14 @@ def _after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         text = (
             f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frame_list(quick.frames)})"
         )
-        yield from _wrapped(text, layout, 4)
+        yield from wrapped(text, layout, 4)
     if len(diagnosis.phase2) > 4:
         yield f"  and {len(diagnosis.phase2) - 4} more Quick Modes (-v shows all)"
     names = dict.fromkeys(s.exchange_type.label for s in rest)
     for name in names:
         steps = [s for s in rest if s.exchange_type.label == name]
         frames = frame_list(f for s in steps for f in s.frames)
-        yield from _wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
+        yield from wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
 
 
 # --- many exchanges --------------------------------------------------------------------------------------------
@@ -315,8 +345,4 @@ def _summary(report: Report, layout: Layout) -> Iterator[str]:
     total = len(report.exchanges)
     parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
     conversations = len({d.exchange.conversation for d in report.exchanges})
-    yield from _wrapped(f"{total} exchanges in {conversations} conversations: {parts}", layout)
-
-
-def _wrapped(text: str, layout: Layout, indent: int = 2) -> Iterable[str]:
-    return textwrap.wrap(text, layout.width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]
+    yield from wrapped(f"{total} exchanges in {conversations} conversations: {parts}", layout)

@@ -1,15 +1,22 @@
 import dataclasses
 import re
 import string
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
+from pcapdiag.diagnosis import causes as causes_module
 from pcapdiag.diagnosis.causes import (
     PLACEHOLDERS,
+    PLATFORMS,
     Cause,
     Check,
     KnowledgeBase,
     KnowledgeError,
+    LogReading,
     load,
     parse,
 )
@@ -376,6 +383,126 @@ class TestLookups:
     def test_every_debug_entry_finds_itself(self, base):
         for entry in base.debug_lines:
             assert base.debug(" … ".join(entry.contains)) is entry
+
+    @pytest.mark.parametrize(
+        ("topic", "state"),
+        [
+            ("mm_wait_msg6", "MM_WAIT_MSG6"),
+            ("MM-wait msg6?", "MM_WAIT_MSG6"),
+            ("qm_idle", "MM_ACTIVE"),
+            ("There are no IKEv1 SAs", "NOTHING_LISTED"),
+            ("MM4", "MM_WAIT_MSG4"),
+            ("mm6?", "MM_WAIT_MSG6"),
+            ("AM3", "AM_WAIT_MSG3"),
+            ("MM1", "NONE"),
+            ("AM1", "NONE"),
+            ("    Rekey   : no              State   : MM_WAIT_MSG6", "MM_WAIT_MSG6"),
+            ("10.0.0.1  192.0.2.1  MM_NO_STATE  0  ACTIVE (deleted)", "MM_WAIT_MSG2"),
+        ],
+    )
+    def test_find_state(self, base, topic, state):
+        assert base.find(topic) is base.state(state)
+
+    def test_find_the_other_kinds(self, base):
+        assert base.find("PSK_mismatch") is base.cause("psk-mismatch")
+        assert [(n.version, n.name) for n in base.find("17")] == [
+            (1, "INVALID_KEY_INFORMATION"),
+            (2, "INVALID_KE_PAYLOAD"),
+        ]
+        assert [n.version for n in base.find("no proposal-chosen")] == [1, 2]
+        assert [n.version for n in base.find("cookie")] == [2]
+        for entry in base.debug_lines:
+            assert base.find(f"log: {' … '.join(entry.contains)} (x)") is entry
+
+    @pytest.mark.parametrize(
+        "topic",
+        [
+            "",
+            " ",
+            "?",
+            "MM7",
+            "AM4",
+            "MM0",
+            "9" * 5000,
+            "-1",
+            "x" * 70000,
+            "a_" * 30000,
+            "MM_WAIT_MSG2 or MM_WAIT_MSG3",
+        ],
+    )
+    def test_find_nothing(self, base, topic):
+        assert base.find(topic) is None
+        assert len(base.suggest(topic)) <= 5
+
+    @pytest.mark.parametrize(
+        ("topic", "first"),
+        [
+            ("mm_wait_msg7", "MM_WAIT_MSG6"),
+            ("psk-mismach", "psk-mismatch"),
+            ("psk", "psk-mismatch"),
+            ("no proposal chosn", "NO_PROPOSAL_CHOSEN"),
+            ("QM FSM", "QM FSM error"),
+            (
+                "[IKEv1]: Group = 192.0.2.1, IP = 192.0.2.1, All SA proposal found unacceptable!",
+                "All SA proposals found",
+            ),
+        ],
+    )
+    def test_suggest(self, base, topic, first):
+        near = base.suggest(topic)
+        assert near[0].startswith(first)
+        assert all(base.find(name) is not None for name in near)
+
+    def test_suggest_nothing(self, base):
+        assert base.suggest("zzzzzz") == ()
+
+    def test_every_name_is_found(self, base):
+        for state in base.states:
+            assert all(base.find(name) is state for name in (state.id, *state.aliases))
+        assert all(base.find(cause.id) is cause for cause in base.causes)
+        for entry in base.notifies:
+            assert entry in base.find(entry.name)
+            assert entry in base.find(str(entry.number))
+
+    def test_read_log(self, base):
+        bad = "IP = 192.0.2.1, QM FSM error (P2 struct &0x1)!"
+        reading = base.read_log(["", "hello\n", f"1 {bad}\n", "PHASE 1 COMPLETED", f"2 {bad}"])
+        assert [(known.number, known.count, known.text) for known in reading.known] == [
+            (3, 2, f"1 {bad}"),
+            (4, 1, "PHASE 1 COMPLETED"),
+        ]
+        assert reading.known[0].entry is base.debug(bad)
+        assert reading.unknown == 1
+        assert base.read_log([]) == LogReading((), 0)
+
+    def test_checks_for(self, base):
+        for cause in base.causes:
+            for platform in PLATFORMS:
+                shown = cause.checks_for(platform)
+                assert {check.platform for check in shown} <= {platform, "any"}
+                assert list(shown) == [check for check in cause.checks if check in shown]
+
+    def test_first_checks(self, base):
+        found = base.first_checks(base.state("MM_WAIT_MSG2"))
+        assert [item.item for item, _ in found] == [1, 2, 3, 4]
+        assert found[0][1].command == "ping {peer}"
+        assert [item.item for item, _ in base.first_checks(base.state("DEBUG_ERRORS"))] == [1, 3, 4, 5, 6]
+        assert base.first_checks(base.state("IKE_AUTH")) == ()
+
+    def test_load_from_a_zipped_installation(self, tmp_path):
+        package = Path(causes_module.__file__).parents[1]
+        with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
+            for path in ("__init__.py", "version.py", "diagnosis/__init__.py", "diagnosis/causes.py"):
+                archive.write(package / path, f"pcapdiag/{path}")
+            archive.write(package / "diagnosis/causes.toml", "pcapdiag/diagnosis/causes.toml")
+        code = (
+            f"import sys; sys.path.insert(0, {str(tmp_path / 'pcapdiag.zip')!r})\n"
+            "from pcapdiag.diagnosis import causes\n"
+            "assert '.zip' in causes.__file__\n"
+            "print(len(causes.load().causes), 'importlib.resources' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert done.stdout.split() == [str(len(load().causes)), "False"]
 
     def test_load_reads_once(self):
         assert load() is load()

@@ -10,7 +10,7 @@ import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.stop import Outcome, Stop, find_stops
+from pcapdiag.diagnosis.stop import Outcome, Stop, conversations, find_stops
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES
@@ -28,7 +28,8 @@ def stops(items: Iterable[Captured], end: float | None = None) -> list[tuple[Exc
         tracker.feed(item)
         last = max(last, item.time)
     exchanges = list(tracker.exchanges())
-    found = find_stops(exchanges, last if end is None else round(end * SECOND))
+    settings = conversations(exchanges, last if end is None else round(end * SECOND))
+    found = {number: stop for setting in settings for number, stop in find_stops(setting).items()}
     return [(e, found[e.id]) for e in exchanges]
 
 

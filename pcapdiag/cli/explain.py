@@ -1,0 +1,88 @@
+"""`pcapdiag explain`: the knowledge base without a capture."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import click
+
+EXIT_USAGE = 2
+PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
+_LONGEST_LINE = 65536
+_LONGEST_QUOTE = 60
+
+
+@click.command()
+@click.argument("topic", nargs=-1, metavar="[TOPIC]...")
+@click.option("--platform", type=click.Choice(PLATFORMS), help="Only the checks for this platform, and general ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colour. NO_COLOR in the environment turns `auto` off.",
+)
+@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: str, width: int | None) -> None:
+    """Say what a state, a cause, a notify or a line of a device's log means, and what to check.
+
+    TOPIC is a state (MM_WAIT_MSG6), the message that is awaited (MM6), a cause (psk-mismatch), a notify by name or
+    number (NO_PROPOSAL_CHOSEN, 14), or a line of a log. `-` reads a log from standard input and explains every line
+    that is known. Without a topic, all states and causes are listed.
+    """
+    from pcapdiag.cli.terminal import columns, wants_colour
+    from pcapdiag.diagnosis.causes import Topic, load
+    from pcapdiag.report import explain as report
+    from pcapdiag.report.layout import Layout
+
+    knowledge = load()
+    layout = Layout(width or columns(), wants_colour(color))
+    if not topic:
+        everything: list[Topic] = [*knowledge.states, *knowledge.causes]
+        output = report.render_json(everything, knowledge, platform) if as_json else report.overview(knowledge, layout)
+    elif tuple(topic) == ("-",):
+        reading = knowledge.read_log(_standard_input())
+        if not reading.known:
+            _fail(_nothing_known(reading.unknown))
+        log = report.render_log_json(reading, knowledge, platform) if as_json else None
+        output = log or report.render_log(reading, knowledge, layout, platform)
+    else:
+        words = " ".join(topic)
+        entry = knowledge.find(words)
+        if entry is None:
+            _fail(_unknown(words, knowledge.suggest(words)))
+        output = (
+            report.render_json([entry], knowledge, platform)
+            if as_json
+            else report.render(entry, knowledge, layout, platform)
+        )
+    click.echo(output, nl=False, color=layout.colour)
+
+
+def _standard_input() -> Iterator[str]:
+    """Its lines, whatever octets are in them; one that is too long for a log comes in pieces."""
+    while line := sys.stdin.buffer.readline(_LONGEST_LINE):
+        yield line.decode("utf-8-sig", "replace")
+
+
+def _unknown(topic: str, near: Sequence[str]) -> str:
+    from pcapdiag.report.wording import safe
+
+    shown = safe(" ".join(topic[: _LONGEST_QUOTE + 1].split()))
+    shown = shown if len(topic) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}…"
+    rest = f"nearest: {', '.join(near)}" if near else "`pcapdiag explain` lists what there is"
+    return f"`{shown}` is not known; {rest}"
+
+
+def _nothing_known(lines: int) -> str:
+    if lines == 0:
+        return "standard input is empty"
+    if lines == 1:
+        return "the line on standard input is not known"
+    return f"none of the {lines} lines on standard input is known"
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"pcapdiag: {message}", err=True)
+    sys.exit(EXIT_USAGE)

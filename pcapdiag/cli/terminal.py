@@ -1,0 +1,23 @@
+"""What the commands ask of the terminal: how wide it is, and whether it wants colour."""
+
+import sys
+
+
+def columns() -> int:
+    """The terminal's columns, within what reads well; 80 where the output goes elsewhere."""
+    import shutil
+
+    from pcapdiag.report.layout import MAX_WIDTH, MIN_WIDTH
+
+    if not sys.stdout.isatty():
+        return MIN_WIDTH
+    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
+
+
+def wants_colour(choice: str) -> bool:
+    """Whether to colour standard output: `always`, `never`, or `auto`, which asks the terminal and NO_COLOR."""
+    import os
+
+    if choice == "auto":
+        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return choice == "always"

@@ -1,0 +1,796 @@
+"""Facts that the wire shows of an exchange, each with the frames that show it.
+
+A fact says what was seen, not what it means: meaning is the ranking's. Its `kind` is stable and public; the ranking
+refers to it, reports print its text. Times are integer nanoseconds, lengths octets.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pcapdiag.capture.datagram import Frame, IcmpError
+from pcapdiag.diagnosis.nat import nat_view
+from pcapdiag.diagnosis.phase2 import Phase2
+from pcapdiag.diagnosis.stop import (
+    CROSSING,
+    REFUSAL,
+    SECOND,
+    SILENCE,
+    Outcome,
+    Setting,
+    Stop,
+    chosen_transform,
+    error_notifies,
+    informational,
+    may_be_sa_delete,
+    sent_again_after,
+)
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Step
+from pcapdiag.ike.payloads import Certificate, Proposal
+from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, OakleyAttribute
+from pcapdiag.ike.vendor_ids import Feature
+
+LARGE = 1_200
+"""A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
+RETRY = 12 * SECOND
+"""Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
+NAT_T_PORT = 4500
+MAX_FRAMES = 40
+"""Frames that are cited for a fact about many exchanges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact.
+
+    id -- E1, E2 … within the exchange; kind -- what sort of fact it is, stable
+    text -- one or two sentences; frames -- that show it, never empty
+    display_filter -- for Wireshark; kinds -- `kind` and, where one fact is an instance of several, the others
+    """
+
+    id: str
+    kind: str
+    text: str
+    frames: tuple[Frame, ...]
+    display_filter: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact before it has a number."""
+
+    kind: str
+    text: str
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that facts are drawn from: the exchange, where it stopped, and what is around it.
+
+    alike -- exchanges of the same initiator that ended like this one, itself included, in order
+    completed -- exchanges of the same peers that completed, in order
+    counter_offers -- exchanges in which this one's responder shows proposals of its own, a few of them
+    keepalives -- NAT keep-alives between the two peers
+    """
+
+    exchange: Exchange
+    stop: Stop
+    setting: Setting
+    phase2: tuple[Phase2, ...] = ()
+    alike: Sequence[Exchange] = ()
+    completed: Sequence[Exchange] = ()
+    counter_offers: Sequence[Exchange] = ()
+    keepalives: tuple[KeepaliveFlow, ...] = ()
+
+    @property
+    def last_step(self) -> Step | None:
+        """The phase 1 message that went unanswered: the latest by place, or by time in IKEv2."""
+        top = self.exchange.last_message
+        if top is not None:
+            return self.exchange.numbered(top)[0]
+        init = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        return next((s for s in reversed(self.exchange.steps) if s.exchange_type in init), None)
+
+    @property
+    def unfinished(self) -> bool:
+        """Phase 1 did not complete."""
+        return self.stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL)
+
+    def address(self, side: Side) -> str:
+        """The address of that end."""
+        return self.exchange.peer(side).address
+
+
+def gather(case: Case) -> tuple[Evidence, ...]:
+    """Every fact of this exchange, numbered; the first is the stop itself. The same text is not said twice."""
+    facts: dict[str, list[Fact]] = {}
+    for source in SOURCES:
+        for fact in source(case):
+            if fact.frames:
+                facts.setdefault(fact.text, []).append(fact)
+    return tuple(
+        Evidence(f"E{number}", alike[0].kind, text, alike[0].frames, _frame_filter(alike[0].frames), _kinds(alike))
+        for number, (text, alike) in enumerate(facts.items(), 1)
+    )
+
+
+def _kinds(facts: Sequence[Fact]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f.kind for f in facts))
+
+
+def _frame_filter(frames: Sequence[Frame]) -> str:
+    """The frames, for Wireshark's filter line; a range where there are many."""
+    numbers = sorted({f.number for f in frames})
+    if len(numbers) == 1:
+        return f"frame.number == {numbers[0]}"
+    return f"frame.number in {{{', '.join(map(str, numbers[:40]))}}}"
+
+
+def exchange_filter(exchange: Exchange) -> str:
+    """Wireshark's display filter for everything under this exchange's cookies, ICMP errors that quote it included."""
+    field = "isakmp.ispi"
+    return f"{field} == {exchange.initiator_spi.hex(':')}"
+
+
+def _frames(steps: Sequence[Step]) -> tuple[Frame, ...]:
+    return tuple(sorted(f for s in steps for f in s.frames))
+
+
+def _span(nanoseconds: int) -> str:
+    value = nanoseconds / SECOND
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+# --- the stop: silence, and who repeats ------------------------------------------------------------------------
+
+
+def _stop(case: Case) -> Iterator[Fact]:
+    top = case.exchange.last_message
+    yield Fact(f"stopped-after-{top}" if top else "stopped", case.stop.reason, case.stop.frames)
+    if case.exchange.mode is not Mode.IKEV2 or case.stop.refused_by is None:
+        return
+    auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    if auth:
+        by = "" if case.stop.refused_by is Side.RESPONDER else "-by-initiator"
+        yield Fact(f"v2-auth-refused{by}", case.stop.reason, case.stop.frames)
+
+
+def _silence(case: Case) -> Iterator[Fact]:
+    step = case.last_step
+    if not case.unfinished or step is None or case.stop.outcome is Outcome.REJECTED:
+        return
+    if case.stop.before is Outcome.REJECTED or not case.stop.missing:
+        return
+    for_long = case.setting.capture_end - step.first.time
+    whole = for_long >= SILENCE
+    after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time]
+    text = f"{step.name} was sent {_times(len(step.sent) + step.uncounted)}; "
+    if whole:
+        text += f"in the {_span(for_long)} after the first no {case.stop.missing} was seen."
+    else:
+        text += f"the capture ends {_span(for_long)} after the first, without {case.stop.missing}."
+    yield Fact("icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet", text, step.frames)
+    if whole and step.sender is Side.INITIATOR and not after:
+        yield Fact(f"silence-after-{step.name.lower().replace(' ', '-').replace('_', '-')}", text, step.frames)
+
+
+def _repeats(case: Case) -> Iterator[Fact]:
+    """Who sends again behind whose message (RFC 2408 §5.1: the sender's own timer)."""
+    if not case.unfinished:
+        return
+    e, top = case.exchange, case.exchange.last_message
+    if top is None or e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
+        return
+    prefix = "MM" if e.mode is Mode.MAIN else "AM"
+    reached = e.numbered(top)[0].first.time
+    if top >= 2:
+        frames = sent_again_after(e.numbered(top - 1), reached)
+        who, other = e.numbered(top)[0].sender, e.numbered(top)[0].sender.other
+        if frames:
+            yield Fact(
+                f"{other}-repeats-behind-answer",
+                f"The {other} sends {prefix}{top - 1} again although {prefix}{top} went by: it has not had "
+                f"{prefix}{top}, or could not use it.",
+                (*e.numbered(top)[0].first.frames, *frames),
+            )
+        elif case.setting.capture_end - reached >= SILENCE and top in (2, 4):
+            yield Fact(
+                f"{other}-does-not-repeat",
+                f"The {other} does not send {prefix}{top - 1} again behind {prefix}{top}, so it had the answer; "
+                f"the {who} waits for {prefix}{top + 1}.",
+                e.numbered(top)[0].frames,
+            )
+        if top in (3, 5) and not frames and case.stop.outcome is Outcome.STALLED:
+            yield Fact(
+                "only-initiator-repeats",
+                f"Only the initiator sends again; no {prefix}{top - 1} is repeated.",
+                e.numbered(top)[0].frames,
+            )
+    if top == 1 and len(e.numbered(1)[0].sent) == 1 and case.setting.capture_end - reached >= SILENCE:
+        yield Fact("no-retransmission", f"{prefix}1 was sent once and never again.", e.numbered(1)[0].frames)
+
+
+_SCHEDULES: tuple[tuple[str, tuple[float, ...]], ...] = (
+    ("strongSwan's default (4.0 s × 1.8ⁿ, five times)", (4.0, 7.2, 12.96, 23.3, 42.0)),
+    ("libreswan's default (0.5, 1, 2, 4 … s)", (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    ("a Cisco ASA's (8 s apart)", (8.0, 8.0, 8.0)),
+    ("Cisco IOS's or racoon's (10 s apart)", (10.0, 10.0, 10.0, 10.0, 10.0)),
+    ("a FortiGate's (6, then 12 s)", (6.0, 12.0)),
+    ("Windows' (1, 2, 4 … s)", (1.0, 2.0, 4.0, 8.0, 16.0)),
+)
+
+
+def schedule_hint(times: Sequence[int]) -> str | None:
+    """Whose retransmission schedule these sending times follow, if one of the known ones; a hint, no proof."""
+    gaps = [(b - a) / SECOND for a, b in pairwise(times)]
+    if len(gaps) < 2:
+        return None
+    for name, schedule in _SCHEDULES:
+        pairs = list(zip(gaps, schedule, strict=False))
+        if len(pairs) >= min(len(gaps), 2) and all(abs(g - s) <= 0.12 * s + 0.1 for g, s in pairs):
+            return name
+    return None
+
+
+def _schedule(case: Case) -> Iterator[Fact]:
+    for step in case.exchange.steps:
+        hint = schedule_hint(step.times) if step.number or step.message.header.major == 2 else None
+        if hint:
+            text = f"{step.name} is repeated on a schedule like {hint}; that hints at the {step.sender}'s software."
+            yield Fact("schedule", text, step.frames)
+            return
+
+
+# --- ICMP ------------------------------------------------------------------------------------------------------
+
+_ICMP4 = {
+    (3, 0): "net unreachable",
+    (3, 1): "host unreachable",
+    (3, 2): "protocol unreachable",
+    (3, 3): "port unreachable",
+    (3, 4): "fragmentation needed",
+    (3, 5): "source route failed",
+    (3, 9): "net administratively prohibited",
+    (3, 10): "host administratively prohibited",
+    (3, 13): "communication administratively prohibited",
+    (11, 0): "time to live exceeded",
+    (11, 1): "fragment reassembly time exceeded",
+}
+_ICMP6 = {
+    (1, 0): "no route to destination",
+    (1, 1): "administratively prohibited",
+    (1, 2): "beyond scope of source address",
+    (1, 3): "address unreachable",
+    (1, 4): "port unreachable",
+    (1, 5): "source address failed ingress policy",
+    (1, 6): "reject route to destination",
+    (2, 0): "packet too big",
+    (3, 0): "hop limit exceeded",
+    (3, 1): "fragment reassembly time exceeded",
+}
+_KINDS = (
+    ("prohibited", "icmp-prohibited"),
+    ("policy", "icmp-prohibited"),
+    ("reject", "icmp-prohibited"),
+    ("port", "icmp-port-unreachable"),
+    ("reassembly", "icmp-reassembly-timeout"),
+    ("fragmentation needed", "icmp-too-big"),
+    ("too big", "icmp-too-big"),
+    ("exceeded", "icmp-time-exceeded"),
+)
+
+
+def icmp_name(error: IcmpError) -> str:
+    """What the error says (RFC 792, RFC 1812 §5.2.7; RFC 4443 §3), or its numbers."""
+    names = _ICMP4 if error.version == 4 else _ICMP6
+    return names.get((error.type, error.code), f"type {error.type} code {error.code}")
+
+
+def _icmp(case: Case) -> Iterator[Fact]:
+    grouped: dict[tuple[str, str, str], list[IcmpError]] = {}
+    for error in case.exchange.icmp_errors:
+        grouped.setdefault((error.source, icmp_name(error), error.quoted.destination), []).append(error)
+    for (source, name, target), errors in grouped.items():
+        kind = next((k for word, k in _KINDS if word in name), "icmp-unreachable")
+        ends = (case.exchange.responder, case.exchange.initiator)
+        from_target = source == target or any(source in (p.address, *p.aliases) for p in ends)
+        kind += "-from-peer" if from_target else "-from-path"
+        by = f"{source} itself" if from_target else f"{source}, a device on the way,"
+        port = errors[0].quoted.destination_port
+        mtu = f" (next hop's MTU {errors[0].mtu})" if errors[0].mtu else ""
+        version = "ICMPv6" if errors[0].version == 6 else "ICMP"
+        about = f"about datagrams to {target} port {port}"
+        text = f"{by} answered {_times(len(errors))} with {version} {name}{mtu}, {about}."
+        after = _after_completion(case, errors[0])
+        yield Fact(f"later-{kind}" if after else kind, text, tuple(e.frame for e in errors))
+
+
+def _after_completion(case: Case, error: IcmpError) -> bool:
+    """The error is about what followed a phase 1 that completed."""
+    return not case.unfinished and error.time > max((s.first.time for s in case.exchange.steps if s.number), default=0)
+
+
+# --- notifies and refusals -------------------------------------------------------------------------------------
+
+
+def _clear_notifies(case: Case) -> Iterator[Fact]:
+    for step in case.exchange.steps:
+        if step.encrypted:
+            continue
+        for notify in error_notifies(step):
+            if notify in (NotifyTypeV2.COOKIE, NotifyTypeV2.INVALID_KE_PAYLOAD) and step.message.header.major == 2:
+                continue
+            later = [s for s in case.exchange.steps if s.number and s.first.time > step.first.time]
+            ignored = f"; {later[0].name} followed all the same, so it was not heeded" if later else ""
+            kind = "stray-notify" if later or not case.unfinished else f"notify-{_slug(notify.name)}"
+            text = (
+                f"The {step.sender} sent {notify.name} ({int(notify)}) in clear{ignored}. "
+                "It is not authenticated: anybody on the path could have sent it."
+            )
+            yield Fact(kind, text, step.frames)
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _sealed_refusal(case: Case) -> Iterator[Fact]:
+    """An encrypted Informational in the place of a reply, and whether its receiver could read it."""
+    if case.stop.outcome is not Outcome.REJECTED and case.stop.before is not Outcome.REJECTED:
+        return
+    e, side = case.exchange, case.stop.refused_by
+    step = next((s for s in informational(e) if set(s.frames) & set(case.stop.frames)), None)
+    if step is None or not step.encrypted or side is None:
+        return
+    sent = [s for s in informational(e) if s.encrypted and s.sender is side]
+    last = case.last_step
+    behind = f" behind {last.name}" if last else ""
+    times = f", {_times(len(sent))}" if len(sent) > 1 else ""
+    text = f"The {side} sent an encrypted Informational of {step.message.header.length} octets{behind}{times}."
+    yield Fact(f"sealed-refusal-by-{side}", text, _frames(sent))
+    if side is Side.RESPONDER and last is not None and last.sender is Side.INITIATOR:
+        yield from _was_it_read(case, step, last)
+    long = may_be_sa_delete(step, e)
+    size = "long enough" if long else "too short"
+    meaning = "as a refusal after reading it, or a delete, does" if long else "so it complains of the message alone"
+    yield Fact(
+        "refusal-may-name-sa" if long else "refusal-too-short-to-name-sa",
+        f"By the negotiated hash and cipher it is {size} to name the ISAKMP SA by its cookies, {meaning}.",
+        step.frames,
+    )
+
+
+def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
+    again = sent_again_after([last], refusal.first.time)
+    if again:
+        yield Fact(
+            "refusal-not-understood",
+            f"The initiator went on sending {last.name} after it ({_times(len(again))}): it does not heed it, "
+            "as when the keys differ and it cannot read it.",
+            again,
+        )
+    elif (
+        case.setting.capture_end - refusal.first.time >= RETRY
+        or case.setting.next_attempt(case.exchange, refusal.first.time) is not None
+    ):
+        yield Fact(
+            "refusal-understood",
+            f"The initiator never sent {last.name} again after it: it heeded it, so it could read it and both ends "
+            "have the same keys.",
+            refusal.frames,
+        )
+
+
+def _mm6(case: Case) -> Iterator[Fact]:
+    answers = case.exchange.numbered(6) if case.exchange.mode is Mode.MAIN else ()
+    if answers:
+        yield Fact(
+            "mm6-sent",
+            "The responder sent MM6, so it could decrypt MM5 and accepted the initiator's identity and proof.",
+            answers[0].frames,
+        )
+        if case.stop.refused_by is Side.INITIATOR:
+            yield Fact(
+                "initiator-refused-mm6",
+                "The initiator did not go on after MM6: it did not accept the responder's identity or proof.",
+                case.stop.frames,
+            )
+
+
+# --- NAT and UDP 4500 ------------------------------------------------------------------------------------------
+
+
+def _nat(case: Case) -> Iterator[Fact]:
+    view = nat_view(case.exchange)
+    if view is None:
+        return
+    for side in Side:
+        found = view.before(side)
+        if found is None:
+            continue
+        seen = case.address(side)
+        if found.translated:
+            text = f"NAT in front of the {side}: {found.text}"
+            yield Fact(f"nat-{side}", text, found.frames)
+            yield Fact("nat", text, found.frames)
+        elif found.faked:
+            yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
+    if view.none:
+        text = "The NAT-D hashes of both ends agree with the addresses seen: no NAT between them."
+        yield Fact("no-nat", text, view.frames)
+
+
+def _nat_t(case: Case) -> Iterator[Fact]:
+    """Who announces NAT traversal (RFC 3947 §3.1), and whether the exchange floated (§4)."""
+    e = case.exchange
+    if e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
+        return
+    for side, number in ((Side.INITIATOR, 1), (Side.RESPONDER, 2)):
+        steps = e.numbered(number)
+        whole = [s for s in steps if not s.message.cut and not s.message.problem]
+        if whole and not _announces_nat_t(whole[0]):
+            text = f"The {side} does not announce NAT traversal: {whole[0].name} has no vendor ID for it."
+            yield Fact(f"no-nat-t-{side}", text, whole[0].first.frames)
+    final = e.numbered(5 if e.mode is Mode.MAIN else 3)
+    if not final:
+        return
+    first = final[0]
+    floated = NAT_T_PORT in (first.first.source_port, first.first.destination_port)
+    view = nat_view(e)
+    if floated:
+        text = f"The initiator floated: {first.name} goes to UDP port 4500."
+        yield Fact("floated", text, first.first.frames)
+    elif view is not None and view.translated:
+        text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
+        yield Fact("no-float-despite-nat", text, first.first.frames)
+
+
+def _announces_nat_t(step: Step) -> bool:
+    return any(v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT) for v in step.vendor_ids)
+
+
+def _port_4500(case: Case) -> Iterator[Fact]:
+    """UDP 4500 in each direction, IKE, ESP and keep-alives together."""
+    if not case.unfinished:
+        return
+    e = case.exchange
+    seen: dict[Side, list[Frame]] = {Side.INITIATOR: [], Side.RESPONDER: []}
+    for step in e.steps:
+        for sighting in step.sent:
+            if NAT_T_PORT in (sighting.source_port, sighting.destination_port):
+                seen[step.sender].extend(sighting.frames)
+    for flow in case.keepalives:
+        if flow.source in (e.initiator.address, *e.initiator.aliases):
+            seen[Side.INITIATOR].append(flow.first_frame)
+        elif flow.source in (e.responder.address, *e.responder.aliases):
+            seen[Side.RESPONDER].append(flow.first_frame)
+    for side, frames in seen.items():
+        if frames and not seen[side.other]:
+            text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
+            yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
+    if all(seen.values()):
+        both = (seen[Side.INITIATOR][0], seen[Side.RESPONDER][0])
+        yield Fact("port-4500-both-ways", "UDP port 4500 passes in both directions.", both)
+
+
+def _keepalives(case: Case) -> Iterator[Fact]:
+    e = case.exchange
+    for flow in case.keepalives:
+        ends = {flow.source, flow.destination}
+        known = {e.initiator.address, e.responder.address, *e.initiator.aliases, *e.responder.aliases}
+        if ends <= known and case.unfinished and flow.last_time >= e.first_time:
+            text = f"NAT keep-alives from {flow.source} go on ({flow.packets} of them): it holds the mapping open."
+            yield Fact("keepalives-go-on", text, (flow.first_frame, flow.last_frame))
+
+
+# --- large messages and fragments ------------------------------------------------------------------------------
+
+
+def _fragments(case: Case) -> Iterator[Fact]:
+    last = case.last_step
+    for step in case.exchange.steps:
+        if step.missing:
+            absent = ", ".join(map(str, step.missing))
+            text = f"{step.name} is sent as IKE fragments, and fragment {absent} is not in the capture."
+            yield Fact("ike-fragments-missing", text, step.frames)
+        if step.cut_by_ip_loss:
+            text = f"{step.name} is sent as IP fragments, and not all of them are in the capture."
+            yield Fact("ip-fragments-missing", text, step.frames)
+    if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
+        return
+    length = last.message.header.length
+    if last.whole and any(len(s.frames) > 1 for s in last.sent):
+        pieces = len(last.first.frames)
+        text = f"{last.name} has {length} octets and leaves in {pieces} fragments each time; no answer comes."
+        yield Fact("large-message-in-fragments-unanswered", text, last.frames)
+    elif length >= LARGE:
+        text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
+        yield Fact("large-message-unanswered", text, last.frames)
+
+
+# --- what was offered, by whom ---------------------------------------------------------------------------------
+
+
+_COMPARED = {
+    OakleyAttribute.ENCRYPTION: "encryption",
+    OakleyAttribute.HASH: "hash",
+    OakleyAttribute.AUTHENTICATION: "authentication",
+    OakleyAttribute.GROUP: "group",
+}
+
+
+def _suites(proposals: Sequence[Proposal]) -> list[dict[str, str]]:
+    """What each IKEv1 transform asks for, by the attributes that both ends have to agree on (RFC 2409 §4)."""
+    suites = []
+    for transform in (t for p in proposals for t in p.transforms if t.kind is None):
+        suite = {}
+        for kind, name in _COMPARED.items():
+            attribute = transform.attribute(kind)
+            if attribute is not None:
+                suite[name] = attribute.text
+        length = transform.attribute(OakleyAttribute.KEY_LENGTH)
+        if length is not None and "encryption" in suite:
+            suite["encryption"] += f"-{length.text}"
+        suites.append(suite)
+    return suites
+
+
+def _offer(case: Case) -> Iterator[Fact]:
+    """What was offered and refused, and what the other end itself offers or chose elsewhere in the capture."""
+    e = case.exchange
+    first = next((s for s in e.steps if s.sender is Side.INITIATOR and s.proposals), None)
+    if first is None or not case.unfinished or e.numbered(2) or e.mode is Mode.IKEV2:
+        return
+    ours = _suites(first.proposals)
+    offered = "; ".join(f"{name} {_choices(ours, name)}" for name in _COMPARED.values() if _choices(ours, name))
+    yield Fact("offered", f"{first.name} offers {offered}.", first.first.frames)
+    own = next((o for o in case.counter_offers if o.id != e.id), None)
+    if own is None:
+        return
+    answer = next(s for s in own.steps if s.proposals and s.first.source in _addresses(e.responder))
+    theirs = _suites(answer.proposals)
+    if any(suite in theirs for suite in ours):
+        return
+    differ = [n for n in _COMPARED.values() if not {s.get(n) for s in ours} & {s.get(n) for s in theirs}]
+    details = "; ".join(f"{n} {_choices(theirs, n)}" for n in differ) or "no combination is in both"
+    text = f"In exchange {own.id} the same peer offers or chooses otherwise: {details}."
+    yield Fact("offers-differ", text, (first.first.frame, answer.first.frame))
+
+
+def _choices(suites: Sequence[dict[str, str]], name: str) -> str:
+    return " or ".join(dict.fromkeys(suite[name] for suite in suites if name in suite))
+
+
+def _addresses(peer: Peer) -> tuple[str, ...]:
+    return (peer.address, *peer.aliases)
+
+
+def _chosen(case: Case) -> Iterator[Fact]:
+    for step in case.exchange.numbered(2):
+        if chosen_transform(case.exchange) is not None:
+            yield Fact("proposal-chosen", f"The responder chose a proposal ({step.name}).", step.first.frames)
+            return
+
+
+def _authentication(case: Case) -> Iterator[Fact]:
+    transform = chosen_transform(case.exchange)
+    step = next(iter(case.exchange.numbered(2)), None)
+    offered: set[str] = set()
+    if transform is None or step is None:
+        first = next(iter(case.exchange.numbered(1)), None)
+        if first is None or not first.proposals:
+            return
+        step = first
+        found = [t.attribute(OakleyAttribute.AUTHENTICATION) for p in first.proposals for t in p.transforms]
+        offered = {a.text for a in found if a}
+    else:
+        attribute = transform.attribute(OakleyAttribute.AUTHENTICATION)
+        offered = {attribute.text} if attribute else set()
+    if not offered:
+        return
+    shared = {name for name in offered if "pre-shared" in name}
+    kind = "auth-psk" if shared == offered else "auth-certificates" if not shared else "auth-mixed"
+    word = "agreed on" if step.number == 2 else "offered"
+    yield Fact(kind, f"The authentication method {word} is {', '.join(sorted(offered))}.", step.first.frames)
+    if any("XAuth" in name or "hybrid" in name.lower() for name in offered):
+        yield Fact("auth-xauth", f"It asks for user authentication (XAuth) behind phase 1: {word}.", step.first.frames)
+
+
+def _requested_certificates(case: Case) -> Iterator[Fact]:
+    for step in case.exchange.steps:
+        requests = [p for p in step.message.payloads if isinstance(p, Certificate) and "REQ" in p.type.name]
+        if requests:
+            text = f"The {step.sender} asks for a certificate ({len(requests)} requests in {step.name})."
+            yield Fact("certificate-requested", text, step.first.frames)
+            return
+
+
+def _vendors(case: Case) -> Iterator[Fact]:
+    e = case.exchange
+    sent = {side: next((s for s in e.steps if s.sender is side and s.vendor_ids), None) for side in Side}
+    first, second = sent[Side.INITIATOR], sent[Side.RESPONDER]
+    if first is None or second is None or not case.unfinished:
+        return
+    ours, theirs = e.initiator.vendors, e.responder.vendors
+    if ours and theirs and ours != theirs:
+        text = f"The ends name different products: {', '.join(ours)} and {', '.join(theirs)}."
+        yield Fact("vendors-differ", text, (first.first.frame, second.first.frame))
+
+
+def _scan(case: Case) -> Iterator[Fact]:
+    """An initiator that had its answer and never went on (ike-scan and its kind)."""
+    e = case.exchange
+    if not case.unfinished or (e.last_message != 2 and e.mode is not Mode.IKEV2):
+        return
+    firsts = [s for s in e.steps if s.sender is Side.INITIATOR]
+    if len(firsts) != 1 or len(firsts[0].sent) != 1 or len(e.steps) < 2:
+        return
+    step = firsts[0]
+    transforms = sum(len(p.transforms) for p in step.proposals)
+    bare = not step.vendor_ids and not step.notifications
+    if bare:
+        text = f"{step.name} carries no vendor ID, offers {transforms} transforms, and was never followed up."
+        yield Fact("scan-like", text, step.frames)
+
+
+# --- where the capture was taken, and other addresses ----------------------------------------------------------
+
+
+def _hops(ttl: int) -> int:
+    """Routers passed, if the sender began with 64, 128 or 255 as all common systems do."""
+    return next(start for start in (64, 128, 255) if ttl <= start) - ttl
+
+
+def _vantage(case: Case) -> Iterator[Fact]:
+    e = case.exchange
+    sent = {side: next((s for s in e.steps if s.sender is side), None) for side in Side}
+    hops = {side: _hops(s.first.ttl) for side, s in sent.items() if s is not None}
+    frames = tuple(s.first.frame for s in sent.values() if s is not None)
+    near = [side for side, count in hops.items() if count == 0]
+    if len(near) == 1 and len(hops) == 2:
+        side = near[0]
+        far = sent[side.other]
+        ttl = far.first.ttl if far is not None else 0
+        text = f"By the TTLs the capture was taken at the {side}: no router on its side, {ttl} left from the other end."
+        yield Fact(f"vantage-{side}", text, frames)
+    elif hops.get(Side.INITIATOR, 0) > 0 and len(hops) == 1:
+        count = hops[Side.INITIATOR]
+        routers = f"{count} router{'s' * (count > 1)}"
+        text = f"By its TTL, what the initiator sent has passed {routers} before the capture point."
+        yield Fact("vantage-behind-initiator", text, frames)
+    elif near == [Side.INITIATOR] and len(hops) == 1:
+        text = "By its TTL, what the initiator sent has passed no router before the capture point."
+        yield Fact("vantage-initiator", text, frames)
+
+
+def _elsewhere(case: Case) -> Iterator[Fact]:
+    e = case.exchange
+    target = e.responder.address
+    for step in e.steps:
+        source = step.first.source
+        if step.sender is Side.RESPONDER and source != target and e.steps[0].sender is Side.INITIATOR:
+            text = f"The initiator wrote to {target}, the answer came from {source}."
+            yield Fact("answered-elsewhere", text, (e.steps[0].first.frame, step.first.frame))
+            return
+
+
+def _forgotten(case: Case) -> Iterator[Fact]:
+    if case.exchange.other_responder_spis:
+        steps = [s for s in case.exchange.steps if s.number == 2]
+        text = f"The responder answered with {len(steps)} different cookies: it gave up and began anew meanwhile."
+        yield Fact("responder-began-anew", text, _frames(steps))
+
+
+# --- the same peers, before and after --------------------------------------------------------------------------
+
+
+def _again(case: Case) -> Iterator[Fact]:
+    if len(case.alike) >= 3:
+        starts = [o.first_time for o in case.alike]
+        gaps = sorted(b - a for a, b in pairwise(starts))
+        text = f"The same peers began {len(starts)} times, mostly {_span(gaps[len(gaps) // 2])} apart, and ended alike."
+        yield Fact("repeating", text, tuple(o.steps[0].first.frame for o in case.alike[:MAX_FRAMES]))
+    e = case.exchange
+    later = next((o for o in case.completed if o.first_time > e.first_time), None)
+    before = next((o for o in case.completed if o.first_time < e.first_time), None)
+    for kind, word, good in (("completed-later", "later", later), ("completed-before", "before", before)):
+        if good is None or not case.unfinished:
+            continue
+        other = good.mode is not e.mode
+        text = f"The same peers completed exchange {good.id}{' in another mode or version' if other else ''} {word}."
+        frames = (good.steps[0].first.frame, good.steps[-1].last.frame)
+        yield Fact(kind, text, frames)
+        if other:
+            yield Fact("other-mode-completes", text, frames)
+
+
+# --- what follows phase 1 --------------------------------------------------------------------------------------
+
+
+def _phase2(case: Case) -> Iterator[Fact]:
+    for quick in case.phase2:
+        name = f"Quick Mode {quick.message_id:08x}"
+        if quick.outcome is Outcome.REJECTED and quick.answer is not None:
+            text = f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with an encrypted Informational."
+            yield Fact("phase2-refused", text, quick.frames)
+        elif quick.outcome is Outcome.STALLED:
+            again = max(len(s.sent) for s in quick.steps)
+            answered = quick.last_message == 2
+            text = f"{name}: QM{quick.last_message + 1} was not seen; QM{quick.last_message} was sent {_times(again)}."
+            yield Fact("phase2-answer-unheeded" if answered else "phase2-unanswered", text, quick.frames)
+    if any(q.outcome is Outcome.COMPLETED for q in case.phase2):
+        good = next(q for q in case.phase2 if q.outcome is Outcome.COMPLETED)
+        yield Fact("phase2-completed", f"Quick Mode {good.message_id:08x} completed.", good.frames)
+
+
+def _xauth(case: Case) -> Iterator[Fact]:
+    """Transaction exchanges with nothing behind them: user authentication did not lead on (XAuth draft §5)."""
+    e = case.exchange
+    asked = [s for s in e.steps if s.exchange_type == ExchangeType.TRANSACTION]
+    if not asked or case.phase2:
+        return
+    last = max(s.first.time for s in asked)
+    by_responder = [s for s in asked if s.sender is Side.RESPONDER]
+    rounds = {s.message.header.message_id for s in by_responder}
+    began_by_initiator = {s.message.header.message_id for s in asked if s.sender is Side.INITIATOR} - rounds
+    if len(rounds) >= 2 and not began_by_initiator:
+        text = (
+            f"{len(rounds)} Transaction exchanges from the responder, then neither mode-config nor Quick Mode "
+            f"({_span(case.setting.capture_end - last)} to the end of the capture)."
+        )
+        yield Fact("xauth-leads-nowhere", text, _frames(asked))
+
+
+def _dpd(case: Case) -> Iterator[Fact]:
+    """One end's Informational messages unanswered at the end, after it had been alive (RFC 3706 §5.5)."""
+    if case.unfinished:
+        return
+    e = case.exchange
+    rows = [s for s in informational(e) if s.encrypted]
+    for side in Side:
+        heard = [s.last.time for s in e.steps if s.sender is side.other]
+        silent_since = max(heard, default=e.first_time)
+        lone = [s for s in rows if s.sender is side and s.first.time > silent_since + CROSSING]
+        spaced = len(lone) >= 2 and lone[-1].first.time - lone[0].first.time >= REFUSAL - CROSSING
+        if spaced:
+            text = (
+                f"The {side} sent {len(lone)} Informational messages over "
+                f"{_span(lone[-1].first.time - lone[0].first.time)} with no answer, as unanswered DPD does."
+            )
+            yield Fact("dpd-unanswered", text, _frames(lone))
+
+
+SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
+    _stop,
+    _silence,
+    _clear_notifies,
+    _sealed_refusal,
+    _mm6,
+    _icmp,
+    _repeats,
+    _nat,
+    _nat_t,
+    _port_4500,
+    _keepalives,
+    _fragments,
+    _offer,
+    _chosen,
+    _authentication,
+    _requested_certificates,
+    _forgotten,
+    _elsewhere,
+    _scan,
+    _vendors,
+    _phase2,
+    _xauth,
+    _dpd,
+    _again,
+    _schedule,
+    _vantage,
+)

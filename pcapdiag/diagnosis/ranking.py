@@ -1,0 +1,409 @@
+"""Which causes fit the evidence: a table of rules, and the few functions that read it.
+
+A rule names a cause, the kinds of evidence that have to be there (all of them), those that must not be, and the
+status that follows. The rules of one cause are tried from the top; the first that fits decides. Of causes with the
+same status the one with the higher weight comes first. Rules read evidence only, never packets.
+
+`confirmed` stands only where the wire itself proves the cause: somebody in a position to know said so in a message
+that belongs to this exchange and nothing contradicts it. Silence never confirms.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from pcapdiag.diagnosis.causes import Cause, KnowledgeBase
+from pcapdiag.diagnosis.evidence import Evidence
+
+
+class Status(StrEnum):
+    """How a cause stands, best first."""
+
+    CONFIRMED = "confirmed"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNDECIDABLE = "undecidable"
+    UNLIKELY = "unlikely"
+    RULED_OUT = "ruled_out"
+
+
+_ORDER = {status: place for place, status in enumerate(Status)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table.
+
+    all_of -- kinds of evidence that have to be there; `*` stands for any letters
+    none_of -- kinds that must not be there
+    also -- kinds that, where they are there, are named as reasons too
+    says -- the reason in words, for the reader
+    """
+
+    cause: str
+    status: Status
+    weight: int
+    says: str
+    all_of: tuple[str, ...]
+    none_of: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCause:
+    """A cause with how it stands.
+
+    because -- ids of the evidence that speaks for it; against -- of what speaks against it
+    says -- the reason in words
+    document -- where the source document lists it for the states that are possible here: (state, item)
+    """
+
+    cause: Cause
+    status: Status
+    weight: int
+    says: str
+    because: tuple[str, ...]
+    against: tuple[str, ...]
+    document: tuple[tuple[str, int], ...]
+
+
+S = Status
+RULES: tuple[Rule, ...] = (
+    # --- nobody answers message 1
+    Rule("peer-unreachable", S.CONFIRMED, 90, "A device on the way says that it cannot deliver to this address.",
+         ("icmp-unreachable-from-path",), ("notify-*", "sealed-*", "mm6-sent")),
+    Rule("peer-unreachable", S.LIKELY, 60, "The datagrams die on the way: a routing loop, or a route that is too long.",
+         ("icmp-time-exceeded-from-path",)),
+    Rule("peer-unreachable", S.RULED_OUT, 0, "The peer's own address answered.", ("icmp-*-from-peer",)),
+    Rule("peer-unreachable", S.RULED_OUT, 0, "A firewall refuses the datagrams; the route is there.",
+         ("icmp-prohibited-*",)),
+    Rule("peer-unreachable", S.RULED_OUT, 0, "The peer answered.", ("notify-*",)),
+    Rule("peer-unreachable", S.UNLIKELY, 0, "The capture was taken behind the path: the messages do arrive there.",
+         ("silence-after-*", "vantage-behind-initiator")),
+    Rule("peer-unreachable", S.POSSIBLE, 50, "Nothing came back, and nothing says why.", ("silence-after-mm1",)),
+    Rule("peer-unreachable", S.POSSIBLE, 50, "Nothing came back, and nothing says why.", ("silence-after-am1",)),
+    Rule("peer-unreachable", S.POSSIBLE, 50, "Nothing came back, and nothing says why.",
+         ("silence-after-ike-sa-init-request",)),
+    Rule("no-ike-listener", S.CONFIRMED, 95, "The peer's own address answers that nothing listens on that port.",
+         ("icmp-port-unreachable-from-peer",), ("floated", "proposal-chosen")),
+    Rule("no-ike-listener", S.RULED_OUT, 0, "The peer answered with IKE.", ("notify-*",)),
+    Rule("peer-unreachable", S.UNLIKELY, 0, "The peer had message 1 and answered it.", ("proposal-chosen",)),
+    Rule("udp-500-blocked", S.CONFIRMED, 90, "A device on the way says that it refuses these datagrams.",
+         ("icmp-prohibited-from-path",), ("floated",)),
+    Rule("udp-500-blocked", S.LIKELY, 88, "A device on the way answers in the peer's stead, as a filter that rejects.",
+         ("icmp-port-unreachable-from-path",), ("floated",)),
+    Rule("udp-500-blocked", S.LIKELY, 70, "The peer's own address refuses them: a host or edge filter.",
+         ("icmp-prohibited-from-peer",), ("floated",)),
+    Rule("udp-500-blocked", S.RULED_OUT, 0, "The device on the way has no route; it does not filter.",
+         ("icmp-unreachable-from-path",)),
+    Rule("udp-500-blocked", S.RULED_OUT, 0, "Message 1 reached the peer, and its answer came back.",
+         ("icmp-port-unreachable-from-peer",)),
+    Rule("udp-500-blocked", S.RULED_OUT, 0, "UDP 500 passes in both directions.", ("notify-*",)),
+    Rule("udp-500-blocked", S.POSSIBLE, 60, "The messages do arrive at the responder's side; its answer is missing.",
+         ("silence-after-mm1", "vantage-behind-initiator")),
+    Rule("udp-500-blocked", S.LIKELY, 70, "Complete silence, not even an ICMP error: as when a filter drops UDP 500.",
+         ("silence-after-mm1",)),
+    Rule("udp-500-blocked", S.LIKELY, 70, "Complete silence, not even an ICMP error: as when a filter drops UDP 500.",
+         ("silence-after-ike-sa-init-request",)),
+    Rule("udp-500-blocked", S.POSSIBLE, 60, "Complete silence, not even an ICMP error.", ("silence-after-am1",)),
+    Rule("udp-500-blocked", S.POSSIBLE, 60, "UDP 500 passes one way; the other way it may be blocked.",
+         ("initiator-repeats-behind-answer", "stopped-after-2"), (), ("vantage-*",)),
+    Rule("udp-500-blocked", S.POSSIBLE, 60, "No reply was seen yet.", ("no-reply-yet", "stopped-after-1")),
+    Rule("unknown-peer", S.LIKELY, 65, "Message 1 arrives at the responder's side, and the responder says nothing.",
+         ("silence-after-*", "stopped-after-1", "vantage-behind-initiator")),
+    Rule("unknown-peer", S.POSSIBLE, 55, "Some responders answer this way when they have no entry for the address.",
+         ("notify-no-proposal-chosen", "stopped-after-1")),
+    Rule("unknown-peer", S.POSSIBLE, 55, "Some responders answer this way when they have no entry for the address.",
+         ("notify-no-proposal-chosen", "ikev2")),
+    Rule("unknown-peer", S.RULED_OUT, 0, "Nothing listens there, or message 1 does not get there.", ("icmp-*",)),
+    Rule("unknown-peer", S.POSSIBLE, 40, "Many responders say nothing to a peer that they have no entry for.",
+         ("silence-after-mm1",)),
+    Rule("unknown-peer", S.POSSIBLE, 40, "Many responders say nothing to a peer that they have no entry for.",
+         ("silence-after-am1",)),
+    Rule("unknown-peer", S.POSSIBLE, 40, "Many responders say nothing to a peer that they have no entry for.",
+         ("silence-after-ike-sa-init-request",)),
+    Rule("phase1-policy-mismatch", S.LIKELY, 97, "The responder accepts none of the proposals, and its own are others.",
+         ("notify-no-proposal-chosen", "offers-differ"), (), ("offered",)),
+    Rule("phase1-policy-mismatch", S.LIKELY, 90, "The responder says that it accepts none of the proposals.",
+         ("notify-no-proposal-chosen", "stopped-after-1"), (), ("offered",)),
+    Rule("phase1-policy-mismatch", S.LIKELY, 75, "No answer, and elsewhere in the capture the peer proposes otherwise.",
+         ("offers-differ",), ("icmp-*",), ("offered",)),
+    Rule("phase1-policy-mismatch", S.LIKELY, 90, "The responder says that it accepts none of the proposals.",
+         ("notify-no-proposal-chosen", "ikev2")),
+    Rule("phase1-policy-mismatch", S.LIKELY, 70, "The responder objects to what was proposed.",
+         ("notify-attributes-not-supported",)),
+    Rule("phase1-policy-mismatch", S.LIKELY, 70, "The responder objects to what was proposed.",
+         ("notify-bad-proposal-syntax",)),
+    Rule("phase1-policy-mismatch", S.RULED_OUT, 0, "The responder chose a proposal.", ("proposal-chosen",)),
+    Rule("phase1-policy-mismatch", S.UNLIKELY, 0, "Message 1 is not even delivered.", ("icmp-*",)),
+    Rule("phase1-policy-mismatch", S.POSSIBLE, 30, "Some responders refuse without a word.", ("silence-after-mm1",)),
+    Rule("ike-version-mismatch", S.CONFIRMED, 95, "The responder says that it does not speak this version.",
+         ("notify-invalid-major-version",)),
+    Rule("ike-version-mismatch", S.LIKELY, 80, "The same peers complete with another version or mode.",
+         ("other-mode-completes", "stopped-after-1")),
+    Rule("ike-version-mismatch", S.POSSIBLE, 50, "Some responders answer this way to the version they do not speak.",
+         ("notify-no-proposal-chosen", "stopped-after-1")),
+    Rule("ike-version-mismatch", S.POSSIBLE, 50, "Some responders answer this way to the version they do not speak.",
+         ("notify-no-proposal-chosen", "ikev2")),
+    Rule("ike-version-mismatch", S.POSSIBLE, 20, "Some responders ignore the version that they do not speak.",
+         ("silence-after-*", "stopped-after-1")),
+    Rule("wrong-crypto-map-peer", S.LIKELY, 75, "The answer comes from another address than the one written to.",
+         ("answered-elsewhere",)),
+    Rule("wrong-crypto-map-peer", S.UNLIKELY, 0, "The peer answers with IKE: it does run there.",
+         ("proposal-chosen",), ("answered-elsewhere",)),
+    Rule("wrong-crypto-map-peer", S.LIKELY, 60, "What answers at this address does not do IKE: is it the right one?",
+         ("icmp-port-unreachable-from-peer", "stopped-after-1")),
+    Rule("wrong-crypto-map-peer", S.POSSIBLE, 45, "This address is not reachable: is it the right one?",
+         ("icmp-unreachable-from-path", "stopped-after-1")),
+    Rule("wrong-crypto-map-peer", S.POSSIBLE, 25, "If this is not the peer's address, silence is what to expect.",
+         ("silence-after-*", "stopped-after-1")),
+    # --- between message 2 and message 4
+    Rule("path-loss", S.LIKELY, 90, "The answer goes by the capture point and does not get where it should.",
+         ("initiator-repeats-behind-answer",), (), ("vantage-*",)),
+    Rule("path-loss", S.LIKELY, 85, "The initiator's message goes by and the responder still repeats the one before.",
+         ("responder-repeats-behind-answer", "stopped-after-3"), (), ("vantage-*",)),
+    Rule("path-loss", S.LIKELY, 80, "Messages 1 and 2 pass, message 3 or its answer does not.",
+         ("silence-after-mm3",), (), ("vantage-*", "only-initiator-repeats", "large-message-unanswered")),
+    Rule("path-loss", S.LIKELY, 60, "The responder waits, and nothing of the initiator's next message is seen.",
+         ("initiator-does-not-repeat",), ("scan-like", "nat"), ("vantage-*",)),
+    Rule("path-loss", S.POSSIBLE, 55, "Both ends repeat: either message 5 does not arrive, or it is not accepted.",
+         ("responder-repeats-behind-answer", "stopped-after-5"), ("floated",)),
+    Rule("path-loss", S.POSSIBLE, 50, "Messages of the same size passed before; this one, or its answer, may be lost.",
+         ("silence-after-mm5",), ("floated",)),
+    Rule("path-loss", S.POSSIBLE, 45, "The message or its answer may be lost on the way.", ("silence-after-*",)),
+    Rule("path-loss", S.POSSIBLE, 30, "The message or its answer may be lost on the way.", ("no-reply-yet",)),
+    Rule("path-loss", S.POSSIBLE, 45, "The answers may be lost on the way.", ("phase2-unanswered",)),
+    Rule("path-loss", S.LIKELY, 70, "The answer goes by, and the initiator does not react to it.",
+         ("phase2-answer-unheeded",)),
+    Rule("path-loss", S.UNLIKELY, 0, "The other end answered.", ("sealed-refusal-*",)),
+    Rule("path-loss", S.UNLIKELY, 0, "The other end answered.", ("notify-*",)),
+    Rule("vendor-difference", S.LIKELY, 80, "Nothing is encrypted yet, and one end cannot make sense of the other.",
+         ("notify-payload-malformed",), ("stopped-after-5", "stopped-after-6")),
+    Rule("vendor-difference", S.LIKELY, 80, "One end does not know what the other sent.",
+         ("notify-invalid-payload-type",), ("stopped-after-5", "stopped-after-6")),
+    Rule("vendor-difference", S.LIKELY, 75, "One end does not know what the other asks for.",
+         ("notify-unsupported-*",)),
+    Rule("vendor-difference", S.POSSIBLE, 35, "The ends are of different makes, which the document names as a cause.",
+         ("vendors-differ",), ("sealed-refusal-*", "notify-*")),
+    Rule("vendor-difference", S.POSSIBLE, 30, "The initiator had message 2 and did not go on.",
+         ("initiator-does-not-repeat", "stopped-after-2"), ("scan-like",)),
+    Rule("psk-missing", S.LIKELY, 90, "A responder that has no key for this peer answers message 3 this way.",
+         ("notify-invalid-key-information", "stopped-after-3")),
+    Rule("psk-missing", S.RULED_OUT, 0, "Authentication is not by a pre-shared key.", ("auth-certificates",)),
+    Rule("psk-missing", S.RULED_OUT, 0, "The responder went on to messages that need the key.", ("mm6-sent",)),
+    Rule("psk-missing", S.POSSIBLE, 40, "A responder without a key for this peer may stop silently at message 3.",
+         ("silence-after-mm3", "auth-psk"), ("responder-repeats-behind-answer",)),
+    Rule("scanner", S.LIKELY, 95, "It looks like a probe: no vendor IDs, one message, no follow-up.", ("scan-like",)),
+    # --- message 5, message 6, and UDP 4500
+    Rule("udp-4500-blocked", S.CONFIRMED, 95, "A device on the way says that it refuses these datagrams.",
+         ("icmp-prohibited-from-path", "floated"), ("port-4500-both-ways",)),
+    Rule("udp-4500-blocked", S.LIKELY, 92, "A device on the way answers in the peer's stead, as a filter that rejects.",
+         ("icmp-port-unreachable-from-path", "floated"), ("port-4500-both-ways",)),
+    Rule("udp-4500-blocked", S.RULED_OUT, 0, "UDP 4500 passes in both directions.", ("port-4500-both-ways",)),
+    Rule("udp-4500-blocked", S.RULED_OUT, 0, "Message 5 got to the peer: it says that nothing listens there.",
+         ("icmp-port-unreachable-from-peer", "floated")),
+    Rule("udp-4500-blocked", S.UNLIKELY, 0, "It stops on UDP 500, before the exchange would move to UDP 4500.",
+         ("initiator-repeats-behind-answer", "stopped-after-4")),
+    Rule("udp-4500-blocked", S.UNLIKELY, 0, "No NAT was found, so message 5 stays on UDP 500.",
+         ("no-nat", "stopped-after-4")),
+    Rule("udp-4500-blocked", S.RULED_OUT, 0, "The exchange completed over UDP 4500.", ("mm6-sent", "floated")),
+    Rule("udp-4500-blocked", S.LIKELY, 95, "NAT was found, the exchange floated, and nothing comes back on UDP 4500.",
+         ("port-4500-only-initiator", "nat"), (),
+         ("floated", "keepalives-go-on", "silence-after-*", "responder-repeats-behind-answer")),
+    Rule("udp-4500-blocked", S.LIKELY, 85, "The exchange floated, and nothing comes back on UDP 4500.",
+         ("port-4500-only-initiator",), ("no-reply-yet",),
+         ("floated", "keepalives-go-on", "silence-after-*", "responder-repeats-behind-answer")),
+    Rule("udp-4500-blocked", S.POSSIBLE, 60, "The exchange floated, and nothing came back on UDP 4500 so far.",
+         ("port-4500-only-initiator",)),
+    Rule("udp-4500-blocked", S.LIKELY, 85, "NAT was found, so message 5 goes to UDP 4500; it does not get here.",
+         ("nat", "stopped-after-4", "initiator-does-not-repeat")),
+    Rule("udp-4500-blocked", S.LIKELY, 70, "NAT was found, so message 5 goes to UDP 4500; it was not seen.",
+         ("nat", "stopped-after-4")),
+    Rule("udp-4500-blocked", S.RULED_OUT, 0, "No NAT was found and the exchange stays on UDP 500.",
+         ("no-nat", "stopped-after-5"), ("floated",)),
+    Rule("udp-4500-blocked", S.RULED_OUT, 0, "The exchange stays on UDP 500, and the other end answered there.",
+         ("sealed-refusal-*",), ("floated",)),
+    Rule("udp-4500-blocked", S.UNLIKELY, 0, "Message 5 goes to UDP 500.", ("stopped-after-5",), ("floated",)),
+    Rule("nat-traversal-off", S.LIKELY, 96, "The peer says that nothing listens on UDP 4500.",
+         ("icmp-port-unreachable-from-peer", "floated")),
+    Rule("nat-traversal-off", S.LIKELY, 85, "NAT was found and message 5 stays on UDP 500.", ("no-float-despite-nat",)),
+    Rule("nat-traversal-off", S.LIKELY, 60, "One end does not announce NAT traversal, and NAT is there.",
+         ("no-nat-t-*", "nat")),
+    Rule("nat-traversal-off", S.POSSIBLE, 30, "One end does not announce NAT traversal.",
+         ("no-nat-t-*",), ("no-nat", "stopped-after-1", "stopped-after-2")),
+    Rule("nat-traversal-off", S.UNLIKELY, 0, "Both ends announce NAT traversal.", ("floated",)),
+    Rule("fragments-dropped", S.CONFIRMED, 95, "A device says that the fragments did not become whole in time.",
+         ("icmp-reassembly-timeout-*",)),
+    Rule("fragments-dropped", S.LIKELY, 95, "Only some of the fragments get to the capture point.",
+         ("ip-fragments-missing",)),
+    Rule("fragments-dropped", S.LIKELY, 95, "Only some of the fragments get to the capture point.",
+         ("ike-fragments-missing",)),
+    Rule("fragments-dropped", S.LIKELY, 92, "Small messages passed; the large one leaves in fragments, unanswered.",
+         ("large-message-in-fragments-unanswered",), (), ("silence-after-*", "auth-certificates")),
+    Rule("fragments-dropped", S.LIKELY, 80, "A device on the way says that the datagrams are too large.",
+         ("icmp-too-big-*",), ()),
+    Rule("fragments-dropped", S.POSSIBLE, 55, "The unanswered message is large: it may be fragmented further on.",
+         ("large-message-unanswered",)),
+    Rule("fragments-dropped", S.POSSIBLE, 40, "With certificates message 5 is large: it may be lost in fragments.",
+         ("auth-certificates", "stopped-after-4")),
+    Rule("psk-mismatch", S.RULED_OUT, 0, "Authentication is not by a pre-shared key.", ("auth-certificates",)),
+    Rule("psk-mismatch", S.RULED_OUT, 0, "The responder accepted message 5, which the key protects.", ("mm6-sent",)),
+    Rule("psk-mismatch", S.LIKELY, 95, "The initiator goes on as if it could not read the encrypted answer.",
+         ("sealed-refusal-by-responder", "refusal-not-understood"), (), ("refusal-too-short-to-name-sa", "nat")),
+    Rule("psk-mismatch", S.UNLIKELY, 20, "The initiator understood the encrypted answer, so the keys agree.",
+         ("sealed-refusal-by-responder", "refusal-understood")),
+    Rule("psk-mismatch", S.LIKELY, 90, "Deciphering with another key gives garbage, and this is how it is reported.",
+         ("notify-payload-malformed", "stopped-after-5")),
+    Rule("psk-mismatch", S.LIKELY, 85, "The responder reports that what it deciphered makes no sense.",
+         ("notify-invalid-*", "stopped-after-5")),
+    Rule("psk-mismatch", S.LIKELY, 80, "The responder reports that authentication failed.",
+         ("notify-authentication-failed", "stopped-after-5")),
+    Rule("psk-mismatch", S.LIKELY, 90, "The initiator checks the responder's hash first here, and refused it.",
+         ("sealed-refusal-by-initiator", "stopped-after-2", "auth-psk")),
+    Rule("psk-mismatch", S.LIKELY, 75, "The answer complains of the message, as when it deciphers to garbage.",
+         ("sealed-refusal-by-responder", "refusal-too-short-to-name-sa")),
+    Rule("psk-mismatch", S.POSSIBLE, 40, "It cannot be told from here whether the initiator could read the answer.",
+         ("sealed-refusal-by-responder",)),
+    Rule("psk-mismatch", S.LIKELY, 80, "The responder repeats message 4: it has not accepted any message 5.",
+         ("responder-repeats-behind-answer", "stopped-after-5"), ("floated",)),
+    Rule("psk-mismatch", S.LIKELY, 70, "Message 3 passed this way; a responder that cannot decipher 5 is often silent.",
+         ("silence-after-mm5", "auth-psk"),
+         ("floated", "large-message-in-fragments-unanswered")),
+    Rule("psk-mismatch", S.POSSIBLE, 45, "A responder that cannot decipher message 5 is often silent.",
+         ("silence-after-mm5",)),
+    Rule("psk-mismatch", S.LIKELY, 80, "The responder refused the initiator's authentication.", ("v2-auth-refused",)),
+    Rule("psk-mismatch", S.LIKELY, 70, "The initiator refused the responder's authentication.",
+         ("v2-auth-refused-by-initiator",), ("certificate-requested",)),
+    Rule("psk-mismatch", S.POSSIBLE, 35, "A responder that cannot decipher message 5 is often silent.",
+         ("no-reply-yet", "stopped-after-5")),
+    *(Rule("psk-mismatch", S.UNLIKELY, 0, "It stops before the first message that the key protects.",
+           (f"stopped-after-{number}", "main")) for number in (1, 2, 3, 4)),
+    Rule("identity-mismatch", S.LIKELY, 90, "The initiator had message 6 and refused it; the keys agree.",
+         ("initiator-refused-mm6", "auth-psk")),
+    Rule("identity-mismatch", S.LIKELY, 75, "The initiator had message 6 and refused it.", ("initiator-refused-mm6",)),
+    Rule("identity-mismatch", S.LIKELY, 85, "The answer was understood, so the keys agree; the identity remains.",
+         ("sealed-refusal-by-responder", "refusal-understood", "auth-psk")),
+    Rule("identity-mismatch", S.LIKELY, 70, "The responder refused what message 5 says of the initiator.",
+         ("sealed-refusal-by-responder", "auth-certificates")),
+    Rule("identity-mismatch", S.LIKELY, 70, "The answer may name the SA, as a refusal after deciphering does.",
+         ("sealed-refusal-by-responder", "refusal-may-name-sa"), ("refusal-not-understood",)),
+    Rule("identity-mismatch", S.LIKELY, 90, "The responder objects to the identity.",
+         ("notify-invalid-id-information",)),
+    Rule("identity-mismatch", S.POSSIBLE, 60, "The identity is checked together with the key.",
+         ("notify-authentication-failed",)),
+    Rule("identity-mismatch", S.POSSIBLE, 50, "The identity is checked together with the key.",
+         ("sealed-refusal-by-*",)),
+    Rule("identity-mismatch", S.POSSIBLE, 60, "The identity is checked together with the key.", ("v2-auth-refused*",)),
+    Rule("certificate-rejected", S.RULED_OUT, 0, "Authentication is by a pre-shared key.", ("auth-psk",)),
+    Rule("certificate-rejected", S.LIKELY, 90, "The initiator had the responder's certificate and refused it.",
+         ("initiator-refused-mm6", "auth-certificates")),
+    Rule("certificate-rejected", S.LIKELY, 85, "The responder had the initiator's certificate and refused it.",
+         ("sealed-refusal-by-responder", "auth-certificates")),
+    Rule("certificate-rejected", S.LIKELY, 90, "The other end objects to the certificate.", ("notify-*certificate*",)),
+    Rule("certificate-rejected", S.LIKELY, 85, "The other end objects to the signature.",
+         ("notify-invalid-signature",)),
+    Rule("certificate-rejected", S.LIKELY, 82, "Certificates are used, and authentication was refused.",
+         ("v2-auth-refused*", "certificate-requested")),
+    Rule("certificate-rejected", S.POSSIBLE, 40, "If certificates are used, one may have been refused.",
+         ("v2-auth-refused*",)),
+    Rule("auth-method-mismatch", S.POSSIBLE, 55, "The methods are compared when the peer is known, at message 5.",
+         ("sealed-refusal-by-responder", "refusal-may-name-sa"), ("refusal-not-understood",)),
+    Rule("auth-method-mismatch", S.POSSIBLE, 45, "The responder may want another method from this peer.",
+         ("v2-auth-refused",)),
+    Rule("auth-method-mismatch", S.POSSIBLE, 45, "The responder may want another method from this peer.",
+         ("notify-authentication-failed",)),
+    Rule("auth-method-mismatch", S.POSSIBLE, 35, "The proposals also say how to authenticate.",
+         ("notify-no-proposal-chosen", "stopped-after-1")),
+    Rule("mode-mismatch", S.LIKELY, 90, "Aggressive Mode was refused at message 1, before any proof was sent.",
+         ("aggressive", "notify-*", "stopped-after-1"), ("notify-no-proposal-chosen",)),
+    Rule("mode-mismatch", S.POSSIBLE, 75, "Aggressive Mode may be what the responder does not do.",
+         ("aggressive", "notify-no-proposal-chosen", "stopped-after-1")),
+    Rule("mode-mismatch", S.LIKELY, 75, "Many responders do not answer Aggressive Mode at all.",
+         ("aggressive", "silence-after-am1")),
+    Rule("mode-mismatch", S.LIKELY, 80, "The same peers complete with another mode.", ("other-mode-completes",)),
+    Rule("mode-mismatch", S.POSSIBLE, 45, "A responder that wants Aggressive Mode from this peer refuses at message 5.",
+         ("sealed-refusal-by-responder", "refusal-may-name-sa", "main"), ("refusal-not-understood",)),
+    Rule("wrong-tunnel-group-address", S.POSSIBLE, 50, "Main Mode finds the key by address, and NAT changes that.",
+         ("nat", "auth-psk", "sealed-refusal-by-responder")),
+    # --- behind phase 1
+    Rule("phase2-proposal-mismatch", S.LIKELY, 80, "Phase 1 is up, and Quick Mode was refused.", ("phase2-refused",)),
+    Rule("phase2-proposal-mismatch", S.POSSIBLE, 40, "Some responders do not answer a proposal they refuse.",
+         ("phase2-unanswered",)),
+    Rule("phase2-selector-mismatch", S.LIKELY, 75, "Phase 1 is up, and Quick Mode was refused.", ("phase2-refused",)),
+    Rule("phase2-selector-mismatch", S.POSSIBLE, 45, "Some responders do not answer networks they do not know.",
+         ("phase2-unanswered",)),
+    Rule("pfs-mismatch", S.LIKELY, 70, "Phase 1 is up, and Quick Mode was refused.", ("phase2-refused",)),
+    Rule("pfs-mismatch", S.POSSIBLE, 30, "Some responders do not answer a Quick Mode with PFS that they do not want.",
+         ("phase2-unanswered",)),
+    Rule("pfs-mismatch", S.UNLIKELY, 10, "PFS has no part before Quick Mode (RFC 2409 §5.5), and this stops earlier.",
+         ("unfinished", "stopped-after-*")),
+    *(Rule(cause, S.RULED_OUT, 0, "Quick Mode completed.", ("phase2-completed",))
+      for cause in ("phase2-proposal-mismatch", "phase2-selector-mismatch", "pfs-mismatch")),
+    Rule("xauth-failed", S.LIKELY, 85, "The responder asked the user, told the result, and nothing followed.",
+         ("xauth-leads-nowhere",), (), ("auth-xauth",)),
+    Rule("peer-lost", S.LIKELY, 85, "It worked, then one end stopped answering.", ("dpd-unanswered",), (),
+         ("later-icmp-*",)),
+    Rule("stale-sa", S.POSSIBLE, 50, "A peer that restarted does not answer for an SA that it no longer knows.",
+         ("dpd-unanswered",), ("later-icmp-port-unreachable-*",)),
+    Rule("stale-sa", S.LIKELY, 70, "The other end says that it does not know these cookies.",
+         ("notify-invalid-cookie",)),
+    Rule("no-interesting-traffic", S.RULED_OUT, 0, "The initiator did try.", ("unfinished", "stopped*")),
+)  # fmt: skip
+
+
+def rank(
+    knowledge: KnowledgeBase, evidence: Sequence[Evidence], context: Iterable[str], states: Sequence[str]
+) -> tuple[RankedCause, ...]:
+    """The causes that fit, best first; every cause that the document gives for one of `states` is among them.
+
+    context -- what holds of the exchange as a whole and needs no frame: its mode, and "unfinished"
+    """
+    ids: dict[str, list[str]] = {kind: [] for kind in context}
+    for item in evidence:
+        for kind in item.kinds:
+            ids.setdefault(kind, []).append(item.id)
+    places: dict[str, list[tuple[str, int]]] = {}
+    for name in states:
+        state = knowledge.state(name)
+        for entry in state.document if state else ():
+            places.setdefault(entry.cause, []).append((name, entry.item))
+    ranked = []
+    for cause in knowledge.causes:
+        document = tuple(dict.fromkeys(places.get(cause.id, ())))
+        rule = next((r for r in RULES if r.cause == cause.id and _fits(r, ids)), None)
+        if rule is None and not document:
+            continue
+        ranked.append(_ranked(cause, rule, ids, document))
+    shown = [r for r in ranked if r.document or _ORDER[r.status] <= _ORDER[Status.POSSIBLE]]
+    return tuple(sorted(shown, key=lambda r: (_ORDER[r.status], -r.weight)))
+
+
+def _ranked(
+    cause: Cause, rule: Rule | None, ids: Mapping[str, list[str]], document: tuple[tuple[str, int], ...]
+) -> RankedCause:
+    if rule is None:
+        if not cause.visible:
+            says = cause.invisible or ""
+            return RankedCause(cause, Status.UNDECIDABLE, 0, says, (), (), document)
+        says = "Nothing in the capture speaks for it or against it."
+        return RankedCause(cause, Status.UNDECIDABLE, 10, says, (), (), document)
+    named = (*rule.all_of, *rule.also)
+    reasons = tuple(dict.fromkeys(i for pattern in named for i in _matching(pattern, ids)))
+    against = rule.status in (Status.UNLIKELY, Status.RULED_OUT)
+    because, contrary = ((), reasons) if against else (reasons, ())
+    return RankedCause(cause, rule.status, rule.weight, rule.says, because, contrary, document)
+
+
+def _fits(rule: Rule, ids: Mapping[str, list[str]]) -> bool:
+    return all(_present(p, ids) for p in rule.all_of) and not any(_present(p, ids) for p in rule.none_of)
+
+
+def _present(pattern: str, kinds: Iterable[str]) -> bool:
+    if "*" not in pattern:
+        return pattern in kinds
+    return any(fnmatchcase(kind, pattern) for kind in kinds)
+
+
+def _matching(pattern: str, ids: Mapping[str, list[str]]) -> list[str]:
+    return [i for kind, found in ids.items() if fnmatchcase(kind, pattern) for i in found]

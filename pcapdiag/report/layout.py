@@ -1,0 +1,30 @@
+"""How wide, in colour or not, and how much: what every text report shares."""
+
+import textwrap
+from dataclasses import dataclass
+
+from click import style
+
+MIN_WIDTH = 80
+MAX_WIDTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line)."""
+
+    width: int = MIN_WIDTH
+    colour: bool = False
+    detail: int = 0
+
+    def paint(self, text: str, **how: object) -> str:
+        """The text in colour, where colour is wanted."""
+        return style(text, **how) if self.colour else text  # type: ignore[arg-type]
+
+
+def wrapped(text: str, layout: Layout, indent: int = 2, first: str = "") -> list[str]:
+    """The text in lines of the layout's width; `first` stands before the first, the others are indented."""
+    lines = textwrap.wrap(
+        text, layout.width, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
+    return lines or [""]

@@ -1,0 +1,147 @@
+"""Why: the evidence, the causes ranked with their reasons, what to check next, and what would decide."""
+
+from collections.abc import Iterator, Sequence
+
+from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
+from pcapdiag.diagnosis.evidence import Evidence, exchange_filter
+from pcapdiag.diagnosis.ranking import RankedCause, Status
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.report.layout import Layout, wrapped
+from pcapdiag.report.wording import frame_list, safe
+
+_WORDS = {Status.RULED_OUT: "ruled out"}
+_COLOURS = {
+    Status.CONFIRMED: "red",
+    Status.LIKELY: "red",
+    Status.POSSIBLE: "yellow",
+    Status.UNDECIDABLE: "cyan",
+    Status.UNLIKELY: "green",
+    Status.RULED_OUT: "green",
+}
+_INDENT = 15
+_SHOWN = 5
+
+
+def leading_cause(diagnosis: Diagnosis) -> str | None:
+    """The cause that stands first, in words, with those that tie; None where nothing speaks for one."""
+    first = diagnosis.causes[0] if diagnosis.causes else None
+    if first is None or first.status not in (Status.CONFIRMED, Status.LIKELY, Status.POSSIBLE):
+        return None
+    return f"{first.status.value}: {_lower(first.cause.title)}"
+
+
+def _lower(title: str) -> str:
+    """A title within a sentence; names and abbreviations keep their capitals."""
+    word = title.split(" ", 1)[0]
+    return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]
+
+
+def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
+    """The part of an exchange's report behind the ladder.
+
+    explained -- (cause, place) pairs whose checks were printed before, which are then only referred to; added to
+    """
+    if not diagnosis.causes and layout.detail <= 0:
+        return
+    yield ""
+    yield from _evidence(diagnosis, layout)
+    if diagnosis.causes:
+        yield ""
+        yield from _causes(diagnosis.causes, layout)
+        yield ""
+        yield from _checks(diagnosis, layout, explained)
+        yield from _decide(diagnosis.causes, layout)
+    yield ""
+    yield f"  Wireshark: {exchange_filter(diagnosis.exchange)}"
+
+
+def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    cited = {i for c in diagnosis.causes for i in (*c.because, *c.against)}
+    # The first is the stop itself, which heads the report.
+    shown = [i for i in diagnosis.evidence[1:] if layout.detail > 0 or i.id in cited or _tells(i)]
+    yield layout.paint("  What the wire shows", bold=True)
+    for item in shown:
+        yield from wrapped(f"{item.text} ({frame_list(item.frames)})", layout, 7, f"  {item.id:<4} ")
+        if layout.detail > 0:
+            yield from wrapped(item.display_filter, layout, 9, "         ")
+
+
+def _tells(item: Evidence) -> bool:
+    """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
+    return any(
+        k == "no-nat" or k.startswith(("vantage", "schedule", "nat", "repeating", "completed")) for k in item.kinds
+    )
+
+
+def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
+    yield layout.paint("  What may be the cause", bold=True)
+    if layout.detail > 0:
+        shown = list(causes)
+    else:
+        shown = [c for c in causes if c.status in (Status.CONFIRMED, Status.LIKELY, Status.POSSIBLE)][:_SHOWN]
+    for ranked in shown:
+        word = _WORDS.get(ranked.status, ranked.status.value)
+        lines = wrapped(f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}", layout, _INDENT, " " * _INDENT)
+        yield f"  {layout.paint(f'{word:<13}', fg=_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
+        yield from lines[1:]
+        yield from wrapped(f"{ranked.says}{_reasons(ranked)}", layout, _INDENT, " " * _INDENT)
+        if layout.detail > 0:
+            yield from wrapped(ranked.cause.meaning, layout, _INDENT, " " * _INDENT)
+            if ranked.cause.remark:
+                yield from wrapped(ranked.cause.remark, layout, _INDENT, " " * _INDENT)
+    rest = [c for c in causes if c not in shown]
+    for status in Status:
+        names = [f"{c.cause.id}{_document(c)}{_reasons(c)}" for c in rest if c.status is status]
+        if names:
+            word = _WORDS.get(status, status.value)
+            yield from wrapped(", ".join(names), layout, _INDENT, f"  {word:<13}")
+
+
+def _document(ranked: RankedCause) -> str:
+    """Where the source document lists it: `(MM_WAIT_MSG6 #1)`."""
+    if not ranked.document:
+        return ""
+    return f" ({', '.join(f'{state} #{item}' for state, item in ranked.document)})"
+
+
+def _reasons(ranked: RankedCause) -> str:
+    ids = ranked.because or ranked.against
+    return f" [{', '.join(ids)}]" if ids else ""
+
+
+def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
+    e = diagnosis.exchange
+    found = next_checks(diagnosis.causes, e, 40 if layout.detail > 0 else 6)
+    if not found:
+        return
+    new = [p for p in found if (p.cause, p.at) not in explained]
+    yield layout.paint("  What to check next", bold=True)
+    if not new:
+        yield "  The same as for the exchange above."
+        return
+    ends = {e.initiator.address: "initiator", e.responder.address: "responder"}
+    for number, placed in enumerate(new, 1):
+        yield from _check(number, placed, ends.get(placed.at), layout)
+        explained.add((placed.cause, placed.at))
+
+
+def _check(number: int, placed: PlacedCheck, role: str | None, layout: Layout) -> Iterator[str]:
+    where = f"At {placed.at} ({role}): " if role else "On the path: "
+    yield from wrapped(f"{where}{placed.check.do}.", layout, 5, f"  {number:>2} ")
+    if placed.check.command:
+        yield layout.paint(f"       {safe(placed.check.command)}", bold=True)
+    if placed.check.expect:
+        yield from wrapped(f"→ {placed.check.expect}", layout, 7, "     ")
+
+
+def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
+    """What separates the leading cause from its rivals; where one is confirmed there is nothing to separate."""
+    rivals = [c for c in causes if c.status in (Status.LIKELY, Status.POSSIBLE)]
+    if not rivals or causes[0].status is Status.CONFIRMED:
+        return
+    yield ""
+    yield layout.paint("  What would decide", bold=True)
+    for ranked in rivals[: 2 if layout.detail <= 0 else len(rivals)]:
+        yield from wrapped(f"{ranked.cause.id}: {ranked.cause.decide}", layout, 4, "  ")
+    if layout.detail <= 0:
+        yield from wrapped(f"More: pcapdiag explain {rivals[0].cause.id}", layout, 2, "  ")
