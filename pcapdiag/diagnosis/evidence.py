@@ -26,6 +26,7 @@ from pcapdiag.diagnosis.stop import (
     sent_again_after,
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Step
+from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Certificate, Proposal
 from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, OakleyAttribute
 from pcapdiag.ike.vendor_ids import Feature
@@ -34,7 +35,6 @@ LARGE = 1_200
 """A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
 RETRY = 12 * SECOND
 """Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
-NAT_T_PORT = 4500
 MAX_FRAMES = 40
 """Frames that are cited for a fact about many exchanges."""
 
@@ -151,8 +151,9 @@ def _times(count: int) -> str:
 
 
 def _stop(case: Case) -> Iterator[Fact]:
-    top = case.exchange.last_message
-    yield Fact(f"stopped-after-{top}" if top else "stopped", case.stop.reason, case.stop.frames)
+    top, last = case.exchange.last_message, case.last_step
+    after = str(top) if top else _slug(last.name) if last else "nothing"
+    yield Fact(f"stopped-after-{after}", case.stop.reason, case.stop.frames)
     if case.exchange.mode is not Mode.IKEV2 or case.stop.refused_by is None:
         return
     auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
@@ -177,7 +178,7 @@ def _silence(case: Case) -> Iterator[Fact]:
         text += f"the capture ends {_span(for_long)} after the first, without {case.stop.missing}."
     yield Fact("icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet", text, step.frames)
     if whole and step.sender is Side.INITIATOR and not after:
-        yield Fact(f"silence-after-{step.name.lower().replace(' ', '-').replace('_', '-')}", text, step.frames)
+        yield Fact(f"silence-after-{_slug(step.name)}", text, step.frames)
 
 
 def _repeats(case: Case) -> Iterator[Fact]:
@@ -337,7 +338,7 @@ def _clear_notifies(case: Case) -> Iterator[Fact]:
 
 
 def _slug(name: str) -> str:
-    return name.lower().replace("_", "-")
+    return name.lower().replace("_", "-").replace(" ", "-")
 
 
 def _sealed_refusal(case: Case) -> Iterator[Fact]:
@@ -735,16 +736,19 @@ def _xauth(case: Case) -> Iterator[Fact]:
     asked = [s for s in e.steps if s.exchange_type == ExchangeType.TRANSACTION]
     if not asked or case.phase2:
         return
-    last = max(s.first.time for s in asked)
-    by_responder = [s for s in asked if s.sender is Side.RESPONDER]
-    rounds = {s.message.header.message_id for s in by_responder}
-    began_by_initiator = {s.message.header.message_id for s in asked if s.sender is Side.INITIATOR} - rounds
-    if len(rounds) >= 2 and not began_by_initiator:
+    starters: dict[int, Side] = {}
+    for step in asked:
+        starters.setdefault(step.message.header.message_id, step.sender)
+    quiet = case.setting.capture_end - max(s.last.time for s in asked)
+    # A request and its result: two rounds of the responder. A third may push the configuration, as some do instead
+    # of being asked for it; and what follows comes within milliseconds, so a capture that ends at once tells nothing.
+    if list(starters.values()) == [Side.RESPONDER, Side.RESPONDER]:
+        kind = "xauth-leads-nowhere" if quiet >= SECOND // 5 else "xauth-result-unknown"
         text = (
-            f"{len(rounds)} Transaction exchanges from the responder, then neither mode-config nor Quick Mode "
-            f"({_span(case.setting.capture_end - last)} to the end of the capture)."
+            "Two Transaction exchanges of the responder (a request and a result), then neither mode-config nor "
+            f"Quick Mode; the capture ends {_span(quiet)} later."
         )
-        yield Fact("xauth-leads-nowhere", text, _frames(asked))
+        yield Fact(kind, text, _frames(asked))
 
 
 def _dpd(case: Case) -> Iterator[Fact]:

@@ -12,7 +12,14 @@ from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 
 TROUBLE = frozenset(
-    ("phase2-refused", "phase2-unanswered", "phase2-answer-unheeded", "xauth-leads-nowhere", "dpd-unanswered")
+    (
+        "phase2-refused",
+        "phase2-unanswered",
+        "phase2-answer-unheeded",
+        "xauth-leads-nowhere",
+        "xauth-result-unknown",
+        "dpd-unanswered",
+    )
 )
 """Evidence of trouble behind a phase 1 that completed."""
 

@@ -14,8 +14,8 @@ from pcapdiag.exchange.fragments import FragmentCollector, Piece, piece_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
 from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of, phase1_number, step_name
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
-from pcapdiag.ike.message import ZERO_SPI, Header, Message, parse, parse_header
-from pcapdiag.ike.nat_traversal import KEEPALIVE, strip_marker
+from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
+from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, strip_marker
 from pcapdiag.ike.payloads import DecodeError
 
 MAX_EXCHANGES = 100_000
@@ -126,7 +126,7 @@ class Tracker:
             self._fragment_loss(item)
 
     def _datagram(self, datagram: Datagram) -> None:
-        octets = _ike_octets(datagram.payload)
+        octets = _ike_octets(datagram)
         try:
             message = parse(octets)
         except DecodeError:
@@ -137,7 +137,7 @@ class Tracker:
 
     def _fragment_loss(self, loss: FragmentLoss) -> None:
         """IP fragments of a message that never became whole: the first of them still tells which message it was."""
-        octets = _ike_octets(loss.payload)
+        octets = _without_marker(loss.payload, NAT_T_PORT in (loss.source_port, loss.destination_port))
         try:
             message = parse(octets)
         except DecodeError:
@@ -286,7 +286,7 @@ class Tracker:
         quoted = error.quoted
         found: _Open | None = None
         try:
-            header = parse_header(_ike_octets(quoted.payload))
+            header = parse_header(_ike_octets(quoted))
             found = self._by_spis.get((header.major, header.initiator_spi, header.responder_spi))
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
@@ -326,15 +326,22 @@ class Tracker:
             yield _build(found)
 
 
-def _ike_octets(payload: bytes) -> bytes:
-    """The message within a UDP payload, whatever the port: the marker goes where four zero octets lead.
+def _ike_octets(datagram: Datagram) -> bytes:
+    return _without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
 
-    A cookie that begins with four zero octets, on port 500, would be taken for a marker: the length field tells.
+
+def _without_marker(payload: bytes, expected: bool) -> bytes:
+    """The message within a UDP payload: without the marker of RFC 3948, which belongs to UDP 4500.
+
+    Four zero octets can also begin a cookie. Where the length field fits one reading, that one is right.
     """
     octets, marked = strip_marker(payload)
-    if marked and len(payload) >= 28 and int.from_bytes(payload[24:28], "big") == len(payload):
+    if not marked:
         return payload
-    return octets if marked else payload
+    for reading in (payload, octets):
+        if len(reading) >= HEADER_LENGTH and int.from_bytes(reading[24:28], "big") == len(reading):
+            return reading
+    return octets if expected else payload
 
 
 def _pair(datagram: Datagram) -> tuple[str, str]:

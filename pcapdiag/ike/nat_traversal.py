@@ -5,6 +5,9 @@ import ipaddress
 
 from pcapdiag.ike.registry import HashAlgorithm
 
+NAT_T_PORT = 4500
+"""Where IKE goes once NAT is found (RFC 3947 §4)."""
+
 NON_ESP_MARKER = bytes(4)
 """Stands before IKE on port 4500, where ESP would have its SPI (RFC 3948 §2.2)."""
 
@@ -21,11 +24,7 @@ _HASHES = {
 
 
 def strip_marker(payload: bytes) -> tuple[bytes, bool]:
-    """The UDP payload without the non-ESP marker, and whether it was there.
-
-    A cookie may not begin with a zero word by chance alone: the marker is taken off when four zero octets lead,
-    which an initiator cookie begins with once in four thousand million exchanges.
-    """
+    """The UDP payload without the four leading zero octets, and whether they were there."""
     if payload.startswith(NON_ESP_MARKER):
         return payload[4:], True
     return payload, False

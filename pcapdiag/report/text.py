@@ -104,18 +104,18 @@ def headline(diagnosis: Diagnosis) -> str:
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
     cause = leading_cause(diagnosis)
     why_ = f"; {cause}" if cause else ""
-    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {states(stop)}{why_}"
+    said = states(stop) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
+    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {said}{why_}"
 
 
 def states(stop: Stop) -> str:
-    """The states of both ends in words."""
+    """The states of both ends in words; empty where the mode has none and nobody waits."""
     parts = []
     for name, found in (("initiator", stop.initiator_state), ("responder", stop.responder_state)):
         if found:
-            parts.append(f"{name} {' or '.join(found)}")
-    if not parts and stop.missing:
-        parts.append(f"{stop.missing} is missing")
-    return ", ".join(parts) or stop.reason.rstrip(".")
+            waits = " waits in" if found[0].startswith("IKE_") else ""
+            parts.append(f"{name}{waits} {' or '.join(found)}")
+    return ", ".join(parts)
 
 
 def _stopped_after(exchange: Exchange) -> str:
@@ -135,7 +135,8 @@ def _exchange(group: Sequence[Diagnosis], layout: Layout) -> Iterator[str]:
     yield layout.paint("━━" + title + "━" * max(0, layout.width - 2 - len(title)), bold=True)
     verdict = stop.outcome.value.upper()
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
-    lines = wrapped(f"{verdict}{where}: {states(stop)}", layout)
+    said = states(stop)
+    lines = wrapped(f"{verdict}{where}{': ' if said else ''}{said}", layout)
     yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
     yield from lines[1:]
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
