@@ -18,7 +18,7 @@ from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 class CaptureReport:
     """One capture: what it held, and how much of it was IKE.
 
-    summary.datagrams = ike_messages + not_ike.
+    summary.datagrams = ike_messages + not_ike, except where one TCP segment completes several messages.
     """
 
     summary: CaptureSummary

@@ -24,13 +24,17 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One UDP datagram that may hold IKE, whole or as much of it as was captured.
+    """One UDP datagram that may hold IKE, or what a TCP stream has in its place (RFC 9329 §3), as far as captured.
 
     frame, time -- the frame that completed it, and when that was captured
-    payload -- the UDP payload that the capture holds (a marker of RFC 3948 still in front)
-    length -- octets of payload that the UDP header declares; more than `payload` has where the frame was snapped
-    ttl, ip_id -- of the (first fragment's) IP header; IPv6 has no identification: None
+    payload -- the UDP payload that the capture holds (a marker of RFC 3948 still in front); of TCP, what follows
+        the length
+    length -- octets of payload that the UDP header, or the length in the stream, declares; more than `payload` has
+        where the frame was snapped
+    ttl, ip_id -- of the (first fragment's) IP header, or that of the segment that completed it; IPv6 has no
+        identification: None
     fragments -- every frame that carried a piece of it, in capture order; empty when it came in one piece
+    transport -- "udp" or "tcp": whose ports those are, and whose segments `fragments` are
     """
 
     frame: Frame
@@ -44,6 +48,7 @@ class Datagram:
     ttl: int
     ip_id: int | None
     fragments: tuple[Frame, ...] = ()
+    transport: str = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,9 @@ class FragmentLoss:
 
 @dataclass(frozen=True, slots=True)
 class EspFlow:
-    """The ESP packets of one SPI in one direction, counted (RFC 4303; in UDP, RFC 3948 §2.1).
+    """The ESP packets of one SPI in one direction, counted (RFC 4303; in UDP, RFC 3948 §2.1; in TCP, RFC 9329 §3).
 
-    source_port, destination_port -- of the UDP encapsulation; None for plain ESP
+    source_port, destination_port -- of the encapsulation; None for plain ESP
     """
 
     source: str
@@ -117,11 +122,12 @@ class CaptureSummary:
 
     frames = datagrams + icmp_errors + ip_fragments + nat_keepalives + esp + other + unreadable.
 
-    datagrams -- UDP datagrams handed on: on an IKE port, or with an ISAKMP header elsewhere
+    datagrams -- UDP datagrams handed on: on an IKE port, or with an ISAKMP header elsewhere; and TCP segments that
+        complete an IKE message, however many
     icmp_errors -- ICMP errors that quote one
     ip_fragments -- frames with a piece of a datagram that another frame completed, or nothing did
-    nat_keepalives -- one octet 0xFF on UDP 4500 (RFC 3948 §2.3)
-    esp -- ESP packets, plain or in UDP
+    nat_keepalives -- one octet 0xFF on UDP 4500 (RFC 3948 §2.3), or in its place in TCP
+    esp -- ESP packets, plain or in UDP; and TCP segments that complete one, and no IKE message
     other -- frames that were understood and hold none of these; `protocols` says what
     unreadable -- frames of which not enough is there, or whose link layer is unknown
     snapped -- frames of which only the beginning was captured (they are counted above as well)

@@ -1,4 +1,4 @@
-"""Link layer → IP → UDP, ICMP: what `walker` did not settle by itself, and the records that come out.
+"""Link layer → IP → UDP, TCP, ICMP: what `walker` did not settle by itself, and the records that come out.
 
 Tunnels, IPv6 extension headers, fragments and ICMP errors are taken apart here, a layer at a time. dpkt reads
 the headers that have optional fields, those of GRE and of PPP over Ethernet. The other layers are read here:
@@ -16,12 +16,15 @@ from typing import Any
 from . import walker
 from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
 from .reassembly import Fragment, Key, Partial, Reassembly
+from .streams import Carrier, Flow, Packet, Segment, Streams
 from .walker import Found, Tally
 
 MAX_DEPTH = 8
 """Tunnels inside tunnels, and extension headers, in one frame."""
 MAX_ESP_FLOWS = 4096
 MAX_PAIRS = 4096
+_TELLING = (walker.DATAGRAM, walker.KEEPALIVE, walker.ESP, walker.OTHER)
+"""What a TCP segment is counted as, where several packets end in it: the first of these."""
 
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
@@ -52,6 +55,7 @@ class Network:
     ready -- what is to be handed on; whoever feeds frames in takes it out
     tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
     esp_overflow -- ESP packets that found the table of flows full
+    streams -- IKE in TCP
     """
 
     def __init__(self, capture: int, ports: frozenset[int], tally: Tally) -> None:
@@ -62,6 +66,7 @@ class Network:
         self._capture = capture
         self._ports = ports
         self._reassembly = Reassembly()
+        self.streams = Streams()
         self._pairs: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
         # addresses, ports (-1: none), SPI: packets, first and last frame, first and last time
         self._flows: dict[tuple[bytes, int, int, int], list[int]] = {}
@@ -74,6 +79,8 @@ class Network:
             if kind == walker.ESP:
                 self.tally.esp += 1
                 self._count_esp(buffer, found, number, time)
+            elif kind == walker.STREAM:
+                self._take_segment(buffer, found, Frame(self._capture, number), time)
             else:
                 self._settle(kind, buffer, found, Frame(self._capture, number), time)
         except NotOursError as reason:
@@ -82,15 +89,21 @@ class Network:
             self.tally.unreadable += 1
 
     def expire(self, now: int) -> None:
-        """Give up the fragments whose time is up at `now` (nanoseconds)."""
+        """Give up the fragments, and the gaps in streams, whose time is up at `now` (nanoseconds)."""
+        self._expire_fragments(now)
+        if self.streams:
+            self._hand_on(self.streams.expired(now))
+
+    def finish(self) -> None:
+        """Give up every fragment and stream that is still held: the capture ends."""
+        for partial in self._reassembly.rest():
+            self._lose(partial)
+        self._hand_on(self.streams.rest())
+
+    def _expire_fragments(self, now: int) -> None:
         if self._reassembly:
             for partial in self._reassembly.expired(now):
                 self._lose(partial)
-
-    def finish(self) -> None:
-        """Give up every fragment that is still held: the capture ends."""
-        for partial in self._reassembly.rest():
-            self._lose(partial)
 
     def esp_flows(self) -> tuple[EspFlow, ...]:
         """Return who sent ESP to whom, in the order in which they began."""
@@ -188,10 +201,14 @@ class Network:
             key = (pair, _u16(buffer, at)[0], _u16(buffer, at + 2)[0], _u32(buffer, at + 8)[0])
         else:
             key = (pair, -1, -1, _u32(buffer, at)[0])
+        self._count_flow(key, number, time)
+
+    def _count_flow(self, key: tuple[bytes, int, int, int], number: int, time: int) -> None:
         row = self._flows.get(key)
         if row is not None:
             row[0] += 1
-            row[2] = number
+            if number > row[2]:
+                row[2] = number
             if time > row[4]:
                 row[4] = time
             elif time < row[3]:
@@ -250,10 +267,62 @@ class Network:
         inner.transport, inner.limit = at, limit
         return True
 
+    # -- streams
+
+    def _take_segment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
+        """Count a TCP segment (RFC 9293 §3.1) as other, until a packet turns out to end in it."""
+        at, limit = found.transport, found.limit
+        flow = _flow(buffer, found)
+        self.tally.count_other(_stream_key(flow))
+        header = (buffer[at + 12] >> 4) * 4 if limit - at >= 20 else 0
+        if header < 20:
+            return
+        sequence, acknowledged = _u32(buffer, at + 4)[0], _u32(buffer, at + 8)[0]
+        data = at + header
+        four = found.version == 4
+        carrier = Carrier(
+            frame,
+            time,
+            buffer[found.ip + 8] if four else buffer[found.ip + 7],
+            _u16(buffer, found.ip + 4)[0] if four else None,
+        )
+        segment = Segment(
+            flow, sequence, acknowledged, buffer[at + 13], found.packet - data, buffer[data:limit], carrier
+        )
+        self._hand_on(self.streams.take(segment))
+
+    def _hand_on(self, packets: list[Packet]) -> None:
+        for packet in packets:
+            carrier = packet.carriers[-1]
+            flow = packet.flow
+            self._count_as(packet.kind, carrier, flow)
+            if packet.kind == walker.ESP:
+                pair = flow.source + flow.destination
+                key = (pair, flow.source_port, flow.destination_port, _u32(packet.payload)[0])
+                self._count_flow(key, carrier.frame.number, carrier.time)
+                continue
+            self._remember_pair(flow.source + flow.destination)
+            self.ready.append(_streamed(packet, carrier))
+
+    def _count_as(self, kind: int, carrier: Carrier, flow: Flow) -> None:
+        """Count a frame as the most telling of what ends in it."""
+        if _TELLING.index(kind) >= _TELLING.index(carrier.counted):
+            return
+        for counted, one in ((carrier.counted, -1), (kind, 1)):
+            if counted == walker.DATAGRAM:
+                self.tally.datagrams += one
+            elif counted == walker.KEEPALIVE:
+                self.tally.nat_keepalives += one
+            elif counted == walker.ESP:
+                self.tally.esp += one
+            else:
+                self.tally.count_other(_stream_key(flow), one)
+        carrier.counted = kind
+
     # -- fragments
 
     def _take_fragment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
-        self.expire(time)
+        self._expire_fragments(time)
         fragment = _fragment(buffer, found, frame, time)
         partial = self._reassembly.add(fragment)
         if partial is None:
@@ -421,6 +490,39 @@ def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
     )
 
 
+def _flow(buffer: bytes, found: Found) -> Flow:
+    pair = _pair(buffer, found.version, found.ip)
+    half = len(pair) // 2
+    at = found.transport
+    return Flow(pair[:half], _u16(buffer, at)[0], pair[half:], _u16(buffer, at + 2)[0])
+
+
+def _stream_key(flow: Flow) -> int:
+    """Return the tally's key of TCP frames on a port where IKE may run."""
+    nat_t = walker.NAT_T_PORT in (flow.source_port, flow.destination_port)
+    return walker.KEY_TCP + (walker.NAT_T_PORT if nat_t else walker.CISCO_PORT)
+
+
+def _streamed(packet: Packet, carrier: Carrier) -> Datagram:
+    """Make a datagram of what a TCP stream held; `carrier` is the frame that completed it."""
+    flow = packet.flow
+    frames = tuple(each.frame for each in packet.carriers)
+    return Datagram(
+        carrier.frame,
+        carrier.time,
+        address(flow.source),
+        flow.source_port,
+        address(flow.destination),
+        flow.destination_port,
+        packet.payload,
+        packet.length,
+        carrier.ttl,
+        carrier.ip_id,
+        frames if len(frames) > 1 else (),
+        "tcp",
+    )
+
+
 def _fragment(buffer: bytes, found: Found, frame: Frame, time: int) -> Fragment:
     """Read a piece out of its IPv4 header (RFC 791 §3.1) or IPv6 fragment header (RFC 8200 §4.5)."""
     ip, at = found.ip, found.transport
@@ -482,6 +584,8 @@ def protocol_name(key: int) -> str:
     kind, number = key & ~0xFFFFF, key & 0xFFFFF
     if kind == walker.KEY_UDP:
         return f"UDP {number}" if number else "UDP"
+    if kind == walker.KEY_TCP:
+        return f"TCP {number}"
     if kind == walker.KEY_ETHERTYPE:
         return _ETHERTYPE_NAMES.get(number, f"ethertype 0x{number:04x}")
     if kind == walker.KEY_LLC:

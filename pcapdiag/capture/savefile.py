@@ -183,6 +183,11 @@ class Savefile:
             yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
         if self._network.evicted:
             yield f"{self._name}: {self._network.evicted} incomplete datagrams evicted"
+        streams = self._network.streams
+        if streams.evicted:
+            yield f"{self._name}: {streams.evicted} TCP streams evicted"
+        if streams.gaps:
+            yield f"{self._name}: {streams.gaps} gaps in TCP streams: messages in them are missing"
         if self._network.esp_overflow:
             yield f"{self._name}: {self._network.esp_overflow} ESP packets of further flows are not listed"
 

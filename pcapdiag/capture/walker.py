@@ -20,9 +20,10 @@ KEEPALIVE = 3  # RFC 3948 §2.3; located like a DATAGRAM
 ESP = 4  # Found.transport is the UDP header or, where Found.ports is false, the ESP header
 FRAGMENT = 5  # of an IPv4 datagram with UDP in it: Found.ip, Found.transport (of its data)
 ICMP = 6  # an error message, of either version: Found.transport
-TUNNEL = 7  # another packet inside: Found.layer (an EtherType or a layer below) at Found.transport
-HEADER = 8  # AH or an IPv6 extension header comes first: Found.layer (its protocol number) at Found.transport
-UNKNOWN_LINK = 9  # a link type that is not supported
+STREAM = 7  # TCP on a port where IKE may run in TCP: Found.transport is the TCP header
+TUNNEL = 8  # another packet inside: Found.layer (an EtherType or a layer below) at Found.transport
+HEADER = 9  # AH or an IPv6 extension header comes first: Found.layer (its protocol number) at Found.transport
+UNKNOWN_LINK = 10  # a link type that is not supported
 
 # Why a scan stopped where there is no frame to look at.
 MORE = -1  # the buffer ends before the next record does
@@ -66,6 +67,7 @@ KEY_FAMILY = 6 << 20
 KEY_PPP = 7 << 20
 KEY_REST = 8 << 20
 KEY_BLOCK = 9 << 20
+KEY_TCP = 10 << 20
 MAX_KEYS = 1024
 
 TCP, UDP, ESP_PROTOCOL, AH, ICMP_PROTOCOL, ICMP6_PROTOCOL = 6, 17, 50, 51, 1, 58
@@ -73,13 +75,18 @@ ICMP_ERRORS = frozenset((3, 4, 5, 11, 12))  # RFC 792
 ICMP6_ERRORS = frozenset((1, 2, 3, 4))  # RFC 4443 §3
 EXTENSION_HEADERS = frozenset((0, 43, 44, 60, 135, 139, 140))  # the registry of IPv6 extension headers, less AH and ESP
 _IP_TUNNELS = {4: IPV4, 41: IPV6, 47: GRE, 97: ETHERIP, 137: MPLS_IN_IP}
-_BORING = bytes(
+_BORING = tuple(
     protocol not in _IP_TUNNELS and protocol not in (UDP, ESP_PROTOCOL, AH, ICMP_PROTOCOL) for protocol in range(256)
 )
-"""1 for each protocol that, in IPv4, holds neither IKE nor a packet that could."""
+"""Whether a protocol, in IPv4, holds neither IKE nor a packet that could; of TCP, only by its ports."""
 
 IKE_PORT = 500
 NAT_T_PORT = 4500
+CISCO_PORT = 10000
+STREAM_PORTS = frozenset((NAT_T_PORT, CISCO_PORT))
+"""TCP ports that may hold IKE: RFC 9329 §2, and Cisco's own way of IPsec over TCP."""
+_QUIET = tuple(octet not in {port >> 8 for port in STREAM_PORTS} for octet in range(256))
+"""Whether no port of STREAM_PORTS has this upper octet: small integers cost the hot loop the least."""
 # RFC 2408 §3.1, RFC 2409, draft-dukes-ike-mode-cfg (1..6, 32, 33); RFC 7296 and its extensions (34..43);
 # AuthIP.
 EXCHANGE_TYPES = bytes(1 <= x <= 6 or 32 <= x <= 43 or 240 <= x <= 247 for x in range(256))
@@ -131,8 +138,8 @@ class Link:
 
     type -- the link type; ipv4 -- the EtherType of IPv4 as `fields` reads it, or -1 where there is no short
         cut
-    reach -- octets that a frame needs for the short cut; fragment -- mask of the fragment bits as `fields`
-        reads them
+    reach -- octets that a frame needs for the short cut, up to the ports of TCP and with them
+    fragment -- mask of the fragment bits as `fields` reads them
     multiply, divide, offset -- nanoseconds = ticks * multiply // divide + offset
     ticks -- a second, of pcap; limit -- octets that a frame may have; snaplen -- 0: no limit
     oldest, newest, latest -- ticks, of the frames so far; -1 before the first
@@ -168,12 +175,12 @@ class Link:
         self.fragment = 0x3FFF if order == ">" else 0xFF3F
         between = ip - ethertype - 2
         self.fields: Callable[[bytes, int], tuple[int, ...]] = struct.Struct(
-            f"{order}{layout}{ethertype}xH{between}xB5xHxB"
+            f"{order}{layout}{ethertype}xH{between}xB5xHxB10xBxB"
         ).unpack_from
         self.type = link_type
         self.identifier = identifier
         self.header = header
-        self.reach = ip + 20
+        self.reach = ip + 24
         self.multiply, self.divide, self.offset, self.ticks = 1000, 1, 0, 1_000_000
         self.limit = 1 << 26
         self.snaplen = 0
@@ -231,12 +238,14 @@ def scan_pcap(
     fields = link.fields
     header, reach, ipv4, mask, limit = link.header, link.reach, link.ipv4, link.fragment, link.limit
     per_second, oldest, newest = link.ticks, link.oldest, link.newest
-    boring, protocols = _BORING, tally.ip
+    boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = 0
     kind = MORE
     while position <= room:
-        seconds, fraction, captured, original, ethertype, version, fragment, protocol = fields(buffer, position)
+        (
+            seconds, fraction, captured, original, ethertype, version, fragment, protocol, source, destination
+        ) = fields(buffer, position)  # fmt: skip
         start = position + header
         stop = start + captured
         if stop > end or captured > limit:
@@ -258,8 +267,9 @@ def scan_pcap(
             ethertype == ipv4
             and boring[protocol]
             and not fragment & mask
-            and 0x45 <= version <= 0x4F
+            and version == 0x45
             and captured >= reach
+            and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
         ):
             protocols[protocol] += 1
             continue
@@ -292,13 +302,14 @@ def scan_pcapng(
     fields = link.fields
     header, reach, ipv4, mask = link.header, link.reach, link.ipv4, link.fragment
     oldest, newest, mine = link.oldest, link.newest, link.identifier
-    boring, protocols = _BORING, tally.ip
+    boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = 0
     kind = MORE
     while position <= room:
         (
-            block, length, interface, high, low, captured, original, ethertype, version, fragment, protocol
+            block, length, interface, high, low, captured, original,
+            ethertype, version, fragment, protocol, source, destination
         ) = fields(buffer, position)  # fmt: skip
         start = position + header
         stop = start + captured
@@ -324,8 +335,9 @@ def scan_pcapng(
             ethertype == ipv4
             and boring[protocol]
             and not fragment & mask
-            and 0x45 <= version <= 0x4F
+            and version == 0x45
             and captured >= reach
+            and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
         ):
             protocols[protocol] += 1
             continue
@@ -479,6 +491,11 @@ def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: f
     found.transport = at
     if protocol == UDP:
         return locate_udp(buffer, at, limit, ports, found)
+    if protocol == TCP:
+        if limit - at >= 4 and is_stream(buffer, at, protocol):
+            return STREAM
+        found.key = KEY_IP + TCP
+        return OTHER
     if protocol == ESP_PROTOCOL:
         found.ports = False
         return ESP if limit - at >= 4 else UNREADABLE
@@ -494,6 +511,13 @@ def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: f
         return HEADER
     found.key = KEY_IP + protocol
     return OTHER
+
+
+def is_stream(buffer: bytes, at: int, protocol: int) -> bool:
+    """Whether this protocol is TCP, and its header at `at` has a port where IKE may run in TCP on either end."""
+    return protocol == TCP and (
+        (buffer[at] << 8 | buffer[at + 1]) in STREAM_PORTS or (buffer[at + 2] << 8 | buffer[at + 3]) in STREAM_PORTS
+    )
 
 
 def locate_udp(buffer: bytes, udp: int, limit: int, ports: frozenset[int], found: Found) -> int:

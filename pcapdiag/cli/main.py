@@ -78,13 +78,18 @@ def analyze(
     if as_json:
         from pcapdiag.report import json_report
 
-        click.echo(json_report.render(report), nl=False)
+        for piece in json_report.render(report):
+            click.echo(piece, nl=False)
     elif report.exchanges:
         from pcapdiag.report import text
         from pcapdiag.report.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
-        click.echo(text.render(report, Layout(width or columns(), wants_colour(color), detail)), nl=False)
+        click.echo(
+            text.render(report, Layout(width or columns(), wants_colour(color), detail)),
+            nl=False,
+            color=wants_colour(color),
+        )
     if not report.exchanges:
         from pcapdiag.report.nothing import nothing_found
 

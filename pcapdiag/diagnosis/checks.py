@@ -33,39 +33,33 @@ class PlacedCheck:
     check: Check
 
 
-def checks_for(ranked: RankedCause, exchange: Exchange) -> tuple[PlacedCheck, ...]:
-    """Every check of a cause, in the knowledge base's order.
+def fitting_checks(ranked: RankedCause, exchange: Exchange) -> list[PlacedCheck]:
+    """The checks of a cause, in the knowledge base's order, for the platforms that the ends show themselves to be.
 
-    What can be done at either end is placed at the initiator: the one who looks is mostly the one who wants it up.
+    An end that does not say what it is gets the commands for an ASA, which the document is about. What can be done at
+    either end is placed at the initiator: the one who looks is mostly the one who wants the tunnel up.
     """
+    platforms: dict[Side | None, tuple[str, ...]] = {side: _platforms(exchange.peer(side)) for side in Side}
     placed = []
     for check in ranked.cause.checks:
         side = None if check.end == "path" else Side.RESPONDER if check.end == "responder" else Side.INITIATOR
-        here = exchange.peer(side or Side.INITIATOR).address
-        there = exchange.peer((side or Side.INITIATOR).other).address
-        at = "the path" if side is None else here
-        placed.append(PlacedCheck(ranked.cause.id, side, at, check.fill(peer=there, local=here)))
-    return tuple(placed)
+        if check.platform in ("any", *platforms.get(side, ())):
+            here = exchange.peer(side or Side.INITIATOR).address
+            there = exchange.peer((side or Side.INITIATOR).other).address
+            at = "the path" if side is None else here
+            placed.append(PlacedCheck(ranked.cause.id, side, at, check.fill(peer=there, local=here)))
+    return placed
 
 
 def next_checks(causes: Sequence[RankedCause], exchange: Exchange, most: int = 6) -> tuple[PlacedCheck, ...]:
-    """The few checks to begin with: of the causes that lead, for the platforms that the ends show themselves to be.
-
-    An end that does not say what it is gets the commands for an ASA, which the document is about.
-    """
+    """The few checks to begin with: of the likely causes, or of the possible ones where none is likely."""
     leading = [c for c in causes if c.status in (Status.CONFIRMED, Status.LIKELY)]
-    leading = leading or [c for c in causes if c.status is Status.POSSIBLE]
-    platforms = {side: _platforms(exchange.peer(side)) for side in Side}
-    chosen: list[PlacedCheck] = []
-    for rank, cause in enumerate(leading[:3]):
-        fitting = [
-            placed
-            for placed in checks_for(cause, exchange)
-            if placed.check.platform in ("any", *(platforms[placed.side] if placed.side else ("any",)))
-        ]
-        chosen += fitting[: 4 if rank == 0 else 2]
-    unique = {(p.at, p.check.command or p.check.do): p for p in reversed(chosen)}
-    return tuple(p for p in chosen if unique.get((p.at, p.check.command or p.check.do)) is p)[:most]
+    leading = leading or [c for c in causes if c.leads]
+    chosen: dict[tuple[str, str], PlacedCheck] = {}
+    for place, cause in enumerate(leading[:3]):
+        for placed in fitting_checks(cause, exchange)[: 4 if place == 0 else 2]:
+            chosen.setdefault((placed.at, placed.check.command or placed.check.do), placed)
+    return tuple(chosen.values())[:most]
 
 
 def _platforms(peer: Peer) -> tuple[str, ...]:

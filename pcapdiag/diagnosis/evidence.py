@@ -26,7 +26,6 @@ from pcapdiag.diagnosis.stop import (
     sent_again_after,
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Step
-from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Certificate, Proposal
 from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, OakleyAttribute
 from pcapdiag.ike.vendor_ids import Feature
@@ -35,6 +34,10 @@ LARGE = 1_200
 """A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
 RETRY = 12 * SECOND
 """Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
+FLOOD = 100
+"""This many attempts, less than a second apart, are no peer's."""
+MANY = 20
+"""From this many on, what one end meets alike is told as one thing: a sweep over addresses."""
 MAX_FRAMES = 40
 """Frames that are cited for a fact about many exchanges."""
 
@@ -69,8 +72,9 @@ class Fact:
 class Case:
     """Everything that facts are drawn from: the exchange, where it stopped, and what is around it.
 
-    alike -- exchanges of the same initiator that ended like this one, itself included, in order
+    attempts -- how often the same initiator began and ended like this
     completed -- exchanges of the same peers that completed, in order
+    responders_met -- how many responders this initiator began with and did not finish with
     counter_offers -- exchanges in which this one's responder shows proposals of its own, a few of them
     keepalives -- NAT keep-alives between the two peers
     """
@@ -79,9 +83,10 @@ class Case:
     stop: Stop
     setting: Setting
     phase2: tuple[Phase2, ...] = ()
-    alike: Sequence[Exchange] = ()
+    attempts: "Attempts | None" = None
     completed: Sequence[Exchange] = ()
     counter_offers: Sequence[Exchange] = ()
+    responders_met: int = 1
     keepalives: tuple[KeepaliveFlow, ...] = ()
 
     @property
@@ -101,6 +106,26 @@ class Case:
     def address(self, side: Side) -> str:
         """The address of that end."""
         return self.exchange.peer(side).address
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Exchanges of one initiator that ended alike.
+
+    usual_gap -- the median of the times between their beginnings, in nanoseconds
+    frames -- with which the first of them began
+    """
+
+    count: int
+    usual_gap: int
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def of(cls, exchanges: Sequence[Exchange]) -> "Attempts":
+        """Sum up these exchanges, which are in order."""
+        gaps = sorted(b.first_time - a.first_time for a, b in pairwise(exchanges))
+        frames = tuple(e.steps[0].first.frame for e in exchanges[:MAX_FRAMES])
+        return cls(len(exchanges), gaps[len(gaps) // 2] if gaps else 0, frames)
 
 
 def gather(case: Case) -> tuple[Evidence, ...]:
@@ -170,7 +195,7 @@ def _silence(case: Case) -> Iterator[Fact]:
         return
     for_long = case.setting.capture_end - step.first.time
     whole = for_long >= SILENCE
-    after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time]
+    after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time and _undelivered(e)]
     text = f"{step.name} was sent {_times(len(step.sent) + step.uncounted)}; "
     if whole:
         text += f"in the {_span(for_long)} after the first no {case.stop.missing} was seen."
@@ -207,7 +232,8 @@ def _repeats(case: Case) -> Iterator[Fact]:
                 f"the {who} waits for {prefix}{top + 1}.",
                 e.numbered(top)[0].frames,
             )
-        if top in (3, 5) and not frames and case.stop.outcome is Outcome.STALLED:
+        alone = any(len(s.sent) > 1 for s in e.numbered(top))
+        if top in (3, 5) and not frames and alone and case.stop.outcome is Outcome.STALLED:
             yield Fact(
                 "only-initiator-repeats",
                 f"Only the initiator sends again; no {prefix}{top - 1} is repeated.",
@@ -257,11 +283,19 @@ _ICMP4 = {
     (3, 3): "port unreachable",
     (3, 4): "fragmentation needed",
     (3, 5): "source route failed",
+    (3, 6): "net unknown",
+    (3, 7): "host unknown",
     (3, 9): "net administratively prohibited",
     (3, 10): "host administratively prohibited",
+    (3, 11): "net unreachable for this type of service",
+    (3, 12): "host unreachable for this type of service",
     (3, 13): "communication administratively prohibited",
     (11, 0): "time to live exceeded",
+    (4, 0): "source quench",
+    (5, 0): "redirect for the network",
+    (5, 1): "redirect for the host",
     (11, 1): "fragment reassembly time exceeded",
+    (12, 0): "parameter problem",
 }
 _ICMP6 = {
     (1, 0): "no route to destination",
@@ -274,6 +308,9 @@ _ICMP6 = {
     (2, 0): "packet too big",
     (3, 0): "hop limit exceeded",
     (3, 1): "fragment reassembly time exceeded",
+    (4, 0): "erroneous header field",
+    (4, 1): "unrecognized next header",
+    (4, 2): "unrecognized option",
 }
 _KINDS = (
     ("prohibited", "icmp-prohibited"),
@@ -285,6 +322,8 @@ _KINDS = (
     ("too big", "icmp-too-big"),
     ("exceeded", "icmp-time-exceeded"),
 )
+_UNDELIVERED = {4: (3, 11), 6: (1, 2, 3)}
+"""The types that say that a datagram was dropped, by version; a redirect does not, a source quench need not."""
 
 
 def icmp_name(error: IcmpError) -> str:
@@ -294,22 +333,54 @@ def icmp_name(error: IcmpError) -> str:
 
 
 def _icmp(case: Case) -> Iterator[Fact]:
-    grouped: dict[tuple[str, str, str], list[IcmpError]] = {}
+    grouped: dict[tuple[str, str, str, int], list[IcmpError]] = {}
     for error in case.exchange.icmp_errors:
-        grouped.setdefault((error.source, icmp_name(error), error.quoted.destination), []).append(error)
-    for (source, name, target), errors in grouped.items():
+        about = (error.source, icmp_name(error), error.quoted.destination, error.quoted.destination_port)
+        grouped.setdefault(about, []).append(error)
+    for (source, name, target, port), errors in grouped.items():
+        side = next((s for s in Side if target in _addresses(case.exchange.peer(s))), None)
         kind = next((k for word, k in _KINDS if word in name), "icmp-unreachable")
-        ends = (case.exchange.responder, case.exchange.initiator)
-        from_target = source == target or any(source in (p.address, *p.aliases) for p in ends)
-        kind += "-from-peer" if from_target else "-from-path"
-        by = f"{source} itself" if from_target else f"{source}, a device on the way,"
-        port = errors[0].quoted.destination_port
+        by, place = f"{source}, a device on the way,", "path"
+        if source == target or (side is not None and source in _addresses(case.exchange.peer(side))):
+            by, place = f"{source} itself", "peer"
+        elif side is not None and source in _addresses(case.exchange.peer(side.other)):
+            by = f"{source}, the sender's own host,"
         mtu = f" (next hop's MTU {errors[0].mtu})" if errors[0].mtu else ""
         version = "ICMPv6" if errors[0].version == 6 else "ICMP"
-        about = f"about datagrams to {target} port {port}"
-        text = f"{by} answered {_times(len(errors))} with {version} {name}{mtu}, {about}."
-        after = _after_completion(case, errors[0])
-        yield Fact(f"later-{kind}" if after else kind, text, tuple(e.frame for e in errors))
+        heard = side is not None and _heard_since(case.exchange, side, errors[-1], kind)
+        text = (
+            f"{by} answered {_times(len(errors))} with {version} {name}{mtu}, about datagrams to {target} port {port}"
+            f"{f'; but the {side} was heard from after that' if heard else ''}."
+        )
+        before = ""
+        if not _undelivered(errors[0]):
+            before = "remark-"
+        elif _after_completion(case, errors[0]):
+            before = "later-"
+        elif heard:
+            before = "overtaken-"
+        yield Fact(f"{before}{kind}-from-{place}", text, tuple(e.frame for e in errors))
+
+
+def _undelivered(error: IcmpError) -> bool:
+    """It says that a datagram was dropped (RFC 792, RFC 4443)."""
+    return error.type in _UNDELIVERED[4 if error.version == 4 else 6]
+
+
+def _heard_since(exchange: Exchange, side: Side, error: IcmpError, kind: str) -> bool:
+    """The end that was out of reach sent something after the error, so that it did not last.
+
+    What is said of a port holds until something comes from that port; what is said of fragments, whatever comes.
+    """
+    if kind in ("icmp-reassembly-timeout", "icmp-too-big"):
+        return False
+    port = error.quoted.destination_port if kind in ("icmp-prohibited", "icmp-port-unreachable") else None
+    return any(
+        sighting.time > error.time and port in (None, sighting.source_port)
+        for step in exchange.steps
+        if step.sender is side
+        for sighting in step.sent
+    )
 
 
 def _after_completion(case: Case, error: IcmpError) -> bool:
@@ -442,7 +513,7 @@ def _nat_t(case: Case) -> Iterator[Fact]:
     if not final:
         return
     first = final[0]
-    floated = NAT_T_PORT in (first.first.source_port, first.first.destination_port)
+    floated = first.first.floated
     view = nat_view(e)
     if floated:
         text = f"The initiator floated: {first.name} goes to UDP port 4500."
@@ -456,6 +527,13 @@ def _announces_nat_t(step: Step) -> bool:
     return any(v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT) for v in step.vendor_ids)
 
 
+def _tcp(case: Case) -> Iterator[Fact]:
+    carried = [s for s in case.exchange.steps if s.first.transport == "tcp"]
+    if carried:
+        port = carried[0].first.destination_port
+        yield Fact("ike-over-tcp", f"IKE goes over TCP here (port {port}, RFC 9329).", carried[0].first.frames)
+
+
 def _port_4500(case: Case) -> Iterator[Fact]:
     """UDP 4500 in each direction, IKE, ESP and keep-alives together."""
     if not case.unfinished:
@@ -464,7 +542,7 @@ def _port_4500(case: Case) -> Iterator[Fact]:
     seen: dict[Side, list[Frame]] = {Side.INITIATOR: [], Side.RESPONDER: []}
     for step in e.steps:
         for sighting in step.sent:
-            if NAT_T_PORT in (sighting.source_port, sighting.destination_port):
+            if sighting.floated:
                 seen[step.sender].extend(sighting.frames)
     for flow in case.keepalives:
         if flow.source in (e.initiator.address, *e.initiator.aliases):
@@ -510,9 +588,14 @@ def _fragments(case: Case) -> Iterator[Fact]:
         pieces = len(last.first.frames)
         text = f"{last.name} has {length} octets and leaves in {pieces} fragments each time; no answer comes."
         yield Fact("large-message-in-fragments-unanswered", text, last.frames)
-    elif length >= LARGE:
+    elif length >= LARGE and length > max((s.message.header.length for s in _before(case, last)), default=0):
         text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
         yield Fact("large-message-unanswered", text, last.frames)
+
+
+def _before(case: Case, step: Step) -> list[Step]:
+    """The phase 1 messages that went by before this one."""
+    return [s for s in case.exchange.steps if s.number and s.first.time < step.first.time]
 
 
 # --- what was offered, by whom ---------------------------------------------------------------------------------
@@ -634,8 +717,8 @@ def _scan(case: Case) -> Iterator[Fact]:
         return
     step = firsts[0]
     transforms = sum(len(p.transforms) for p in step.proposals)
-    bare = not step.vendor_ids and not step.notifications
-    if bare:
+    bare = not step.vendor_ids and not step.notifications and not step.message.cut
+    if bare and case.setting.capture_end - e.last_time >= 2 * SECOND:
         text = f"{step.name} carries no vendor ID, offers {transforms} transforms, and was never followed up."
         yield Fact("scan-like", text, step.frames)
 
@@ -692,16 +775,22 @@ def _forgotten(case: Case) -> Iterator[Fact]:
 
 
 def _again(case: Case) -> Iterator[Fact]:
-    if len(case.alike) >= 3:
-        starts = [o.first_time for o in case.alike]
-        gaps = sorted(b - a for a, b in pairwise(starts))
-        text = f"The same peers began {len(starts)} times, mostly {_span(gaps[len(gaps) // 2])} apart, and ended alike."
-        yield Fact("repeating", text, tuple(o.steps[0].first.frame for o in case.alike[:MAX_FRAMES]))
+    tries = case.attempts
+    if tries is not None and tries.count >= 3:
+        text = f"The same peers began {tries.count} times, mostly {_span(tries.usual_gap)} apart, and ended alike."
+        yield Fact("repeating", text, tries.frames)
+        if tries.count >= FLOOD and tries.usual_gap < SECOND:
+            yield Fact("flood", text, tries.frames)
+    if case.responders_met >= MANY and case.unfinished:
+        text = f"The same initiator began with {case.responders_met} responders and finished with none of these."
+        yield Fact("sweep", text, case.exchange.steps[0].first.frames)
     e = case.exchange
-    later = next((o for o in case.completed if o.first_time > e.first_time), None)
-    before = next((o for o in case.completed if o.first_time < e.first_time), None)
+    if not case.unfinished:
+        return
+    later = next((o for o in case.completed[-1:] if o.first_time > e.first_time), None)
+    before = next((o for o in case.completed[:1] if o.first_time < e.first_time), None)
     for kind, word, good in (("completed-later", "later", later), ("completed-before", "before", before)):
-        if good is None or not case.unfinished:
+        if good is None:
             continue
         other = good.mode is not e.mode
         text = f"The same peers completed exchange {good.id}{' in another mode or version' if other else ''} {word}."
@@ -780,6 +869,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     _repeats,
     _nat,
     _nat_t,
+    _tcp,
     _port_4500,
     _keepalives,
     _fragments,

@@ -28,9 +28,6 @@ class Status(StrEnum):
     RULED_OUT = "ruled_out"
 
 
-_ORDER = {status: place for place, status in enumerate(Status)}
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row of the table.
@@ -67,6 +64,11 @@ class RankedCause:
     against: tuple[str, ...]
     document: tuple[tuple[str, int], ...]
 
+    @property
+    def leads(self) -> bool:
+        """Something speaks for it: possible, or better."""
+        return self.status in (Status.CONFIRMED, Status.LIKELY, Status.POSSIBLE)
+
 
 S = Status
 RULES: tuple[Rule, ...] = (
@@ -86,11 +88,11 @@ RULES: tuple[Rule, ...] = (
     Rule("peer-unreachable", S.POSSIBLE, 50, "Nothing came back, and nothing says why.",
          ("silence-after-ike-sa-init-request",)),
     Rule("no-ike-listener", S.CONFIRMED, 95, "The peer's own address answers that nothing listens on that port.",
-         ("icmp-port-unreachable-from-peer",), ("floated", "proposal-chosen")),
+         ("icmp-port-unreachable-from-peer",), ("floated", "proposal-chosen", "notify-*")),
     Rule("no-ike-listener", S.RULED_OUT, 0, "The peer answered with IKE.", ("notify-*",)),
     Rule("peer-unreachable", S.UNLIKELY, 0, "The peer had message 1 and answered it.", ("proposal-chosen",)),
     Rule("udp-500-blocked", S.CONFIRMED, 90, "A device on the way says that it refuses these datagrams.",
-         ("icmp-prohibited-from-path",), ("floated",)),
+         ("icmp-prohibited-from-path",), ("floated", "notify-*")),
     Rule("udp-500-blocked", S.LIKELY, 88, "A device on the way answers in the peer's stead, as a filter that rejects.",
          ("icmp-port-unreachable-from-path",), ("floated",)),
     Rule("udp-500-blocked", S.LIKELY, 70, "The peer's own address refuses them: a host or edge filter.",
@@ -202,7 +204,13 @@ RULES: tuple[Rule, ...] = (
     Rule("psk-missing", S.RULED_OUT, 0, "The responder went on to messages that need the key.", ("mm6-sent",)),
     Rule("psk-missing", S.POSSIBLE, 40, "A responder without a key for this peer may stop silently at message 3.",
          ("silence-after-mm3", "auth-psk"), ("responder-repeats-behind-answer",)),
-    Rule("scanner", S.LIKELY, 95, "It looks like a probe: no vendor IDs, one message, no follow-up.", ("scan-like",)),
+    Rule("scanner", S.LIKELY, 96, "Attempts come faster than any peer makes them.", ("flood",), (), ("sweep",)),
+    Rule("scanner", S.POSSIBLE, 58, "One source asks many addresses, as a scan does, or a gateway with no way out.",
+         ("sweep",)),
+    Rule("scanner", S.LIKELY, 95, "It looks like a probe: no vendor IDs, one message, no follow-up.",
+         ("scan-like",), ("no-reply-yet",)),
+    Rule("scanner", S.POSSIBLE, 90, "It looks like a probe so far: no vendor IDs, one message, no follow-up.",
+         ("scan-like",)),
     # --- message 5, message 6, and UDP 4500
     Rule("udp-4500-blocked", S.CONFIRMED, 95, "A device on the way says that it refuses these datagrams.",
          ("icmp-prohibited-from-path", "floated"), ("port-4500-both-ways",)),
@@ -227,6 +235,8 @@ RULES: tuple[Rule, ...] = (
     Rule("udp-4500-blocked", S.LIKELY, 85, "NAT was found, so message 5 goes to UDP 4500; it does not get here.",
          ("nat", "stopped-after-4", "initiator-does-not-repeat")),
     Rule("udp-4500-blocked", S.LIKELY, 70, "NAT was found, so message 5 goes to UDP 4500; it was not seen.",
+         ("nat", "stopped-after-4"), ("no-reply-yet",)),
+    Rule("udp-4500-blocked", S.POSSIBLE, 40, "NAT was found, so message 5 goes to UDP 4500; it was not seen so far.",
          ("nat", "stopped-after-4")),
     Rule("udp-4500-blocked", S.RULED_OUT, 0, "No NAT was found and the exchange stays on UDP 500.",
          ("no-nat", "stopped-after-5"), ("floated",)),
@@ -244,11 +254,15 @@ RULES: tuple[Rule, ...] = (
     Rule("fragments-dropped", S.CONFIRMED, 95, "A device says that the fragments did not become whole in time.",
          ("icmp-reassembly-timeout-*",)),
     Rule("fragments-dropped", S.LIKELY, 95, "Only some of the fragments get to the capture point.",
-         ("ip-fragments-missing",)),
+         ("ip-fragments-missing",), ("no-reply-yet",)),
     Rule("fragments-dropped", S.LIKELY, 95, "Only some of the fragments get to the capture point.",
-         ("ike-fragments-missing",)),
+         ("ike-fragments-missing",), ("no-reply-yet",)),
     Rule("fragments-dropped", S.LIKELY, 92, "Small messages passed; the large one leaves in fragments, unanswered.",
-         ("large-message-in-fragments-unanswered",), (), ("silence-after-*", "auth-certificates")),
+         ("large-message-in-fragments-unanswered",), ("no-reply-yet",), ("silence-after-*", "auth-certificates")),
+    Rule("fragments-dropped", S.POSSIBLE, 55, "Only some of the fragments were captured so far.",
+         ("*-fragments-missing",)),
+    Rule("fragments-dropped", S.POSSIBLE, 50, "The message leaves in fragments, and had no answer so far.",
+         ("large-message-in-fragments-unanswered",)),
     Rule("fragments-dropped", S.LIKELY, 80, "A device on the way says that the datagrams are too large.",
          ("icmp-too-big-*",), ()),
     Rule("fragments-dropped", S.POSSIBLE, 55, "The unanswered message is large: it may be fragmented further on.",
@@ -362,36 +376,64 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def rank(
-    knowledge: KnowledgeBase, evidence: Sequence[Evidence], context: Iterable[str], states: Sequence[str]
-) -> tuple[RankedCause, ...]:
-    """The causes that fit, best first; every cause that the document gives for one of `states` is among them.
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the kinds of evidence alone say of a cause: its rule, and where the document has it."""
 
-    context -- what holds of the exchange as a whole and needs no frame: its mode, and "unfinished"
+    cause: Cause
+    rule: Rule | None
+    document: tuple[tuple[str, int], ...]
+
+
+class Ranking:
+    """Ranks by one knowledge base. What the same kinds of evidence lead to is worked out once.
+
+    A flood has a million exchanges and a handful of combinations of evidence.
     """
-    ids: dict[str, list[str]] = {kind: [] for kind in context}
-    for item in evidence:
-        for kind in item.kinds:
-            ids.setdefault(kind, []).append(item.id)
-    places: dict[str, list[tuple[str, int]]] = {}
-    for name in states:
-        state = knowledge.state(name)
-        for entry in state.document if state else ():
-            places.setdefault(entry.cause, []).append((name, entry.item))
-    ranked = []
-    for cause in knowledge.causes:
-        document = tuple(dict.fromkeys(places.get(cause.id, ())))
-        rule = next((r for r in RULES if r.cause == cause.id and _fits(r, ids)), None)
-        if rule is None and not document:
-            continue
-        ranked.append(_ranked(cause, rule, ids, document))
-    shown = [r for r in ranked if r.document or _ORDER[r.status] <= _ORDER[Status.POSSIBLE]]
-    return tuple(sorted(shown, key=lambda r: (_ORDER[r.status], -r.weight)))
+
+    def __init__(self, knowledge: KnowledgeBase) -> None:
+        self._knowledge = knowledge
+        self._rows: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Row, ...]] = {}
+
+    def rank(
+        self, evidence: Sequence[Evidence], context: Iterable[str], states: Sequence[str]
+    ) -> tuple[RankedCause, ...]:
+        """The causes that fit, best first; every cause that the document gives for one of `states` is among them.
+
+        context -- what holds of the exchange as a whole and needs no frame: its mode, and "unfinished"
+        """
+        ids: dict[str, list[str]] = {kind: [] for kind in context}
+        for item in evidence:
+            for kind in item.kinds:
+                ids.setdefault(kind, []).append(item.id)
+        key = (frozenset(ids), tuple(states))
+        rows = self._rows.get(key)
+        if rows is None:
+            rows = self._rows[key] = tuple(self._decide(ids, states))
+        return tuple(_ranked(row, ids) for row in rows)
+
+    def _decide(self, kinds: Mapping[str, list[str]], states: Sequence[str]) -> list[_Row]:
+        places: dict[str, list[tuple[str, int]]] = {}
+        for name in states:
+            state = self._knowledge.state(name)
+            for entry in state.document if state else ():
+                places.setdefault(entry.cause, []).append((name, entry.item))
+        rows = []
+        for cause in self._knowledge.causes:
+            document = tuple(dict.fromkeys(places.get(cause.id, ())))
+            rule = next((r for r in RULES if r.cause == cause.id and _fits(r, kinds)), None)
+            row = _Row(cause, rule, document)
+            if document or (rule is not None and _ranked(row, kinds).leads):
+                rows.append(row)
+        return sorted(rows, key=lambda row: _place(_ranked(row, kinds)))
 
 
-def _ranked(
-    cause: Cause, rule: Rule | None, ids: Mapping[str, list[str]], document: tuple[tuple[str, int], ...]
-) -> RankedCause:
+def _place(ranked: RankedCause) -> tuple[int, int]:
+    return list(Status).index(ranked.status), -ranked.weight
+
+
+def _ranked(row: _Row, ids: Mapping[str, list[str]]) -> RankedCause:
+    cause, rule, document = row.cause, row.rule, row.document
     if rule is None:
         if not cause.visible:
             says = cause.invisible or ""

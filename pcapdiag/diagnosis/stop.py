@@ -100,9 +100,9 @@ class Setting:
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
         """The next phase 1 that the same initiator began with the same responder, later than `after`."""
         rows = self._begun.get(exchange.initiator.address, [])
-        for _, _, other in rows[bisect_right(rows, after, key=lambda row: row[0]) :]:
-            if other.id != exchange.id:
-                return other
+        for place in range(bisect_right(rows, after, key=lambda row: row[0]), len(rows)):
+            if rows[place][1] != exchange.id:
+                return rows[place][2]
         return None
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pcapdiag.diagnosis import causes
-from pcapdiag.diagnosis.evidence import Case, Evidence, gather
+from pcapdiag.diagnosis.evidence import Attempts, Case, Evidence, gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
-from pcapdiag.diagnosis.ranking import RankedCause, rank
+from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform, conversations, find_stops
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side
 from pcapdiag.ike.payloads import Proposal, Transform
@@ -56,9 +57,16 @@ def diagnose(
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
+    settings = conversations(exchanges, capture_end)
+    stops = [find_stops(setting) for setting in settings]
+    met: dict[str, set[str]] = {}
+    for setting, ends in zip(settings, stops, strict=True):
+        for e in setting.conversation:
+            if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
+                met.setdefault(e.initiator.address, set()).add(e.responder.address)
     found: list[Diagnosis] = []
-    for setting in conversations(exchanges, capture_end):
-        found += _conversation(setting, keepalives)
+    for setting, ends in zip(settings, stops, strict=True):
+        found += _conversation(setting, ends, keepalives, met)
     place = {e.id: number for number, e in enumerate(exchanges)}
 
     def order(diagnosis: Diagnosis) -> tuple[int, int]:
@@ -69,11 +77,13 @@ def diagnose(
     return tuple(sorted(found, key=order))
 
 
-def _conversation(setting: Setting, keepalives: Sequence[KeepaliveFlow]) -> list[Diagnosis]:
-    stops = find_stops(setting)
-    alike: dict[tuple[object, ...], list[Exchange]] = {}
+def _conversation(
+    setting: Setting, stops: dict[int, Stop], keepalives: Sequence[KeepaliveFlow], met: dict[str, set[str]]
+) -> list[Diagnosis]:
+    groups: dict[tuple[object, ...], list[Exchange]] = {}
     for e in setting.conversation:
-        alike.setdefault(_ending(e, stops[e.id]), []).append(e)
+        groups.setdefault(_ending(e, stops[e.id]), []).append(e)
+    attempts = {ending: Attempts.of(members) for ending, members in groups.items()}
     completed = [e for e in setting.conversation if stops[e.id].outcome is Outcome.COMPLETED]
     shown = _shows_proposals(setting)
     return [
@@ -83,9 +93,10 @@ def _conversation(setting: Setting, keepalives: Sequence[KeepaliveFlow]) -> list
                 stop=stops[e.id],
                 setting=setting,
                 phase2=phase2_of(e, setting),
-                alike=alike[_ending(e, stops[e.id])],
+                attempts=attempts[_ending(e, stops[e.id])],
                 completed=completed,
                 counter_offers=shown.get(e.responder.address, ()),
+                responders_met=len(met.get(e.initiator.address, ())),
                 keepalives=tuple(k for k in keepalives if _between(k, e)),
             )
         )
@@ -130,7 +141,12 @@ def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]
     # What the document says of an SA that is up is about phase 2; where that is not the trouble it has no place here.
     phase2 = any(kind.startswith("phase2-") for e in evidence for kind in e.kinds)
     named = [s for s in states if phase2 or not s.endswith("_ACTIVE")]
-    return rank(causes.load(), evidence, context, named)
+    return _ranking().rank(evidence, context, named)
+
+
+@cache
+def _ranking() -> Ranking:
+    return Ranking(causes.load())
 
 
 def all_well(diagnoses: Sequence[Diagnosis]) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.ike.message import Message
+from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Notification, Proposal, SecurityAssociation, VendorIdPayload
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId, identify
@@ -53,6 +54,7 @@ class Sighting:
     """One time that a message crossed the capture point.
 
     frames -- the frames that carried it: several where IP or IKE fragments did; time is the last one's
+    transport -- "udp", or "tcp" (RFC 9329)
     """
 
     frames: tuple[Frame, ...]
@@ -63,11 +65,17 @@ class Sighting:
     destination_port: int
     ttl: int
     ip_id: int | None
+    transport: str = "udp"
 
     @property
     def frame(self) -> Frame:
         """The frame that completed it."""
         return self.frames[-1]
+
+    @property
+    def floated(self) -> bool:
+        """It went over UDP 4500 (RFC 3947 §4)."""
+        return self.transport == "udp" and NAT_T_PORT in (self.source_port, self.destination_port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ def sighting_of(datagram: Datagram) -> Sighting:
         destination_port=datagram.destination_port,
         ttl=datagram.ttl,
         ip_id=datagram.ip_id,
+        transport=datagram.transport,
     )
 
 

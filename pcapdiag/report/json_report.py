@@ -1,15 +1,17 @@
 """The JSON report. A contract: fields are added, never renamed.
 
 Times are Unix seconds as decimal numbers with nine places, so that no digit of the capture's own resolution is lost;
-frame numbers are those of Wireshark for that file.
+frame numbers are those of Wireshark for that file. Checks stand at the causes that are possible or better, with the
+commands of the platforms that the ends show themselves to be; `pcapdiag explain --json CAUSE` has all of them.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.checks import PlacedCheck, checks_for, next_checks
+from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
@@ -20,34 +22,52 @@ from pcapdiag.report.wording import transform_text
 
 SCHEMA_VERSION = 1
 
-Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json"]
+Json = str | int | bool | None | Decimal | list["Json"] | dict[str, "Json"]
 
 
-def render(report: Report) -> str:
-    """The whole report as one JSON document, with a newline at its end."""
-    return _dump(report_object(report)) + "\n"
-
-
-def report_object(report: Report) -> dict[str, Json]:
-    """The report as plain objects; times are Decimal."""
-    several = len(report.captures) > 1
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "captures": [_capture(c) for c in report.captures],
-        "errors": list(report.errors),
-        "dropped": {
-            "evicted_exchanges": report.counts.evicted_exchanges,
-            "evicted_messages": report.counts.evicted_messages,
-            "icmp_errors_unmatched": report.counts.icmp_unmatched,
+def render(report: Report) -> Iterator[str]:
+    """One JSON document in pieces, an exchange a line, so that a report of a flood need not fit into memory twice."""
+    head = json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "captures": [_capture(c) for c in report.captures],
+            "errors": [e.replace(_MARK, "?") for e in report.errors],
+            "dropped": {
+                "evicted_exchanges": report.counts.evicted_exchanges,
+                "evicted_messages": report.counts.evicted_messages,
+                "icmp_errors_unmatched": report.counts.icmp_unmatched,
+            },
         },
-        "exchanges": [_exchange(d, several) for d in report.exchanges],
-    }
+        default=_number,
+    )
+    yield _numbers(head[:-1]) + ', "exchanges": ['
+    several = len(report.captures) > 1
+    for place, diagnosis in enumerate(report.exchanges):
+        yield (",\n" if place else "\n") + _numbers(json.dumps(_exchange(diagnosis, several), default=_number))
+    yield "\n]}\n"
+
+
+_MARK = "\ue000"
+_MARKED = re.compile(r'"\\ue000([0-9]+\.[0-9]{9})"')
+
+
+def _number(value: object) -> str:
+    """A decimal number as a marked string: the standard encoder has none, and a float would round the times."""
+    if isinstance(value, Decimal):
+        return f"{_MARK}{value:.9f}"
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _numbers(text: str) -> str:
+    """The marked strings as the numbers that they are."""
+    return _MARKED.sub(r"\1", text)
 
 
 def _capture(capture: CaptureReport) -> dict[str, Json]:
     s = capture.summary
     return {
-        "path": s.path,
+        # A file name may hold anything; the mark of a decimal number is no part of one.
+        "path": s.path.replace(_MARK, "?"),
         "format": s.format,
         "frames": s.frames,
         "ike_messages": capture.ike_messages,
@@ -62,8 +82,8 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
         "first_time": _time(s.first_time),
         "last_time": _time(s.last_time),
         "truncated": s.truncated,
-        "warnings": list(s.warnings),
-        "protocols": dict(s.protocols),
+        "warnings": [w.replace(_MARK, "?") for w in s.warnings],
+        "protocols": dict(s.protocols.items()),
     }
 
 
@@ -105,7 +125,6 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             for i in diagnosis.evidence
         ],
         "causes": [_cause(c, e) for c in diagnosis.causes],
-        "next": [_check(p) for p in next_checks(diagnosis.causes, e)],
         "display_filter": exchange_filter(e),
         "phase2": [
             {
@@ -130,8 +149,7 @@ def _cause(ranked: RankedCause, exchange: Exchange) -> dict[str, Json]:
         "because": list(ranked.because),
         "against": list(ranked.against),
         "document": [{"state": state, "item": item} for state, item in ranked.document],
-        "checks": [_check(p) for p in checks_for(ranked, exchange)],
-        "decide": ranked.cause.decide,
+        "checks": [_check(p) for p in fitting_checks(ranked, exchange)] if ranked.leads else [],
     }
 
 
@@ -211,19 +229,3 @@ def _frames(frames: Iterable[Frame]) -> list[Json]:
 
 def _time(nanoseconds: int | None) -> Decimal | None:
     return None if nanoseconds is None else Decimal(nanoseconds).scaleb(-9)
-
-
-def _dump(value: Json, indent: str = "") -> str:
-    """JSON with numbers as they are: the standard encoder has no decimal numbers and would round the times."""
-    if isinstance(value, Decimal):
-        return f"{value:.9f}"
-    if isinstance(value, Mapping):
-        inner = indent + "  "
-        rows = [f"{inner}{json.dumps(k)}: {_dump(v, inner)}" for k, v in value.items()]
-        return "{\n" + ",\n".join(rows) + f"\n{indent}}}" if rows else "{}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if all(not isinstance(v, Mapping) for v in value):
-            return "[" + ", ".join(_dump(v) for v in value) + "]"
-        inner = indent + "  "
-        return "[\n" + ",\n".join(inner + _dump(v, inner) for v in value) + f"\n{indent}]"
-    return json.dumps(value)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.evidence import icmp_name
+from pcapdiag.diagnosis.grouping import Group, group
 from pcapdiag.diagnosis.stop import Outcome, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
@@ -26,6 +27,9 @@ from pcapdiag.report.wording import (
     transform_text,
 )
 
+MAX_BLOCKS = 50
+"""Groups of exchanges that are shown one by one; the rest is counted."""
+
 _COLOURS = {
     Outcome.COMPLETED: "green",
     Outcome.STALLED: "red",
@@ -43,22 +47,39 @@ def render(report: Report, layout: Layout) -> str:
 
 def _lines(report: Report, layout: Layout) -> Iterator[str]:
     if layout.detail < 0:
-        for group in _groups(report.exchanges):
-            yield headline(group[0]) + (f" ({len(group)} times)" if len(group) > 1 else "")
+        for found in group(report.exchanges):
+            yield headline(found.first) + _count(found)
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
         yield from wrapped(prefix + _capture_line(capture), layout)
     yield from _losses(report, layout)
-    groups = _groups(report.exchanges)
+    groups = group(report.exchanges)
     explained: set[tuple[str, str]] = set()
-    for group in groups:
+    for found in groups[:MAX_BLOCKS]:
         yield ""
-        yield from _exchange(group, layout)
-        yield from why(group[0], layout, explained)
+        yield from _exchange(found, layout)
+        yield from why(found.first, layout, explained)
+    if len(groups) > MAX_BLOCKS:
+        yield ""
+        text = (
+            f"And {len(groups) - MAX_BLOCKS} more groups of exchanges, not shown one by one: see -q, --json or --peer."
+        )
+        yield from wrapped(text, layout)
     if len(groups) > 1:
         yield ""
         yield from _summary(report, layout)
+
+
+def _count(found: Group) -> str:
+    if len(found.members) == 1:
+        return ""
+    peers = ""
+    if found.responders > 1:
+        peers = f" to {found.responders} responders"
+    elif found.initiators > 1:
+        peers = f" from {found.initiators} initiators"
+    return f" ({len(found.members)} times{peers})"
 
 
 def _capture_line(capture: CaptureReport) -> str:
@@ -128,8 +149,8 @@ def _stopped_after(exchange: Exchange) -> str:
 # --- one exchange ----------------------------------------------------------------------------------------------
 
 
-def _exchange(group: Sequence[Diagnosis], layout: Layout) -> Iterator[str]:
-    diagnosis = group[0]
+def _exchange(found: Group, layout: Layout) -> Iterator[str]:
+    diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
     title = f" Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} "
     yield layout.paint("━━" + title + "━" * max(0, layout.width - 2 - len(title)), bold=True)
@@ -144,8 +165,8 @@ def _exchange(group: Sequence[Diagnosis], layout: Layout) -> Iterator[str]:
     cause = leading_cause(diagnosis)
     if cause:
         yield from wrapped(f"{cause[0].upper()}{cause[1:]}.", layout, 2, "  ")
-    if len(group) > 1:
-        yield from wrapped(_again(group), layout)
+    if len(found.members) > 1:
+        yield from wrapped(_again(found), layout, 2, "  ")
     yield ""
     yield from _facts(diagnosis, layout)
     yield ""
@@ -180,14 +201,18 @@ def _peer(peer: Peer) -> str:
     return f"{peer.address}{also}{vendors}"
 
 
-def _again(group: Sequence[Diagnosis]) -> str:
-    rest = group[1:]
-    first, last = group[0].exchange, group[-1].exchange
-    gaps = sorted(b.exchange.first_time - a.exchange.first_time for a, b in zip(group, rest, strict=False))
-    middle = gaps[len(gaps) // 2]
+def _again(group: Group) -> str:
+    first, last = group.first.exchange, group.members[-1].exchange
+    others = len(group.members) - 1
+    whom = ""
+    if group.responders > 1:
+        whom = f", to {group.responders} responders in all"
+    elif group.initiators > 1:
+        whom = f", from {group.initiators} initiators in all"
+    span = seconds(last.first_time - first.first_time)
     return (
-        f"The same {len(rest)} times more (exchanges {rest[0].exchange.id}–{last.id}), every {seconds(middle)} in the "
-        f"middle, the last from {seconds(last.first_time - first.first_time)} after the first began."
+        f"The same {others} times more{whom} (exchanges {group.members[1].exchange.id}–{last.id}), mostly "
+        f"{seconds(group.usual_gap)} apart; the last began {span} after the first."
     )
 
 
@@ -317,26 +342,6 @@ def _after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 
 
 # --- many exchanges --------------------------------------------------------------------------------------------
-
-
-def _groups(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
-    """Exchanges between the same peers that ended alike, together; in the order of the first of each."""
-    groups: dict[tuple[object, ...], list[Diagnosis]] = {}
-    for d in diagnoses:
-        e, stop = d.exchange, d.stop
-        key = (
-            e.initiator.address,
-            e.responder.address,
-            e.mode,
-            stop.outcome,
-            stop.missing,
-            stop.initiator_state,
-            stop.responder_state,
-            stop.refused_by,
-            tuple(p.outcome for p in d.phase2[:1]),
-        )
-        groups.setdefault(key, []).append(d)
-    return list(groups.values())
 
 
 def _summary(report: Report, layout: Layout) -> Iterator[str]:

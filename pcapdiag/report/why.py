@@ -25,7 +25,7 @@ _SHOWN = 5
 def leading_cause(diagnosis: Diagnosis) -> str | None:
     """The cause that stands first, in words, with those that tie; None where nothing speaks for one."""
     first = diagnosis.causes[0] if diagnosis.causes else None
-    if first is None or first.status not in (Status.CONFIRMED, Status.LIKELY, Status.POSSIBLE):
+    if first is None or not first.leads:
         return None
     return f"{first.status.value}: {_lower(first.cause.title)}"
 
@@ -75,10 +75,7 @@ def _tells(item: Evidence) -> bool:
 
 def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     yield layout.paint("  What may be the cause", bold=True)
-    if layout.detail > 0:
-        shown = list(causes)
-    else:
-        shown = [c for c in causes if c.status in (Status.CONFIRMED, Status.LIKELY, Status.POSSIBLE)][:_SHOWN]
+    shown = list(causes) if layout.detail > 0 else [c for c in causes if c.leads][:_SHOWN]
     for ranked in shown:
         word = _WORDS.get(ranked.status, ranked.status.value)
         lines = wrapped(f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}", layout, _INDENT, " " * _INDENT)
