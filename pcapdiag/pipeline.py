@@ -58,12 +58,14 @@ def analyze(
     ports: Collection[int] = (),
     peer: str | None = None,
     spi: str | None = None,
+    psks: Collection[bytes] = (),
     max_exchanges: int = MAX_EXCHANGES,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
 
     paths -- one savefile or several (pcap or pcapng, compressed or not); "-" is standard input
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
+    psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
@@ -88,7 +90,13 @@ def analyze(
         raise CaptureError("\n".join(errors))
     ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
     keepalives = tuple(tracker.keepalives.values())
-    diagnoses = diagnose(list(tracker.exchanges()), max(ends, default=0), keepalives)
+    diagnoses = diagnose(
+        list(tracker.exchanges()),
+        max(ends, default=0),
+        keepalives=keepalives,
+        esp=[flow for c in captures for flow in c.summary.esp_flows],
+        keys=list(psks),
+    )
     return Report(
         captures=tuple(captures),
         errors=tuple(errors),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import click
 
@@ -41,6 +42,12 @@ main.add_command(explain)
     type=click.IntRange(1, 65535),
     help="A UDP port where IKE is spoken, beside 500 and 4500. May be given again.",
 )
+@click.option(
+    "--psk-file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -57,6 +64,7 @@ def analyze(
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
+    psk_file: BinaryIO | None,
     verbose: bool,
     quiet: bool,
     color: str,
@@ -68,7 +76,8 @@ def analyze(
     from pcapdiag.report.wording import safe
 
     try:
-        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi)
+        psks = _keys(psk_file) if psk_file else []
+        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks)
     except CaptureError as error:
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
@@ -96,6 +105,17 @@ def analyze(
         for line in nothing_found(report, peer, spi):
             click.echo(f"pcapdiag: {safe(line)}", err=True)
     sys.exit(_status(report.errors, bool(report.exchanges), report.all_completed))
+
+
+def _keys(file: BinaryIO) -> list[bytes]:
+    """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
+    keys = []
+    for line in file.read().splitlines():
+        try:
+            keys.append(bytes.fromhex(line[2:].decode("ascii")) if line[:2].lower() == b"0x" else line)
+        except ValueError:
+            keys.append(line)
+    return [key for key in keys if key]
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:

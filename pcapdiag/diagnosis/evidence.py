@@ -4,11 +4,14 @@ A fact says what was seen, not what it means: meaning is the ranking's. Its `kin
 refers to it, reports print its text. Times are integer nanoseconds, lengths octets.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pcapdiag.capture.datagram import Frame, IcmpError
+from pcapdiag.capture.datagram import EspFlow, Frame, IcmpError
+from pcapdiag.diagnosis import ikev2
+from pcapdiag.diagnosis.algorithms import weak
+from pcapdiag.diagnosis.candidate_keys import check_keys
 from pcapdiag.diagnosis.nat import nat_view
 from pcapdiag.diagnosis.phase2 import Phase2
 from pcapdiag.diagnosis.stop import (
@@ -27,7 +30,7 @@ from pcapdiag.diagnosis.stop import (
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Step
 from pcapdiag.ike.payloads import Certificate, Proposal
-from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, OakleyAttribute
+from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
 from pcapdiag.ike.vendor_ids import Feature
 
 LARGE = 1_200
@@ -75,6 +78,7 @@ class Case:
     attempts -- how often the same initiator began and ended like this
     completed -- exchanges of the same peers that completed, in order
     responders_met -- how many responders this initiator began with and did not finish with
+    esp -- ESP flows between the two peers; keys -- pre-shared keys to hold against the hashes of Aggressive Mode
     counter_offers -- exchanges in which this one's responder shows proposals of its own, a few of them
     keepalives -- NAT keep-alives between the two peers
     """
@@ -87,6 +91,8 @@ class Case:
     completed: Sequence[Exchange] = ()
     counter_offers: Sequence[Exchange] = ()
     responders_met: int = 1
+    esp: tuple[EspFlow, ...] = ()
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
     keepalives: tuple[KeepaliveFlow, ...] = ()
 
     @property
@@ -510,6 +516,9 @@ def _nat_t(case: Case) -> Iterator[Fact]:
             text = f"The {side} does not announce NAT traversal: {whole[0].name} has no vendor ID for it."
             yield Fact(f"no-nat-t-{side}", text, whole[0].first.frames)
     final = e.numbered(5 if e.mode is Mode.MAIN else 3)
+    if e.numbered(1) and e.numbered(1)[0].first.floated:
+        frames = e.numbered(1)[0].first.frames
+        yield Fact("begins-on-4500", "The initiator begins on UDP port 4500, as it may (RFC 3947 §4).", frames)
     if not final:
         return
     first = final[0]
@@ -710,7 +719,7 @@ def _vendors(case: Case) -> Iterator[Fact]:
 def _scan(case: Case) -> Iterator[Fact]:
     """An initiator that had its answer and never went on (ike-scan and its kind)."""
     e = case.exchange
-    if not case.unfinished or (e.last_message != 2 and e.mode is not Mode.IKEV2):
+    if not case.unfinished or case.stop.refused_by or (e.last_message != 2 and e.mode is not Mode.IKEV2):
         return
     firsts = [s for s in e.steps if s.sender is Side.INITIATOR]
     if len(firsts) != 1 or len(firsts[0].sent) != 1 or len(e.steps) < 2:
@@ -797,7 +806,8 @@ def _again(case: Case) -> Iterator[Fact]:
         frames = (good.steps[0].first.frame, good.steps[-1].last.frame)
         yield Fact(kind, text, frames)
         if other:
-            yield Fact("other-mode-completes", text, frames)
+            version = Mode.IKEV2 in (good.mode, e.mode)
+            yield Fact("other-version-completes" if version else "other-mode-completes", text, frames)
 
 
 # --- what follows phase 1 --------------------------------------------------------------------------------------
@@ -859,6 +869,132 @@ def _dpd(case: Case) -> Iterator[Fact]:
             yield Fact("dpd-unanswered", text, _frames(lone))
 
 
+def _keys(case: Case) -> Iterator[Fact]:
+    """The pre-shared keys that the user holds against the hashes of Aggressive Mode (RFC 2409 §5.4)."""
+    for found in check_keys(case.exchange, case.keys):
+        whose = "responder" if found.of == "HASH_R" else "initiator"
+        if found.reason is not None:
+            text = f"The given pre-shared keys cannot be held against {found.of}: {found.reason}."
+            yield Fact("psk-not-checkable", text, found.frames)
+        elif found.place is not None:
+            text = f"{found.of} was made with the given pre-shared key number {found.place}: the {whose} has that key."
+            yield Fact(f"psk-of-{whose}-matches", text, found.frames)
+        else:
+            text = f"{found.of} was made with none of the given pre-shared keys: the {whose} has another one."
+            yield Fact(f"psk-of-{whose}-differs", text, found.frames)
+
+
+def _weak(case: Case) -> Iterator[Fact]:
+    """Algorithms that RFC 8247 and RFC 9395 advise against, among what was chosen, else among what was offered."""
+    answer = next((s for s in case.exchange.steps if s.sender is Side.RESPONDER and s.proposals), None)
+    step = answer or next((s for s in case.exchange.steps if s.proposals), None)
+    if step is None:
+        return
+    names = list(weak(t for p in step.proposals for t in p.transforms))
+    if names:
+        word = "Chosen" if step is answer else "Offered"
+        text = f"{word} although weak or deprecated: {'; '.join(names[:8])}{' …' if len(names) > 8 else ''}."
+        yield Fact("weak-algorithms", text, step.first.frames)
+
+
+def _unmarked(case: Case) -> Iterator[Fact]:
+    steps = [s for s in case.exchange.steps if s.first.floated and not s.first.marked]
+    if steps:
+        text = (
+            f"{steps[0].name} goes to UDP port 4500 without the four zero octets that mark IKE there (RFC 3948 §2.2): "
+            "a receiver takes it for ESP."
+        )
+        yield Fact("no-marker", text, _frames(steps)[:MAX_FRAMES])
+
+
+def _quick_mode_size(case: Case) -> Iterator[Fact]:
+    """Whether the first Quick Mode message has room for a KE payload, which is PFS (RFC 2409 §5.5)."""
+    if not case.phase2:
+        return
+    first = case.phase2[0].steps[0]
+    length = first.message.header.length
+    if length < QUICK_MODE_WITHOUT_KE + SMALLEST_KE:
+        text = f"{first.name} has {length} octets, too few for a KE payload: its sender does not propose PFS."
+        yield Fact("quick-mode-without-ke", text, first.first.frames)
+        return
+    transform = chosen_transform(case.exchange)
+    group = transform.attribute(OakleyAttribute.GROUP) if transform else None
+    octets = KE_OCTETS.get(group.value if group else 0, SMALLEST_KE)
+    if length >= QUICK_MODE_WITHOUT_KE + octets + 60:
+        text = (
+            f"{first.name} has {length} octets, room for a KE payload of {octets}: its sender may propose PFS "
+            "(or many proposals)."
+        )
+        yield Fact("quick-mode-room-for-ke", text, first.first.frames)
+
+
+QUICK_MODE_WITHOUT_KE = 108
+"""Header 28, HASH 20, SA 44 with one transform, NONCE 12, and the cipher's padding: the least that message 1 has."""
+SMALLEST_KE = 100
+"""KE of group 1: 96 octets and the generic header."""
+KE_OCTETS: Mapping[int | bytes, int] = {1: 100, 2: 132, 5: 196, 14: 260, 15: 388, 16: 516, 19: 68, 20: 100, 21: 136}
+
+
+def _esp(case: Case) -> Iterator[Fact]:
+    """ESP between the two peers by direction: a tunnel that is up and carries one way only."""
+    if case.unfinished:
+        return
+    e = case.exchange
+    flows = [f for f in case.esp if f.last_time >= e.first_time]
+    out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
+    back = [f for f in flows if f.source in e.responder.addresses and f.destination in e.initiator.addresses]
+    counts = (sum(f.packets for f in out), sum(f.packets for f in back))
+    frames = tuple(sorted({f for flow in (*out, *back) for f in (flow.first_frame, flow.last_frame)}))
+    spis = ", ".join(f"{f.spi:08x} {'→' if f in out else '←'} {f.packets}" for f in (*out, *back)[:6])
+    if counts[0] and counts[1]:
+        yield Fact("esp-both-ways", f"ESP flows in both directions ({spis} packets).", frames)
+    elif sum(counts) >= ONE_WAY:
+        side = Side.INITIATOR if counts[0] else Side.RESPONDER
+        text = f"ESP flows in one direction only: {sum(counts)} packets from the {side}, none back ({spis} packets)."
+        yield Fact("esp-one-way", text, frames)
+
+
+ONE_WAY = 4
+"""Fewer packets than this may just not have been answered yet."""
+
+
+def _rekey(case: Case) -> Iterator[Fact]:
+    if case.unfinished:
+        return
+    later = next((o for o in case.completed if o.first_time > case.exchange.first_time), None)
+    if later is not None:
+        gap = _span(later.first_time - case.exchange.first_time)
+        text = f"The same peers completed phase 1 again {gap} later (exchange {later.id}): a rekey, or a new start."
+        yield Fact("phase1-again", text, later.steps[0].first.frames)
+
+
+def _ikev2_extras(case: Case) -> Iterator[Fact]:
+    """COOKIE and INVALID_KE_PAYLOAD rounds, IKE_INTERMEDIATE, and requests that nobody answered (RFC 7296 §2.1)."""
+    if case.exchange.mode is not Mode.IKEV2:
+        return
+    steps = case.exchange.steps
+    for step in steps:
+        for notify in step.notifications:
+            if notify.notify_type == NotifyTypeV2.COOKIE and step.message.header.response:
+                text = "The responder asked for a COOKIE before it did any work: it feels under load."
+                yield Fact("cookie-challenge", text, step.first.frames)
+            elif notify.notify_type == NotifyTypeV2.INVALID_KE_PAYLOAD:
+                group = Group(int.from_bytes(notify.data[:2], "big")).label
+                text = f"The responder wants another group than the one guessed: {group}."
+                yield Fact("other-group-wanted", text, step.first.frames)
+    between = [s for s in steps if s.exchange_type == ExchangeType.IKE_INTERMEDIATE]
+    if between:
+        text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
+        yield Fact("ike-intermediate", text, _frames(between)[:MAX_FRAMES])
+    answered = {(s.message.header.message_id, s.sender) for s in steps if s.message.header.response}
+    for step in steps:
+        request = not step.message.header.response and step.exchange_type in ikev2.AFTER_AUTH
+        key = (step.message.header.message_id, step.sender.other)
+        if request and key not in answered and len(step.sent) >= 2:
+            text = f"{step.name} {step.message.header.message_id} was sent {_times(len(step.sent))} and never answered."
+            yield Fact("v2-request-unanswered", text, step.frames)
+
+
 SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     _stop,
     _silence,
@@ -886,5 +1022,12 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     _dpd,
     _again,
     _schedule,
+    _keys,
+    _weak,
+    _unmarked,
+    _quick_mode_size,
+    _esp,
+    _rekey,
+    _ikev2_extras,
     _vantage,
 )

@@ -101,7 +101,10 @@ def _in_front_of(side: Side, exchange: Exchange, own: _Hashes | None, peers: _Ha
                 "before the capture point: it forces UDP encapsulation, or is translated in its own host."
             )
             return NatFinding(False, True, text, (own.step.first.frame,))
-        text = f"its own NAT-D hash does not fit {seen}: it was translated before the capture point."
+        text = (
+            f"its own NAT-D hash does not fit {seen}: it was translated before the capture point, or it sends a false "
+            "hash to force UDP encapsulation."
+        )
         return NatFinding(True, False, text, (own.step.first.frame,))
     if own is not None and any(d.source != own.step.first.source for d in own.step.duplicates):
         others = ", ".join(dict.fromkeys(d.source for d in own.step.duplicates))

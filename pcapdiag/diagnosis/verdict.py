@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis import causes
 from pcapdiag.diagnosis.evidence import Attempts, Case, Evidence, gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
-from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform, conversations, find_stops
-from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side
+from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
+from pcapdiag.diagnosis.stops import conversations, find_stops
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 
 TROUBLE = frozenset(
@@ -20,6 +22,9 @@ TROUBLE = frozenset(
         "xauth-leads-nowhere",
         "xauth-result-unknown",
         "dpd-unanswered",
+        "v2-request-unanswered",
+        "esp-one-way",
+        "psk-of-responder-differs",
     )
 )
 """Evidence of trouble behind a phase 1 that completed."""
@@ -29,14 +34,15 @@ TROUBLE = frozenset(
 class Diagnosis:
     """All that is said of one exchange.
 
-    offered -- the proposals of message 1; chosen -- the transform of message 2, None while there is none
+    offered -- what the initiator proposed
+    chosen -- what the responder took of it: in IKEv1 one transform, in IKEv2 one of each type; empty without an answer
     evidence -- facts with frames; causes -- best first, empty where nothing went wrong
     """
 
     exchange: Exchange
     stop: Stop
     offered: tuple[Proposal, ...]
-    chosen: Transform | None
+    chosen: tuple[Transform, ...]
     phase2: tuple[Phase2, ...]
     evidence: tuple[Evidence, ...] = ()
     causes: tuple[RankedCause, ...] = ()
@@ -50,9 +56,16 @@ class Diagnosis:
 
 
 def diagnose(
-    exchanges: Sequence[Exchange], capture_end: int, keepalives: Sequence[KeepaliveFlow] = ()
+    exchanges: Sequence[Exchange],
+    capture_end: int,
+    *,
+    keepalives: Sequence[KeepaliveFlow] = (),
+    esp: Sequence[EspFlow] = (),
+    keys: Sequence[bytes] = (),
 ) -> tuple[Diagnosis, ...]:
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
+
+    keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
 
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
@@ -66,7 +79,7 @@ def diagnose(
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
-        found += _conversation(setting, ends, keepalives, met)
+        found += _conversation(setting, ends, Around(keepalives, esp, keys, met))
     place = {e.id: number for number, e in enumerate(exchanges)}
 
     def order(diagnosis: Diagnosis) -> tuple[int, int]:
@@ -77,9 +90,20 @@ def diagnose(
     return tuple(sorted(found, key=order))
 
 
-def _conversation(
-    setting: Setting, stops: dict[int, Stop], keepalives: Sequence[KeepaliveFlow], met: dict[str, set[str]]
-) -> list[Diagnosis]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a capture holds beside IKE, and what the user gave.
+
+    met -- for each initiator, the responders that it began with and did not finish with
+    """
+
+    keepalives: Sequence[KeepaliveFlow]
+    esp: Sequence[EspFlow]
+    keys: Sequence[bytes]
+    met: dict[str, set[str]]
+
+
+def _conversation(setting: Setting, stops: dict[int, Stop], around: Around) -> list[Diagnosis]:
     groups: dict[tuple[object, ...], list[Exchange]] = {}
     for e in setting.conversation:
         groups.setdefault(_ending(e, stops[e.id]), []).append(e)
@@ -96,8 +120,10 @@ def _conversation(
                 attempts=attempts[_ending(e, stops[e.id])],
                 completed=completed,
                 counter_offers=shown.get(e.responder.address, ()),
-                responders_met=len(met.get(e.initiator.address, ())),
-                keepalives=tuple(k for k in keepalives if _between(k, e)),
+                responders_met=len(around.met.get(e.initiator.address, ())),
+                keepalives=tuple(k for k in around.keepalives if _between(k, e)),
+                esp=tuple(f for f in around.esp if _between(f, e)),
+                keys=tuple(around.keys),
             )
         )
         for e in setting.conversation
@@ -119,9 +145,8 @@ def _ending(exchange: Exchange, stop: Stop) -> tuple[object, ...]:
     return exchange.initiator.address, exchange.mode, stop.outcome, stop.missing, stop.refused_by
 
 
-def _between(flow: KeepaliveFlow, exchange: Exchange) -> bool:
-    ends = (exchange.initiator, exchange.responder)
-    known = {a for end in ends for a in (end.address, *end.aliases)}
+def _between(flow: KeepaliveFlow | EspFlow, exchange: Exchange) -> bool:
+    known = (*exchange.initiator.addresses, *exchange.responder.addresses)
     return flow.source in known and flow.destination in known
 
 
@@ -130,7 +155,15 @@ def _diagnose(case: Case) -> Diagnosis:
     offer = next((s for s in e.steps if s.proposals), None)
     offered = offer.proposals if offer is not None and offer.sender is Side.INITIATOR else ()
     evidence = gather(case)
-    return Diagnosis(e, case.stop, offered, chosen_transform(e), case.phase2, evidence, _causes(case, evidence))
+    return Diagnosis(e, case.stop, offered, _chosen(e), case.phase2, evidence, _causes(case, evidence))
+
+
+def _chosen(exchange: Exchange) -> tuple[Transform, ...]:
+    if exchange.mode is not Mode.IKEV2:
+        transform = chosen_transform(exchange)
+        return (transform,) if transform is not None else ()
+    answer = next((s for s in exchange.steps if s.sender is Side.RESPONDER and s.proposals), None)
+    return answer.proposals[0].transforms if answer is not None else ()
 
 
 def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]:

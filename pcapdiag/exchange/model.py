@@ -40,6 +40,7 @@ class Peer:
     """One end, as first seen in this exchange.
 
     aliases -- other addresses that it was seen with: before and behind a NAT, after a move
+    identities -- what it calls itself in clear, as Aggressive Mode shows it: "FQDN vpn.example.com"
     vendors -- products that its vendor IDs name, with the version where one is known
     """
 
@@ -47,6 +48,12 @@ class Peer:
     port: int
     vendors: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that it was seen with."""
+        return (self.address, *self.aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Sighting:
 
     frames -- the frames that carried it: several where IP or IKE fragments did; time is the last one's
     transport -- "udp", or "tcp" (RFC 9329)
+    marked -- four zero octets stood before it, as on UDP 4500 they should (RFC 3948 §2.2)
     """
 
     frames: tuple[Frame, ...]
@@ -66,6 +74,7 @@ class Sighting:
     ttl: int
     ip_id: int | None
     transport: str = "udp"
+    marked: bool = False
 
     @property
     def frame(self) -> Frame:

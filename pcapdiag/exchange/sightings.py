@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pcapdiag.capture.datagram import Datagram
 from pcapdiag.exchange.model import Sighting
+from pcapdiag.ike.nat_traversal import NON_ESP_MARKER
 
 DUPLICATE_WINDOW = 50_000_000
 """A capture duplicate is recorded within 50 ms of the original; a retransmission timer is slower."""
@@ -23,6 +24,7 @@ def sighting_of(datagram: Datagram) -> Sighting:
         ttl=datagram.ttl,
         ip_id=datagram.ip_id,
         transport=datagram.transport,
+        marked=datagram.payload.startswith(NON_ESP_MARKER),
     )
 
 

@@ -16,7 +16,7 @@ from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of,
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, strip_marker
-from pcapdiag.ike.payloads import DecodeError
+from pcapdiag.ike.payloads import DecodeError, Identification
 
 MAX_EXCHANGES = 100_000
 """Exchanges that are kept; beyond it, those that were quiet longest make room, and are counted."""
@@ -458,4 +458,11 @@ def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, .
                 if vendor_id.vendor:
                     version = f" {vendor_id.version}" if vendor_id.version else ""
                     names.setdefault(f"{vendor_id.vendor}{version}")
-    return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]))
+    identities = dict.fromkeys(
+        f"{payload.id_type.label} {payload.text}"
+        for step in steps
+        if step.sender is side
+        for payload in step.message.payloads
+        if isinstance(payload, Identification)
+    )
+    return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]), tuple(identities))

@@ -358,7 +358,7 @@ def _security_association(kind: PayloadType, body: bytes, major: int) -> Payload
         proposals = tuple(_proposal(piece, 2) for piece in _substructures(body, "proposal", 2))
         return SecurityAssociation(type=kind, body=body, doi=None, situation=None, proposals=proposals)
     _need(body, 4)
-    doi = Doi(int.from_bytes(body[:4], "big") & 0xFFFF)
+    doi = Doi(int.from_bytes(body[:4], "big"))
     if doi != Doi.IPSEC:
         # Other domains, GDOI for one, have situations of other lengths.
         problem = f"DOI {doi.label} is not decoded"
@@ -407,7 +407,7 @@ def _notification(kind: PayloadType, body: bytes, major: int) -> Payload:
     rest = body
     if major != 2:
         _need(body, 8)
-        doi, rest = Doi(int.from_bytes(body[:4], "big") & 0xFFFF), body[4:]
+        doi, rest = Doi(int.from_bytes(body[:4], "big")), body[4:]
     _need(rest, 4)
     protocol, spi_size, number = struct.unpack_from("!BBH", rest)
     if 4 + spi_size > len(rest):
@@ -428,7 +428,7 @@ def _delete(kind: PayloadType, body: bytes, major: int) -> Payload:
     rest = body
     if major != 2:
         _need(body, 8)
-        doi, rest = Doi(int.from_bytes(body[:4], "big") & 0xFFFF), body[4:]
+        doi, rest = Doi(int.from_bytes(body[:4], "big")), body[4:]
     _need(rest, 4)
     protocol, spi_size, count = struct.unpack_from("!BBH", rest)
     if 4 + spi_size * count > len(rest):

@@ -113,7 +113,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
         "initiator_state": list(stop.initiator_state),
         "responder_state": list(stop.responder_state),
         "offered": [_proposal(p) for p in diagnosis.offered],
-        "chosen": _transform(diagnosis.chosen) if diagnosis.chosen else None,
+        "chosen": _chosen(diagnosis.chosen),
         "messages": [_message(s, several) for s in e.steps],
         "uncounted": e.uncounted,
         "icmp_errors": [
@@ -171,6 +171,7 @@ def _peer(peer: Peer) -> dict[str, Json]:
         "port": peer.port,
         "vendors": list(peer.vendors),
         "aliases": list(peer.aliases),
+        "identities": list(peer.identities),
     }
 
 
@@ -211,6 +212,16 @@ def _proposal(proposal: Proposal) -> dict[str, Json]:
         "protocol": proposal.protocol.label,
         "transforms": [_transform(t) for t in proposal.transforms],
     }
+
+
+def _chosen(transforms: tuple[Transform, ...]) -> dict[str, Json] | None:
+    """The one transform of IKEv1; of IKEv2 the suite, with its transforms by type."""
+    if not transforms:
+        return None
+    if transforms[0].kind is None:
+        return _transform(transforms[0])
+    text = ", ".join(transform_text(t) for t in transforms)
+    return {"text": text, "transforms": [_transform(t) for t in transforms]}
 
 
 def _transform(transform: Transform) -> dict[str, Json]:

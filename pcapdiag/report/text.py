@@ -185,9 +185,10 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         yield from wrapped(f"  {name}  {_peer(peer)}", layout, 13)
     if not e.roles_certain:
         yield from wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
-    if diagnosis.chosen is not None:
-        yield from wrapped(f"  chosen     {transform_text(diagnosis.chosen)}", layout, 13)
-    if diagnosis.offered and (diagnosis.chosen is None or layout.detail > 0):
+    if diagnosis.chosen:
+        suite = ", ".join(transform_text(t) for t in diagnosis.chosen)
+        yield from wrapped(f"  chosen     {suite}", layout, 13)
+    if diagnosis.offered and (not diagnosis.chosen or layout.detail > 0):
         lines = proposal_lines(diagnosis.offered)
         for number, line in enumerate(lines[: None if layout.detail > 0 else 6]):
             yield from wrapped(f"  {'offered' if number == 0 else '':9}  {line}", layout, 13)
@@ -198,7 +199,8 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 def _peer(peer: Peer) -> str:
     also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
     vendors = f"  {safe(', '.join(peer.vendors))}" if peer.vendors else ""
-    return f"{peer.address}{also}{vendors}"
+    identities = f", calls itself {safe(', '.join(peer.identities))}" if peer.identities else ""
+    return f"{peer.address}{also}{vendors}{identities}"
 
 
 def _again(group: Group) -> str:
@@ -210,10 +212,11 @@ def _again(group: Group) -> str:
     elif group.initiators > 1:
         whom = f", from {group.initiators} initiators in all"
     span = seconds(last.first_time - first.first_time)
-    return (
-        f"The same {others} times more{whom} (exchanges {group.members[1].exchange.id}–{last.id}), mostly "
-        f"{seconds(group.usual_gap)} apart; the last began {span} after the first."
-    )
+    if others == 1:
+        return f"The same once more (exchange {last.id}{whom}), {span} after it began."
+    ids = f"exchanges {group.members[1].exchange.id}–{last.id}"
+    gap = seconds(group.usual_gap)
+    return f"The same {others} times more{whom} ({ids}), mostly {gap} apart; the last began {span} after the first."
 
 
 # --- the ladder ------------------------------------------------------------------------------------------------
@@ -284,7 +287,7 @@ def _on_ladder(step: Step) -> bool:
 
 
 def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
-    label = f"{step.name} {payload_summary(step)}"
+    label = f"{_short_name(step)} {payload_summary(step)}"
     if not step.whole:
         pieces = f"fragments missing: {', '.join(map(str, step.missing))}" if step.missing else "IP fragments missing"
         label += f" ({pieces})"
@@ -297,6 +300,13 @@ def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
         f"  {sight.frame.number:>7}  {_offset(sight.time - start):>11}  {near:>5} "
         f"{layout.paint(line, fg='cyan' if to_right else 'magenta')} {far}"
     )
+
+
+def _short_name(step: Step) -> str:
+    """The name of a message; before the IKE SA is up the arrow tells requests from responses."""
+    if step.exchange_type in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH):
+        return step.exchange_type.label
+    return step.name
 
 
 def _repeats(step: Step, layout: Layout) -> Iterator[str]:

@@ -41,7 +41,7 @@ def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -
 
     explained -- (cause, place) pairs whose checks were printed before, which are then only referred to; added to
     """
-    if not diagnosis.causes and layout.detail <= 0:
+    if not diagnosis.causes and layout.detail <= 0 and not any(_tells(i) for i in diagnosis.evidence):
         return
     yield ""
     yield from _evidence(diagnosis, layout)
@@ -66,11 +66,26 @@ def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield from wrapped(item.display_filter, layout, 9, "         ")
 
 
+_TELLING = (
+    "completed",
+    "cookie",
+    "esp",
+    "ike-",
+    "nat",
+    "other-group",
+    "phase1-again",
+    "psk-",
+    "repeating",
+    "schedule",
+    "stray",
+    "vantage",
+    "weak",
+)
+
+
 def _tells(item: Evidence) -> bool:
     """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
-    return any(
-        k == "no-nat" or k.startswith(("vantage", "schedule", "nat", "repeating", "completed")) for k in item.kinds
-    )
+    return any(kind == "no-nat" or kind.startswith(_TELLING) for kind in item.kinds)
 
 
 def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:

@@ -10,7 +10,8 @@ import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.stop import Outcome, Stop, conversations, find_stops
+from pcapdiag.diagnosis.stop import Outcome, Stop
+from pcapdiag.diagnosis.stops import conversations, find_stops
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES

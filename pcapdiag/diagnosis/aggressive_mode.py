@@ -1,0 +1,85 @@
+"""Where an Aggressive Mode exchange stopped (RFC 2409 §5)."""
+
+from pcapdiag.diagnosis.stop import (
+    Outcome,
+    Refusal,
+    Setting,
+    Stop,
+    completed,
+    followed_by,
+    frames_of,
+    outside_phase1,
+    refusal_of,
+    sent_again_after,
+    waiting_outcome,
+)
+from pcapdiag.exchange.model import Exchange, Side
+from pcapdiag.exchange.modes import SENDER
+
+
+def stop(exchange: Exchange, setting: Setting) -> Stop:
+    """Where this Aggressive Mode exchange stopped."""
+    top = exchange.last_message or 0
+    after = followed_by(exchange)
+    # The initiator may begin Quick Mode right behind message 3: only the responder's answer shows that it got it.
+    answered = [s for s in after if s.sender is Side.RESPONDER]
+    if answered:
+        reason = "Phase 1 finished: the responder went on under the same cookies."
+        return completed(exchange, "AM_ACTIVE", reason, answered[0].frames)
+    if not top:
+        return outside_phase1(exchange)
+    refusal = refusal_of(exchange, top)
+    if refusal is not None:
+        return _rejected(top, refusal)
+    reached = exchange.numbered(top)[0].first.time
+    outcome = waiting_outcome(exchange, setting, reached)
+    if top == 3:
+        return _after_3(exchange, setting, outcome)
+    long = outcome is Outcome.STALLED
+    reason = f"AM{top} was sent; AM{top + 1} was not seen"
+    frames = frames_of(exchange.numbered(top))
+    if top == 1:
+        initiator: tuple[str, ...] = ("AM_WAIT_MSG2",)
+        responder: tuple[str, ...] = ("NONE",) if exchange.icmp_errors else ("NONE", "AM_WAIT_MSG3")
+    else:
+        responder = ("AM_WAIT_MSG3",)
+        again = sent_again_after(exchange.numbered(1), reached)
+        initiator = ("AM_WAIT_MSG2",) if again else ("AM_WAIT_MSG2", "AM_ACTIVE")
+        if again:
+            reason, frames = "AM2 was sent and AM1 is still repeated: AM2 does not reach the initiator", again
+    reason += "." if long else ", and the capture ends before that means anything."
+    return Stop(outcome, f"AM{top + 1}", SENDER[top + 1], None, initiator, responder, reason, frames)
+
+
+def _rejected(top: int, refusal: Refusal) -> Stop:
+    by_initiator = refusal.by is Side.INITIATOR
+    states: dict[tuple[int, bool], tuple[tuple[str, ...], tuple[str, ...]]] = {
+        (1, False): (("AM_WAIT_MSG2",), ("NONE",)),
+        (1, True): (("NONE",), ("NONE", "AM_WAIT_MSG3")),
+        (2, False): (("AM_WAIT_MSG2", "AM_ACTIVE"), ("AM_WAIT_MSG3", "NONE")),
+        (2, True): (("AM_WAIT_MSG2",), ("AM_WAIT_MSG3",)),
+        (3, False): (("AM_ACTIVE",), ("AM_WAIT_MSG3", "NONE")),
+        (3, True): (("NONE",), ("AM_ACTIVE", "AM_WAIT_MSG3")),
+    }
+    initiator, responder = states[(top, by_initiator)]
+    reason = f"The {refusal.reason}."
+    missing = f"AM{top + 1}" if top < 3 else None
+    waits_for = SENDER[top + 1] if top < 3 else None
+    frames = refusal.step.frames
+    return Stop(Outcome.REJECTED, missing, waits_for, refusal.by, initiator, responder, reason, frames)
+
+
+def _after_3(exchange: Exchange, setting: Setting, outcome: Outcome) -> Stop:
+    thirds = exchange.numbered(3)
+    reached = thirds[0].first.time
+    again = sent_again_after(exchange.numbered(2), reached)
+    if again:
+        reason = "AM3 was sent and AM2 is still repeated: AM3 does not reach the responder"
+        reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
+        return Stop(outcome, "AM3", Side.INITIATOR, None, ("AM_ACTIVE",), ("AM_WAIT_MSG3",), reason, again)
+    if outcome is Outcome.STALLED and not followed_by(exchange):
+        reason = "All three messages went by; nothing followed them in the capture, no Quick Mode either."
+        return completed(exchange, "AM_ACTIVE", reason, frames_of(thirds))
+    reason = "All three messages went by; whether the responder accepted AM3 does not show."
+    states = ("AM_ACTIVE", "AM_WAIT_MSG3")
+    return Stop(outcome, "Quick Mode", None, None, ("AM_ACTIVE",), states, reason, frames_of(thirds))

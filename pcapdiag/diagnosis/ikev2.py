@@ -1,0 +1,124 @@
+"""Where an IKEv2 exchange stopped (RFC 7296 §1.2): IKE_SA_INIT, then IKE_AUTH once or, with EAP, several times.
+
+What is inside SK cannot be read, but SK says in clear which payload comes first (§3.14): IDr or AUTH where the
+responder proves itself, EAP where it goes on asking, N alone where it refuses.
+"""
+
+from pcapdiag.diagnosis.stop import REFUSAL, Outcome, Setting, Stop, frames_of, waiting_outcome
+from pcapdiag.exchange.model import Exchange, Side, Step
+from pcapdiag.ike.payloads import Encrypted, SecurityAssociation, identity_text, printable
+from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
+
+
+def stop(exchange: Exchange, setting: Setting) -> Stop:
+    """Where this IKEv2 exchange stopped."""
+    init = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_SA_INIT]
+    auth = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH]
+    refused = _refused_at_init(init, auth) or _refused_at_auth(auth, later)
+    if refused is not None:
+        step, reason = refused
+        missing = "IKE_AUTH response" if step in auth else None
+        return Stop(Outcome.REJECTED, missing, None, step.sender, (), (), reason, step.frames)
+    if later or _authenticated(auth):
+        shown = later[:1] or auth[-1:]
+        reason = "The responder answered IKE_AUTH with its own identity or authentication."
+        if later:
+            reason = "The IKE SA is in use: what comes after IKE_AUTH follows."
+        if init:
+            return Stop(Outcome.COMPLETED, None, None, None, (), (), reason, frames_of(shown))
+        reason = f"The beginning is not in the capture; {reason[0].lower()}{reason[1:]}"
+        return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(shown))
+    return _waiting(exchange, setting)
+
+
+AFTER_AUTH = (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2, ExchangeType.IKE_FOLLOWUP_KE)
+"""Exchanges of an IKE SA that is up (RFC 7296 §1.3, §1.4; RFC 9370 §2.2.4)."""
+
+
+def first_inside(step: Step) -> PayloadType | None:
+    """The type of the first payload inside SK, or inside SKF where the first piece is there."""
+    sealed = next((p for p in step.message.payloads if isinstance(p, Encrypted)), None)
+    return sealed.inner if sealed else None
+
+
+def _authenticated(auth: list[Step]) -> bool:
+    """The last word in IKE_AUTH is the responder's, and it is not a question (EAP).
+
+    With EAP the first answer begins with IDr as well (RFC 7296 §2.16): only a further request tells that it was not
+    the last.
+    """
+    return bool(auth) and auth[-1].message.header.response and first_inside(auth[-1]) not in (PayloadType.EAP, None)
+
+
+def _refused_at_init(init: list[Step], auth: list[Step]) -> tuple[Step, str] | None:
+    """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on."""
+    if auth or not init:
+        return None
+    last = init[-1]
+    if not last.message.header.response:
+        return None
+    for notify in last.notifications:
+        kind = notify.notify_type
+        if kind == NotifyTypeV2.REDIRECT:
+            return last, f"The responder redirects the initiator to {redirect_target(notify.data)}."
+        if kind.is_error and kind != NotifyTypeV2.INVALID_KE_PAYLOAD:
+            return last, f"The responder answered IKE_SA_INIT with {kind.name}."
+    return None
+
+
+def redirect_target(data: bytes) -> str:
+    """The new gateway of a REDIRECT notify (RFC 5685 §8): its address or name, printable."""
+    if len(data) < 2:
+        return "another gateway"
+    kind, length = data[0], data[1]
+    identity = data[2 : 2 + length]
+    if kind in (1, 2) and len(identity) in (4, 16):
+        return identity_text(IdentificationType.IPV4_ADDR, identity)
+    return printable(identity) or "another gateway"
+
+
+def _refused_at_auth(auth: list[Step], later: list[Step]) -> tuple[Step, str] | None:
+    """IKE_AUTH answered with a notify alone, or the initiator's notify right behind the answer."""
+    if not auth or not auth[-1].message.header.response:
+        return None
+    last = auth[-1]
+    requests = [s for s in later if not s.message.header.response]
+    if first_inside(last) == PayloadType.NOTIFY2 and not requests:
+        return last, "The responder answered IKE_AUTH with a notify (N is the first payload inside SK, not IDr)."
+    if len(requests) != 1 or requests[0].sender is not Side.INITIATOR:
+        return None
+    only = requests[0]
+    if first_inside(only) == PayloadType.NOTIFY2 and only.first.time - last.first.time <= REFUSAL:
+        return only, "The initiator answered IKE_AUTH with a notify at once, and nothing followed."
+    return None
+
+
+def _waiting(exchange: Exchange, setting: Setting) -> Stop:
+    steps = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
+    last = steps[-1] if steps else exchange.steps[-1]
+    outcome = waiting_outcome(exchange, setting, last.first.time)
+    if not last.message.header.response:
+        missing, side = last.name.replace("request", "response"), last.sender.other
+        state, waiting = last.exchange_type.label, last.sender
+    else:
+        missing, side, waiting = _next_request(last), Side.INITIATOR, Side.RESPONDER
+        state = missing.split()[0]
+    reason = f"{last.name} was sent; {missing} was not seen"
+    reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
+    states = {waiting: (state,)}
+    of_initiator, of_responder = states.get(Side.INITIATOR, ()), states.get(Side.RESPONDER, ())
+    return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, last.frames)
+
+
+IN_BETWEEN = (ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
+"""What follows IKE_SA_INIT before the IKE SA is up (RFC 9242 §3.1)."""
+
+
+def _next_request(answer: Step) -> str:
+    """What the initiator has to send after this answer."""
+    if answer.exchange_type != ExchangeType.IKE_SA_INIT:
+        return "IKE_AUTH request"
+    # COOKIE (RFC 7296 §2.6) and INVALID_KE_PAYLOAD (§1.3) ask for the first request once more.
+    whole = any(isinstance(p, SecurityAssociation) for p in answer.message.payloads)
+    return "IKE_AUTH request" if whole else "IKE_SA_INIT request"
