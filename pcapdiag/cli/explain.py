@@ -31,7 +31,7 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
     number (NO_PROPOSAL_CHOSEN, 14), or a line of a log. `-` reads a log from standard input and explains every line
     that is known. Without a topic, all states and causes are listed.
     """
-    from pcapdiag.cli.terminal import columns, wants_colour
+    from pcapdiag.cli.terminal import columns, encodable, wants_colour
     from pcapdiag.diagnosis.causes import Topic, load
     from pcapdiag.report import explain as report
     from pcapdiag.report.layout import Layout
@@ -57,7 +57,7 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
             if as_json
             else report.render(entry, knowledge, layout, platform)
         )
-    click.echo(output, nl=False, color=layout.colour)
+    click.echo(encodable(output), nl=False, color=layout.colour)
 
 
 def _standard_input() -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.terminal import columns, wants_colour
+from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
 EXIT_ALL_COMPLETED = 0
@@ -94,11 +94,8 @@ def analyze(
         from pcapdiag.report.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
-        click.echo(
-            text.render(report, Layout(width or columns(), wants_colour(color), detail)),
-            nl=False,
-            color=wants_colour(color),
-        )
+        layout = Layout(width or columns(), wants_colour(color), detail)
+        click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
     if not report.exchanges:
         from pcapdiag.report.nothing import nothing_found
 

@@ -21,3 +21,32 @@ def wants_colour(choice: str) -> bool:
     if choice == "auto":
         return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return choice == "always"
+
+
+_PLAIN = str.maketrans(
+    {
+        "─": "-",
+        "━": "=",
+        "▶": ">",
+        "◀": "<",
+        "→": "->",
+        "←": "<-",
+        "✗": "x",
+        "×": "x",
+        "–": "-",
+        "−": "-",
+        "…": "...",
+        "ⁿ": "^n",
+        "§": "section ",
+    }
+)
+
+
+def encodable(text: str) -> str:
+    """The text as standard output can carry it: with plain signs for the lines and arrows where it has no others."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -4,7 +4,7 @@ What is inside SK cannot be read, but SK says in clear which payload comes first
 responder proves itself, EAP where it goes on asking, N alone where it refuses.
 """
 
-from pcapdiag.diagnosis.stop import REFUSAL, Outcome, Setting, Stop, frames_of, waiting_outcome
+from pcapdiag.diagnosis.stop import REFUSAL, SECOND, Outcome, Setting, Stop, frames_of, waiting_outcome
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.payloads import Encrypted, SecurityAssociation, identity_text, printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
@@ -25,7 +25,10 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
         reason = "The responder answered IKE_AUTH with its own identity or authentication."
         if later:
             reason = "The IKE SA is in use: what comes after IKE_AUTH follows."
-        if init:
+        before = None if init else _rekeyed(exchange, setting)
+        if before is not None:
+            reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."
+        if init or before is not None:
             return Stop(Outcome.COMPLETED, None, None, None, (), (), reason, frames_of(shown))
         reason = f"The beginning is not in the capture; {reason[0].lower()}{reason[1:]}"
         return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(shown))
@@ -34,6 +37,21 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
 
 AFTER_AUTH = (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2, ExchangeType.IKE_FOLLOWUP_KE)
 """Exchanges of an IKE SA that is up (RFC 7296 §1.3, §1.4; RFC 9370 §2.2.4)."""
+
+
+def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
+    """The exchange whose IKE SA this one goes on with, under new SPIs (RFC 7296 §1.3.2), if the capture shows it."""
+    for other in setting.conversation[:MAX_LOOK_BACK]:
+        answers = other.named("CREATE_CHILD_SA response")
+        if other.id != exchange.id and any(0 <= exchange.first_time - s.first.time <= REKEYED for s in answers):
+            return other
+    return None
+
+
+REKEYED = 300 * SECOND
+"""The new IKE SA is used this soon after the rekey, if only by a DPD."""
+MAX_LOOK_BACK = 100
+"""Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
 
 
 def first_inside(step: Step) -> PayloadType | None:
