@@ -72,6 +72,11 @@ class IcmpError:
     mtu: int | None
     quoted: Datagram
 
+    @property
+    def undelivered(self) -> bool:
+        """It says that the datagram was dropped: unreachable, too big, or out of time; not a redirect or a remark."""
+        return self.type in ((3, 11) if self.version == 4 else (1, 2, 3))
+
 
 @dataclass(frozen=True, slots=True)
 class FragmentLoss:

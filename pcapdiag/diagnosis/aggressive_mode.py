@@ -40,7 +40,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     frames = frames_of(exchange.numbered(top))
     if top == 1:
         initiator: tuple[str, ...] = ("AM_WAIT_MSG2",)
-        responder: tuple[str, ...] = ("NONE",) if exchange.icmp_errors else ("NONE", "AM_WAIT_MSG3")
+        responder: tuple[str, ...] = (
+            ("NONE",) if any(i.undelivered for i in exchange.icmp_errors) else ("NONE", "AM_WAIT_MSG3")
+        )
     else:
         responder = ("AM_WAIT_MSG3",)
         again = sent_again_after(exchange.numbered(1), reached)

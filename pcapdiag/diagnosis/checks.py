@@ -19,6 +19,15 @@ PLATFORM_OF_VENDOR = (
 """Words in the name of a product that tell whose commands it understands."""
 
 
+_PLACES: dict[str, tuple[Side | None, ...]] = {
+    "path": (None,),
+    "initiator": (Side.INITIATOR,),
+    "responder": (Side.RESPONDER,),
+    "either": (Side.INITIATOR, Side.RESPONDER),
+}
+"""Where a check can be done, by what the knowledge base says of its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedCheck:
     """One check at one place.
@@ -37,17 +46,19 @@ def fitting_checks(ranked: RankedCause, exchange: Exchange) -> list[PlacedCheck]
     """The checks of a cause, in the knowledge base's order, for the platforms that the ends show themselves to be.
 
     An end that does not say what it is gets the commands for an ASA, which the document is about. What can be done at
-    either end is placed at the initiator: the one who looks is mostly the one who wants the tunnel up.
+    either end is placed at the initiator, who mostly is the one that looks, or where the commands fit.
     """
     platforms: dict[Side | None, tuple[str, ...]] = {side: _platforms(exchange.peer(side)) for side in Side}
     placed = []
     for check in ranked.cause.checks:
-        side = None if check.end == "path" else Side.RESPONDER if check.end == "responder" else Side.INITIATOR
-        if check.platform in ("any", *platforms.get(side, ())):
+        for side in _PLACES[check.end]:
+            if check.platform not in ("any", *platforms.get(side, ())):
+                continue
             here = exchange.peer(side or Side.INITIATOR).address
             there = exchange.peer((side or Side.INITIATOR).other).address
             at = "the path" if side is None else here
             placed.append(PlacedCheck(ranked.cause.id, side, at, check.fill(peer=there, local=here)))
+            break
     return placed
 
 

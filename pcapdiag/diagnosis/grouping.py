@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pcapdiag.diagnosis.evidence import MANY
+from pcapdiag.diagnosis.case import MANY
 from pcapdiag.diagnosis.verdict import Diagnosis
 
 

@@ -112,7 +112,9 @@ def _waiting(exchange: Exchange, setting: Setting, top: int) -> Stop:
     frames = frames_of(steps)
     if top == 1:
         initiator: tuple[str, ...] = ("MM_WAIT_MSG2",)
-        responder: tuple[str, ...] = ("NONE",) if exchange.icmp_errors else ("NONE", "MM_WAIT_MSG3")
+        responder: tuple[str, ...] = (
+            ("NONE",) if any(i.undelivered for i in exchange.icmp_errors) else ("NONE", "MM_WAIT_MSG3")
+        )
     elif top == 3:
         initiator = ("MM_WAIT_MSG4",)
         again = sent_again_after(exchange.numbered(2), reached)

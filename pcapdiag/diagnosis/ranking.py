@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.causes import Cause, KnowledgeBase
-from pcapdiag.diagnosis.evidence import Evidence
 
 
 class Status(StrEnum):
@@ -78,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     Rule("peer-unreachable", S.LIKELY, 60, "The datagrams die on the way: a routing loop, or a route that is too long.",
          ("icmp-time-exceeded-from-path",)),
     Rule("peer-unreachable", S.RULED_OUT, 0, "The peer's own address answered.", ("icmp-*-from-peer",)),
+    Rule("peer-unreachable", S.POSSIBLE, 40, "What answers is not the peer; whether that is up does not show.",
+         ("icmp-port-unreachable-from-path",)),
     Rule("peer-unreachable", S.RULED_OUT, 0, "A firewall refuses the datagrams; the route is there.",
          ("icmp-prohibited-*",)),
     Rule("peer-unreachable", S.RULED_OUT, 0, "The peer answered.", ("notify-*",)),
@@ -122,6 +124,8 @@ RULES: tuple[Rule, ...] = (
          ("notify-no-proposal-chosen", "stopped-after-1")),
     Rule("unknown-peer", S.POSSIBLE, 55, "Some responders answer this way when they have no entry for the address.",
          ("notify-no-proposal-chosen", "ikev2")),
+    Rule("unknown-peer", S.POSSIBLE, 60, "The responder refuses before it knows anything but the address.",
+         ("notify-*", "stopped-after-1", "main"), ("notify-no-proposal-chosen", "notify-invalid-major-version")),
     Rule("unknown-peer", S.RULED_OUT, 0, "Nothing listens there, or message 1 does not get there.", ("icmp-*",)),
     Rule("unknown-peer", S.POSSIBLE, 40, "Many responders say nothing to a peer that they have no entry for.",
          ("silence-after-mm1",)),
@@ -156,7 +160,7 @@ RULES: tuple[Rule, ...] = (
          ("notify-no-proposal-chosen", "ikev2")),
     Rule("ike-version-mismatch", S.POSSIBLE, 20, "Some responders ignore the version that they do not speak.",
          ("silence-after-*", "stopped-after-1")),
-    Rule("wrong-crypto-map-peer", S.LIKELY, 75, "The answer comes from another address than the one written to.",
+    Rule("wrong-crypto-map-peer", S.LIKELY, 92, "The answer comes from another address than the one written to.",
          ("answered-elsewhere",)),
     Rule("wrong-crypto-map-peer", S.UNLIKELY, 0, "The peer answers with IKE: it does run there.",
          ("proposal-chosen",), ("answered-elsewhere",)),
@@ -171,8 +175,12 @@ RULES: tuple[Rule, ...] = (
          ("initiator-repeats-behind-answer",), (), ("vantage-*",)),
     Rule("path-loss", S.LIKELY, 85, "The initiator's message goes by and the responder still repeats the one before.",
          ("responder-repeats-behind-answer", "stopped-after-3"), (), ("vantage-*",)),
+    Rule("path-loss", S.POSSIBLE, 60, "Message 3 gets to the responder's side; its answer may be lost, or not be sent.",
+         ("silence-after-mm3", "vantage-responder")),
     Rule("path-loss", S.LIKELY, 80, "Messages 1 and 2 pass, message 3 or its answer does not.",
          ("silence-after-mm3",), (), ("vantage-*", "only-initiator-repeats", "large-message-unanswered")),
+    Rule("path-loss", S.LIKELY, 82, "Captured at the responder, which repeats: the next message never gets here.",
+         ("responder-repeats-last", "vantage-responder"), ("nat",)),
     Rule("path-loss", S.LIKELY, 80, "Captured at the responder: the initiator's next message never gets here.",
          ("initiator-does-not-repeat", "vantage-responder"), ("scan-like", "nat")),
     Rule("path-loss", S.UNLIKELY, 0, "The capture is at the initiator, and its next message never leaves.",
@@ -208,6 +216,10 @@ RULES: tuple[Rule, ...] = (
          ("notify-invalid-key-information", "stopped-after-3")),
     Rule("psk-missing", S.RULED_OUT, 0, "Authentication is not by a pre-shared key.", ("auth-certificates",)),
     Rule("psk-missing", S.RULED_OUT, 0, "The responder went on to messages that need the key.", ("mm6-sent",)),
+    Rule("psk-missing", S.POSSIBLE, 50, "A responder that has no key for this peer stops at message 3.",
+         ("notify-*", "stopped-after-3")),
+    Rule("psk-missing", S.LIKELY, 70, "Message 3 gets to the responder's side, and the responder stops there.",
+         ("silence-after-mm3", "auth-psk", "vantage-responder"), ("responder-repeats-behind-answer",)),
     Rule("psk-missing", S.POSSIBLE, 40, "A responder without a key for this peer may stop silently at message 3.",
          ("silence-after-mm3", "auth-psk"), ("responder-repeats-behind-answer",)),
     Rule("scanner", S.LIKELY, 96, "Attempts come faster than any peer makes them.", ("flood",), (), ("sweep",)),
@@ -230,6 +242,8 @@ RULES: tuple[Rule, ...] = (
     Rule("udp-4500-blocked", S.UNLIKELY, 0, "No NAT was found, so message 5 stays on UDP 500.",
          ("no-nat", "stopped-after-4")),
     Rule("udp-4500-blocked", S.RULED_OUT, 0, "The exchange completed over UDP 4500.", ("mm6-sent", "floated")),
+    Rule("udp-4500-blocked", S.POSSIBLE, 60, "Message 5 gets to the responder on UDP 4500; the way back may be shut.",
+         ("port-4500-only-initiator", "vantage-responder")),
     Rule("udp-4500-blocked", S.LIKELY, 95, "NAT was found, the exchange floated, and nothing comes back on UDP 4500.",
          ("port-4500-only-initiator", "nat"), ("no-reply-yet",),
          ("floated", "keepalives-go-on", "silence-after-*", "responder-repeats-behind-answer")),
@@ -307,6 +321,12 @@ RULES: tuple[Rule, ...] = (
          ("sealed-refusal-by-responder",)),
     Rule("psk-mismatch", S.LIKELY, 80, "The responder repeats message 4: it has not accepted any message 5.",
          ("responder-repeats-behind-answer", "stopped-after-5"), ("floated", "no-reply-yet")),
+    Rule("psk-mismatch", S.LIKELY, 72, "Message 5 gets to the responder, which is silent: it may not decipher it.",
+         ("silence-after-mm5", "auth-psk", "vantage-responder"), ("large-message-in-fragments-unanswered",)),
+    Rule("psk-mismatch", S.LIKELY, 80, "The initiator had the responder's hash and goes no further.",
+         ("responder-repeats-last", "stopped-after-2", "aggressive", "auth-psk"), ("vantage-responder",)),
+    Rule("psk-mismatch", S.POSSIBLE, 60, "The initiator may have had the responder's hash and refused it.",
+         ("responder-repeats-last", "stopped-after-2", "aggressive", "auth-psk")),
     Rule("psk-mismatch", S.LIKELY, 70, "Message 3 passed this way; a responder that cannot decipher 5 is often silent.",
          ("silence-after-mm5", "auth-psk"),
          ("floated", "large-message-in-fragments-unanswered")),

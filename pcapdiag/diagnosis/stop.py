@@ -244,7 +244,7 @@ def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outco
     """Stalled, once it is certain that the reply is not just late; else inconclusive."""
     if setting.capture_end - reached >= SILENCE:
         return Outcome.STALLED
-    if any(error.time >= reached for error in exchange.icmp_errors):
+    if any(error.undelivered and error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED
     restart = setting.next_attempt(exchange, reached + REFUSAL)
     return Outcome.STALLED if restart is not None else Outcome.INCONCLUSIVE

@@ -6,7 +6,8 @@ from functools import cache
 
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis import causes
-from pcapdiag.diagnosis.evidence import Attempts, Case, Evidence, gather
+from pcapdiag.diagnosis.case import Attempts, Case, Evidence
+from pcapdiag.diagnosis.evidence import gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform

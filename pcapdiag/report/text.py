@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.evidence import icmp_name
+from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Group, group
 from pcapdiag.diagnosis.stop import Outcome, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis
@@ -152,8 +152,12 @@ def _stopped_after(exchange: Exchange) -> str:
 def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
-    title = f" Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} "
-    yield layout.paint("━━" + title + "━" * max(0, layout.width - 2 - len(title)), bold=True)
+    title = wrapped(
+        f"━━ Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} ", layout, 3
+    )
+    title[-1] += " " + "━" * (layout.width - len(title[-1]) - 1)
+    for line in title:
+        yield layout.paint(line, bold=True)
     verdict = stop.outcome.value.upper()
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
     said = states(stop)
@@ -229,7 +233,9 @@ def _ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     start = exchange.first_time
     width = layout.width - 46
     left, right = exchange.initiator.address, exchange.responder.address
-    yield layout.paint(f"  {'frame':>7}  {'time':>11}   {left}{right:>{max(1, width + 12 - len(left))}}", dim=True)
+    if len(left) + len(right) > width + 10:
+        left, right = "initiator", "responder"
+    yield layout.paint(f"  {'frame':>7}  {'time':>11}   {left}{right:>{width + 12 - len(left)}}", dim=True)
     for first, *rest in _runs(shown):
         yield _rung(first, start, width, layout) + _mark(first, marks)
         yield from _repeats(first, layout)
@@ -238,13 +244,18 @@ def _ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             text = f"{len(rest)} more like it, each its own message ({frames})"
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
-        text = f"{stop.missing} from the {stop.waits_for} was not seen"
-        yield layout.paint(f"  {'':>7}  {'':>11}   ✗ {text}", fg=_COLOURS[stop.outcome])
+        for line in _noted("", "", f"✗ {stop.missing} from the {stop.waits_for} was not seen", layout):
+            yield layout.paint(line, fg=_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
-        text = f"ICMP {icmp_name(error)} from {error.source}"
-        yield f"  {error.frame.number:>7}  {_offset(error.time - start):>11}   ! {text}"
+        text = f"! ICMP {icmp_name(error)} from {error.source}"
+        yield from _noted(str(error.frame.number), _offset(error.time - start), text, layout)
     if len(exchange.icmp_errors) > 3:
-        yield f"  {'':>7}  {'':>11}   ! and {len(exchange.icmp_errors) - 3} more such errors"
+        yield from _noted("", "", f"! and {len(exchange.icmp_errors) - 3} more such errors", layout)
+
+
+def _noted(frame: str, offset: str, text: str, layout: Layout) -> list[str]:
+    """A line of the ladder that is no message."""
+    return wrapped(text, layout, 26, f"  {frame:>7}  {offset:>11}   ")
 
 
 def _runs(steps: Sequence[Step]) -> Iterator[list[Step]]:

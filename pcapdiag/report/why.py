@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
-from pcapdiag.diagnosis.evidence import Evidence, exchange_filter
+from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report.layout import Layout, wrapped

@@ -22,7 +22,7 @@ def safe(text: str) -> str:
 
 
 def frame_list(frames: Iterable[Frame], limit: int = 12) -> str:
-    """`frame 7`, `frames 7, 9 and 12`, `frames 3–8`; with the capture's number in front where there are several."""
+    """`frame 7`, `frames 7, 9, 12`, `frames 3–8`; with the capture's number in front where there are several."""
     found = sorted(set(frames))
     if not found:
         return "no frame"
@@ -71,9 +71,15 @@ def lifetime(count: int) -> str:
     return f"{count} s"
 
 
+_YEAR_10000 = 253_402_300_800
+"""A damaged pcapng can hold times that no calendar has."""
+
+
 def instant(nanoseconds: int) -> str:
     """A point in time, UTC, to the millisecond."""
     whole, rest = divmod(nanoseconds, 1_000_000_000)
+    if not 0 <= whole < _YEAR_10000:
+        return f"{whole} s after 1970"
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d} UTC"
 
 

@@ -1,0 +1,141 @@
+"""What facts are drawn from, and what they are: the records that all of `diagnosis` shares."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.phase2 import Phase2
+from pcapdiag.diagnosis.stop import (
+    SECOND,
+    Outcome,
+    Setting,
+    Stop,
+)
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
+from pcapdiag.ike.registry import ExchangeType
+
+RETRY = 12 * SECOND
+"""Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
+
+
+FLOOD = 100
+"""This many attempts, less than a second apart, are no peer's."""
+
+
+MANY = 20
+"""From this many on, what one end meets alike is told as one thing: a sweep over addresses."""
+
+
+MAX_FRAMES = 40
+"""Frames that are cited for a fact about many exchanges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact.
+
+    id -- E1, E2 … within the exchange; kind -- what sort of fact it is, stable
+    text -- one or two sentences; frames -- that show it, never empty
+    display_filter -- for Wireshark; kinds -- `kind` and, where one fact is an instance of several, the others
+    """
+
+    id: str
+    kind: str
+    text: str
+    frames: tuple[Frame, ...]
+    display_filter: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact before it has a number."""
+
+    kind: str
+    text: str
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that facts are drawn from: the exchange, where it stopped, and what is around it.
+
+    attempts -- how often the same initiator began and ended like this
+    completed -- exchanges of the same peers that completed, in order
+    responders_met -- how many responders this initiator began with and did not finish with
+    esp -- ESP flows between the two peers; keys -- pre-shared keys to hold against the hashes of Aggressive Mode
+    counter_offers -- exchanges in which this one's responder shows proposals of its own, a few of them
+    keepalives -- NAT keep-alives between the two peers
+    """
+
+    exchange: Exchange
+    stop: Stop
+    setting: Setting
+    phase2: tuple[Phase2, ...] = ()
+    attempts: "Attempts | None" = None
+    completed: Sequence[Exchange] = ()
+    counter_offers: Sequence[Exchange] = ()
+    responders_met: int = 1
+    esp: tuple[EspFlow, ...] = ()
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    keepalives: tuple[KeepaliveFlow, ...] = ()
+
+    @property
+    def last_step(self) -> Step | None:
+        """The phase 1 message that went unanswered: the latest by place, or by time in IKEv2."""
+        top = self.exchange.last_message
+        if top is not None:
+            return self.exchange.numbered(top)[0]
+        init = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        return next((s for s in reversed(self.exchange.steps) if s.exchange_type in init), None)
+
+    @property
+    def unfinished(self) -> bool:
+        """Phase 1 did not complete."""
+        return self.stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL)
+
+    def address(self, side: Side) -> str:
+        """The address of that end."""
+        return self.exchange.peer(side).address
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Exchanges of one initiator that ended alike.
+
+    usual_gap -- the median of the times between their beginnings, in nanoseconds
+    frames -- with which the first of them began
+    """
+
+    count: int
+    usual_gap: int
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def of(cls, exchanges: Sequence[Exchange]) -> "Attempts":
+        """Sum up these exchanges, which are in order."""
+        gaps = sorted(b.first_time - a.first_time for a, b in pairwise(exchanges))
+        frames = tuple(e.steps[0].first.frame for e in exchanges[:MAX_FRAMES])
+        return cls(len(exchanges), gaps[len(gaps) // 2] if gaps else 0, frames)
+
+
+def frames_of(steps: Sequence[Step]) -> tuple[Frame, ...]:
+    """Every frame of every transmission of these steps, in order."""
+    return tuple(sorted(f for s in steps for f in s.frames))
+
+
+def span(nanoseconds: int) -> str:
+    """A duration in a sentence."""
+    value = nanoseconds / SECOND
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def how_often(count: int) -> str:
+    """A count in a sentence: once, twice, 3 times."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def slug(name: str) -> str:
+    """A name as a part of a kind of evidence: `NO_PROPOSAL_CHOSEN` is `no-proposal-chosen`."""
+    return name.lower().replace("_", "-").replace(" ", "-")

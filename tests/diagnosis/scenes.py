@@ -1,0 +1,935 @@
+"""Exchanges made by hand, each to show one thing: what the tests of evidence and of ranking both read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pcapdiag.capture.datagram import Captured, FragmentLoss
+from tests.diagnosis.scenarios import (
+    CERTIFICATE_REQUEST,
+    LIBRESWAN,
+    NAT_T,
+    PUBLIC,
+    ROUTER,
+    RSA,
+    STRONGSWAN,
+    XAUTH,
+    aggressive,
+    choice,
+    floated,
+    icmp,
+    ikev2,
+    keying,
+    nat_ds,
+    notify_v2,
+    offer,
+    other_cookies,
+    refusal,
+    repeated,
+    sealed,
+    transaction,
+    with_nat,
+)
+from tests.messages import (
+    LEFT,
+    RIGHT,
+    Wire,
+    informational,
+    main_mode,
+    message,
+    quick_mode,
+    transform,
+)
+
+Scene = tuple[list[Captured], float]
+SCENES: dict[str, Callable[[], Scene]] = {}
+AES256 = transform(1, (1, 7), (14, 256), (2, 4), (3, 1), (4, 14))
+
+
+def scene(make: Callable[[], Scene]) -> Callable[[], Scene]:
+    SCENES[make.__name__] = make
+    return make
+
+
+# --- silence, and who repeats ----------------------------------------------------------------------------------
+
+
+@scene
+def silence_after_mm1() -> Scene:
+    return [*repeated(Wire(), (0, 8, 16, 24), main_mode(1))], 60
+
+
+@scene
+def one_mm1_and_silence() -> Scene:
+    return [*repeated(Wire(), (0,), main_mode(1))], 60
+
+
+@scene
+def capture_ends_after_mm1() -> Scene:
+    return [*repeated(Wire(), (0,), main_mode(1))], 3
+
+
+@scene
+def silence_behind_the_path() -> Scene:
+    return [*repeated(Wire(), (0, 8, 16), main_mode(1), ttl=61)], 60
+
+
+@scene
+def mm2_does_not_get_back() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2), *wire.main_mode(8, 1, 2), *wire.main_mode(16, 1, 2)], 60
+
+
+@scene
+def initiator_silent_behind_mm2() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(STRONGSWAN)),
+        wire.datagram(0.1, choice(), left=False, ttl=62),
+    ], 60
+
+
+@scene
+def mm3_never_arrives_at_the_responder() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(STRONGSWAN), ttl=62),
+        *repeated(wire, (0.1, 4.1, 11.3), choice(), left=False),
+    ], 60
+
+
+@scene
+def mm3_repeats_alone() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3), *wire.main_mode(8, 3), *wire.main_mode(16, 3)], 60
+
+
+@scene
+def mm3_once() -> Scene:
+    return Wire().main_mode(0, 1, 2, 3), 60
+
+
+@scene
+def mm3_and_mm2_repeat() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3), *wire.main_mode(8, 3, 2), *wire.main_mode(16, 3, 2)], 60
+
+
+@scene
+def mm3_and_mm4_repeat() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4), *wire.main_mode(8, 3, 4), *wire.main_mode(16, 3, 4)], 60
+
+
+@scene
+def mm5_repeats_alone() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4, 5), *wire.main_mode(8, 5), *wire.main_mode(16, 5)], 60
+
+
+@scene
+def mm5_and_mm4_repeat() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4, 5), *wire.main_mode(8, 5, 4), *wire.main_mode(16, 5, 4)], 60
+
+
+@scene
+def capture_ends_after_mm5() -> Scene:
+    return Wire().main_mode(0, 1, 2, 3, 4, 5), 1
+
+
+@scene
+def mm6_does_not_arrive() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *wire.main_mode(8, 5, 6), *wire.main_mode(16, 5, 6)], 60
+
+
+# --- ICMP ------------------------------------------------------------------------------------------------------
+
+
+def icmp_about(number: int, numbers: tuple[int, int], source: str = ROUTER, **how: int) -> Scene:
+    """Main Mode as far as message `number`, which is repeated; an ICMP error answers each copy."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, *range(1, number))]
+    for at in (1, 9, 17):
+        (sent,) = wire.main_mode(at, number)
+        items += [sent, icmp(wire, at + 0.01, sent, numbers, source=source, **how)]
+    return items, 60
+
+
+@scene
+def host_unreachable() -> Scene:
+    return icmp_about(1, (3, 1))
+
+
+@scene
+def loop() -> Scene:
+    return icmp_about(1, (11, 0))
+
+
+@scene
+def no_listener() -> Scene:
+    return icmp_about(1, (3, 3), RIGHT)
+
+
+@scene
+def port_unreachable_from_a_router() -> Scene:
+    return icmp_about(1, (3, 3))
+
+
+@scene
+def prohibited() -> Scene:
+    return icmp_about(1, (3, 13))
+
+
+@scene
+def prohibited_by_the_peer() -> Scene:
+    return icmp_about(1, (3, 10), RIGHT)
+
+
+@scene
+def reassembly_timeout() -> Scene:
+    return icmp_about(5, (11, 1), RIGHT)
+
+
+@scene
+def too_big() -> Scene:
+    return icmp_about(5, (3, 4), mtu=1400)
+
+
+@scene
+def redirect_then_silence() -> Scene:
+    return icmp_about(1, (5, 1))
+
+
+@scene
+def unreachable_for_a_moment() -> Scene:
+    """One error about message 1; the peer then answers up to message 4, and message 5 meets silence."""
+    wire = Wire()
+    (first,) = wire.main_mode(0, 1)
+    return [
+        first,
+        icmp(wire, 0.01, first, (3, 1)),
+        *wire.main_mode(8, 1, 2, 3, 4, 5),
+        *wire.main_mode(16, 5),
+        *wire.main_mode(24, 5),
+    ], 60
+
+
+@scene
+def listener_comes_up_and_refuses() -> Scene:
+    wire = Wire()
+    (first,) = wire.main_mode(0, 1)
+    return [
+        first,
+        icmp(wire, 0.01, first, (3, 3), source=RIGHT),
+        *wire.main_mode(8, 1),
+        wire.datagram(8.1, refusal(14), left=False),
+    ], 60
+
+
+@scene
+def unreachable_says_the_own_host() -> Scene:
+    return icmp_about(1, (3, 1), LEFT)
+
+
+@scene
+def prohibited_on_4500() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (1, 9, 17):
+        sent = floated(wire, at, sealed(5))
+        items += [sent, icmp(wire, at + 0.01, sent, (3, 13))]
+    return items, 60
+
+
+@scene
+def rejected_on_4500_by_a_router() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (1, 9, 17):
+        sent = floated(wire, at, sealed(5))
+        items += [sent, icmp(wire, at + 0.01, sent, (3, 3))]
+    return items, 60
+
+
+@scene
+def nobody_listens_on_4500() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (1, 9, 17):
+        sent = floated(wire, at, sealed(5))
+        items += [sent, icmp(wire, at + 0.01, sent, (3, 3), source=RIGHT)]
+    return items, 60
+
+
+# --- notifies and refusals -------------------------------------------------------------------------------------
+
+
+def refused(after: int, number: int) -> Scene:
+    """Main Mode as far as message `after`, then a clear notify of the responder."""
+    wire = Wire()
+    return [*wire.main_mode(0, *range(1, after + 1)), wire.datagram(0.1, refusal(number), left=False)], 60
+
+
+@scene
+def no_proposal_chosen() -> Scene:
+    return refused(1, 14)
+
+
+@scene
+def attributes_not_supported() -> Scene:
+    return refused(1, 13)
+
+
+@scene
+def bad_proposal_syntax() -> Scene:
+    return refused(1, 15)
+
+
+@scene
+def invalid_major_version() -> Scene:
+    return refused(1, 5)
+
+
+@scene
+def malformed_early() -> Scene:
+    return refused(3, 16)
+
+
+@scene
+def invalid_payload_type() -> Scene:
+    return refused(3, 1)
+
+
+@scene
+def invalid_key_information() -> Scene:
+    return refused(3, 17)
+
+
+@scene
+def malformed_after_mm5() -> Scene:
+    return refused(5, 16)
+
+
+@scene
+def invalid_hash_after_mm5() -> Scene:
+    return refused(5, 23)
+
+
+@scene
+def authentication_failed_after_mm5() -> Scene:
+    return refused(5, 24)
+
+
+@scene
+def invalid_id_after_mm5() -> Scene:
+    return refused(5, 18)
+
+
+@scene
+def invalid_signature_after_mm5() -> Scene:
+    return refused(5, 25)
+
+
+@scene
+def invalid_certificate_after_mm5() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(transforms=[transform(1, *RSA)])),
+        wire.datagram(0.1, choice(chosen=transform(1, *RSA)), left=False),
+        *wire.main_mode(0.2, 3, 4, 5),
+        wire.datagram(0.3, refusal(20), left=False),
+    ], 60
+
+
+@scene
+def unsupported_exchange_type() -> Scene:
+    return refused(3, 29)
+
+
+@scene
+def invalid_cookie() -> Scene:
+    return refused(3, 4)
+
+
+@scene
+def stray_notify() -> Scene:
+    wire = Wire()
+    return [
+        *wire.main_mode(0, 1),
+        wire.datagram(0.05, refusal(14), left=False),
+        *wire.main_mode(0.1, 2, 3, 4, 5, 6),
+        wire.datagram(0.3, quick_mode(1)),
+        wire.datagram(0.4, quick_mode(2), left=False),
+        wire.datagram(0.5, quick_mode(3)),
+    ], 60
+
+
+def sealed_refusal(octets: int, *, heeded: bool, end: float = 60) -> Scene:
+    """Message 5 answered by an encrypted Informational; the initiator goes on, or does not."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5), wire.datagram(0.1, informational(1, octets=octets), left=False)]
+    if not heeded:
+        for n, at in enumerate((4, 11, 24)):
+            items += [
+                *wire.main_mode(at, 5),
+                wire.datagram(at + 0.1, informational(n + 2, 0x80 + n, octets), left=False),
+            ]
+    return [*items], end
+
+
+@scene
+def refusal_not_understood() -> Scene:
+    return sealed_refusal(64, heeded=False)
+
+
+@scene
+def refusal_understood() -> Scene:
+    return sealed_refusal(64, heeded=True)
+
+
+@scene
+def refusal_at_the_end() -> Scene:
+    return sealed_refusal(64, heeded=True, end=1)
+
+
+@scene
+def short_refusal_at_the_end() -> Scene:
+    return sealed_refusal(48, heeded=True, end=1)
+
+
+@scene
+def mm6_refused() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1))], 60
+
+
+def with_certificates(*last: int) -> tuple[Wire, list[Captured]]:
+    """Main Mode with RSA signatures, as far as the messages say."""
+    wire = Wire()
+    return wire, [
+        wire.datagram(0, offer(transforms=[transform(1, *RSA)])),
+        wire.datagram(0.1, choice(chosen=transform(1, *RSA)), left=False),
+        wire.datagram(0.2, keying()),
+        wire.datagram(0.3, keying(CERTIFICATE_REQUEST, fill=4), left=False),
+        *wire.main_mode(0.4, *last),
+    ]
+
+
+@scene
+def certificate_refused_by_the_initiator() -> Scene:
+    wire, items = with_certificates(5, 6)
+    return [*items, wire.datagram(0.6, informational(1))], 60
+
+
+@scene
+def certificate_refused_by_the_responder() -> Scene:
+    wire, items = with_certificates(5)
+    return [*items, wire.datagram(0.6, informational(1), left=False)], 60
+
+
+@scene
+def certificates_and_nothing_after_mm4() -> Scene:
+    return with_certificates()[1], 60
+
+
+# --- NAT and UDP 4500 ------------------------------------------------------------------------------------------
+
+
+@scene
+def udp_4500_blocked() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    items += [floated(wire, at, sealed(5)) for at in (0.4, 4.4, 11.6)]
+    items += [wire.datagram(at, b"\xff", ports=(4500, 4500)) for at in (20.4, 40.4)]
+    items.sort(key=lambda i: i.time)
+    return items, 60
+
+
+@scene
+def floated_without_nat() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire, translated=False), *[floated(wire, at, sealed(5)) for at in (0.4, 4.4, 11.6)]], 60
+
+
+@scene
+def capture_ends_after_the_float() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire), floated(wire, 0.4, sealed(5))], 1
+
+
+@scene
+def udp_4500_both_ways() -> Scene:
+    wire = Wire()
+    return [
+        *with_nat(wire),
+        floated(wire, 0.4, sealed(5)),
+        floated(wire, 0.5, informational(1), left=False),
+    ], 60
+
+
+@scene
+def nat_and_nothing_after_mm4() -> Scene:
+    return [*with_nat(Wire())], 60
+
+
+@scene
+def capture_ends_after_mm4_with_nat() -> Scene:
+    return [*with_nat(Wire())], 1
+
+
+@scene
+def no_nat_and_nothing_after_mm4() -> Scene:
+    return [*with_nat(Wire(), translated=False)], 60
+
+
+@scene
+def no_nat_and_silence_after_mm5() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire, translated=False), *repeated(wire, (0.4, 8.4, 16.4), sealed(5))], 60
+
+
+@scene
+def no_float_despite_nat() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire), *repeated(wire, (0.4, 8.4, 16.4), sealed(5))], 60
+
+
+@scene
+def nat_t_by_one_end_only() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(NAT_T)),
+        wire.datagram(0.1, choice(), left=False),
+        wire.datagram(0.2, keying(*nat_ds((RIGHT, 500), (LEFT, 500)))),
+        wire.datagram(0.3, keying(*nat_ds((PUBLIC, 500), (RIGHT, 500)), fill=4), left=False),
+        *repeated(wire, (0.4, 8.4), sealed(5)),
+    ], 60
+
+
+@scene
+def nat_t_by_one_end_only_and_nat() -> Scene:
+    items, end = nat_t_by_one_end_only()
+    return items[:4], end
+
+
+@scene
+def floated_and_answered() -> Scene:
+    wire = Wire()
+    return [
+        *with_nat(wire),
+        floated(wire, 0.4, sealed(5)),
+        floated(wire, 0.5, sealed(6), left=False),
+        floated(wire, 0.6, informational(1)),
+    ], 60
+
+
+@scene
+def key_found_by_a_translated_address() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for n, at in enumerate((1, 5, 12)):
+        items += [
+            floated(wire, at, sealed(5)),
+            floated(wire, at + 0.1, informational(n, 0x80 + n), left=False),
+        ]
+    return items, 60
+
+
+@scene
+def begins_on_4500() -> Scene:
+    wire = Wire()
+    return [floated(wire, at, main_mode(1)) for at in (0, 8, 16)], 60
+
+
+# --- large messages and fragments ------------------------------------------------------------------------------
+
+
+@scene
+def large_mm5() -> Scene:
+    wire, items = with_certificates()
+    return [*items, *repeated(wire, (0.4, 8.4, 16.4), sealed(5, 1600))], 60
+
+
+@scene
+def mm5_in_ip_fragments() -> Scene:
+    wire, items = with_certificates()
+    for at in (0.4, 8.4, 16.4):
+        whole = wire.datagram(at, sealed(5, 1600))
+        wire.number += 1
+        last = whole.frame._replace(number=wire.number)
+        items.append(replace(whole, frame=last, fragments=(whole.frame, last)))
+    return items, 60
+
+
+@scene
+def second_ip_fragment_missing() -> Scene:
+    wire, items = with_certificates()
+    for at in (0.4, 8.4, 16.4):
+        whole = wire.datagram(at, sealed(5, 1600))
+        items.append(
+            FragmentLoss(
+                frames=(whole.frame,),
+                time=whole.time,
+                last_time=whole.time,
+                source=LEFT,
+                destination=RIGHT,
+                source_port=500,
+                destination_port=500,
+                payload=whole.payload[:1472],
+                ttl=64,
+                ip_id=whole.ip_id or 0,
+                missing=((1480, None),),
+            )
+        )
+    return items, 60
+
+
+def ike_fragment(number: int, last: bool, data: bytes) -> bytes:
+    """One piece of a message in payload 132."""
+    body = (7).to_bytes(2, "big") + bytes([number, last]) + data
+    return message(2, [(132, body)])
+
+
+@scene
+def ike_fragment_missing() -> Scene:
+    wire, items = with_certificates()
+    large = sealed(5, 1600)
+    for at in (0.4, 8.4, 16.4):
+        items.append(wire.datagram(at, ike_fragment(1, False, large[:1000])))
+    return items, 60
+
+
+# --- offers, vendors, scans ------------------------------------------------------------------------------------
+
+
+@scene
+def offers_differ() -> Scene:
+    wire = Wire()
+    own = other_cookies(1)
+    return [
+        wire.datagram(0, offer(transforms=[transform()])),
+        wire.datagram(0.1, refusal(14), left=False),
+        wire.datagram(5, offer(transforms=[AES256], cookies=own), left=False),
+        wire.datagram(5.1, refusal(14, own)),
+    ], 60
+
+
+@scene
+def offers_differ_and_silence() -> Scene:
+    wire = Wire()
+    own = other_cookies(1)
+    return [
+        *repeated(wire, (0, 8), offer(transforms=[transform()])),
+        wire.datagram(15, offer(transforms=[AES256], cookies=own), left=False),
+    ], 60
+
+
+@scene
+def vendors_differ() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(STRONGSWAN)),
+        wire.datagram(0.1, choice(LIBRESWAN), left=False),
+        *wire.main_mode(0.2, 3),
+        *wire.main_mode(8, 3),
+        *wire.main_mode(16, 3),
+    ], 60
+
+
+@scene
+def scan() -> Scene:
+    return Wire().main_mode(0, 1, 2), 60
+
+
+@scene
+def scan_cut_short() -> Scene:
+    return Wire().main_mode(0, 1, 2), 0.1
+
+
+@scene
+def scan_so_far() -> Scene:
+    return Wire().main_mode(0, 1, 2), 5
+
+
+@scene
+def answered_elsewhere() -> Scene:
+    wire = Wire()
+    return [
+        *wire.main_mode(0, 1),
+        wire.datagram(0.1, main_mode(2), left=False, source="198.51.100.99"),
+        wire.datagram(8, main_mode(1)),
+        wire.datagram(16, main_mode(1)),
+    ], 60
+
+
+@scene
+def responder_began_anew() -> Scene:
+    wire = Wire()
+    first, _ = other_cookies(1)
+    return [
+        wire.datagram(0, main_mode(1, (first, bytes(8)))),
+        wire.datagram(0.1, main_mode(2, (first, b"\x81" * 8)), left=False),
+        wire.datagram(30, main_mode(1, (first, bytes(8)))),
+        wire.datagram(30.1, main_mode(2, (first, b"\x82" * 8)), left=False),
+    ], 90
+
+
+# --- more than one attempt -------------------------------------------------------------------------------------
+
+
+@scene
+def repeated_attempts() -> Scene:
+    wire = Wire()
+    return [
+        datagram
+        for n in range(4)
+        for datagram in repeated(wire, (n * 120, n * 120 + 8, n * 120 + 16), main_mode(1, other_cookies(n)))
+    ], 500
+
+
+def _completes(wire: Wire, at: float, number: int) -> list[Captured]:
+    cookies = other_cookies(number)
+    return [
+        *[wire.datagram(at + n / 10, main_mode(n, cookies), left=n % 2 == 1) for n in range(1, 7)],
+        *[wire.datagram(at + 1 + n / 10, quick_mode(n, 0x10, cookies), left=n % 2 == 1) for n in (1, 2, 3)],
+    ]
+
+
+@scene
+def completed_later() -> Scene:
+    wire = Wire()
+    return [*repeated(wire, (0, 8, 16), main_mode(1)), *_completes(wire, 400, 1)], 500
+
+
+@scene
+def completed_soon_after() -> Scene:
+    wire = Wire()
+    return [*repeated(wire, (0, 8, 16), main_mode(1)), *_completes(wire, 30, 1)], 100
+
+
+@scene
+def completed_before() -> Scene:
+    wire = Wire()
+    return [*_completes(wire, 0, 1), *repeated(wire, (100, 108, 116), main_mode(1))], 200
+
+
+@scene
+def main_mode_completes_where_aggressive_does_not() -> Scene:
+    wire = Wire()
+    return [*repeated(wire, (0, 8, 16), aggressive(1)), *_completes(wire, 400, 1)], 500
+
+
+@scene
+def ikev1_completes_where_ikev2_does_not() -> Scene:
+    wire = Wire()
+    return [*repeated(wire, (0, 8, 16), ikev2(34, request=True)), *_completes(wire, 400, 1)], 500
+
+
+# --- behind phase 1 --------------------------------------------------------------------------------------------
+
+
+@scene
+def phase2_refused() -> Scene:
+    wire = Wire()
+    return [
+        *wire.main_mode(0, 1, 2, 3, 4, 5, 6),
+        wire.datagram(0.1, quick_mode(1)),
+        wire.datagram(0.2, informational(1), left=False),
+    ], 60
+
+
+@scene
+def phase2_unanswered() -> Scene:
+    wire = Wire()
+    return [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *repeated(wire, (0.1, 8, 16), quick_mode(1))], 60
+
+
+@scene
+def phase2_answer_unheeded() -> Scene:
+    wire = Wire()
+    return [
+        *wire.main_mode(0, 1, 2, 3, 4, 5, 6),
+        *repeated(wire, (0.1, 8, 16), quick_mode(1)),
+        *repeated(wire, (0.2, 8.1, 16.1), quick_mode(2), left=False),
+    ], 60
+
+
+def _xauth(end: float) -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(transforms=[transform(1, *XAUTH)])),
+        wire.datagram(0.1, choice(chosen=transform(1, *XAUTH)), left=False),
+        *wire.main_mode(0.2, 3, 4, 5, 6),
+        wire.datagram(0.5, transaction(1, 1), left=False),
+        wire.datagram(0.6, transaction(2, 1)),
+        wire.datagram(0.7, transaction(3, 2), left=False),
+        wire.datagram(0.8, transaction(4, 2)),
+    ], end
+
+
+@scene
+def xauth_leads_nowhere() -> Scene:
+    return _xauth(60)
+
+
+@scene
+def xauth_result_unknown() -> Scene:
+    return _xauth(0.85)
+
+
+def _up(wire: Wire) -> list[Captured]:
+    return [
+        *wire.main_mode(0, 1, 2, 3, 4, 5, 6),
+        *[wire.datagram(0.1 + n / 100, quick_mode(n), left=n % 2 == 1) for n in (1, 2, 3)],
+    ]
+
+
+@scene
+def dpd_unanswered() -> Scene:
+    wire = Wire()
+    return [*_up(wire), *[wire.datagram(10 + 5 * n, informational(n, 0x80 + n)) for n in range(4)]], 60
+
+
+@scene
+def dpd_gets_port_unreachable() -> Scene:
+    wire = Wire()
+    items = _up(wire)
+    for n in range(4):
+        sent = wire.datagram(10 + 5 * n, informational(n, 0x80 + n))
+        items += [sent, icmp(wire, 10.01 + 5 * n, sent, (3, 3), source=RIGHT)]
+    return items, 60
+
+
+@scene
+def dpd_answered() -> Scene:
+    wire = Wire()
+    items = _up(wire)
+    for n in range(4):
+        items += [
+            wire.datagram(10 + 5 * n, informational(n, 0x80 + n)),
+            wire.datagram(10.1 + 5 * n, informational(16 + n, 0x90 + n), left=False),
+        ]
+    return items, 60
+
+
+# --- Aggressive Mode and IKEv2 ---------------------------------------------------------------------------------
+
+
+@scene
+def silence_after_am1() -> Scene:
+    return [*repeated(Wire(), (0, 8, 16), aggressive(1))], 60
+
+
+@scene
+def aggressive_refused() -> Scene:
+    wire = Wire()
+    return [wire.datagram(0, aggressive(1)), wire.datagram(0.1, refusal(24), left=False)], 60
+
+
+@scene
+def aggressive_no_proposal_chosen() -> Scene:
+    wire = Wire()
+    return [wire.datagram(0, aggressive(1)), wire.datagram(0.1, refusal(14), left=False)], 60
+
+
+@scene
+def aggressive_hash_refused() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, aggressive(1)),
+        wire.datagram(0.1, aggressive(2), left=False),
+        wire.datagram(0.2, informational(1)),
+    ], 60
+
+
+@scene
+def aggressive_initiator_silent_behind_am2() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, aggressive(1, STRONGSWAN)),
+        *repeated(wire, (0.1, 4.1, 11.3), aggressive(2), left=False, ttl=62),
+    ], 60
+
+
+@scene
+def ikev2_silence() -> Scene:
+    return [*repeated(Wire(), (0, 4, 11.2), ikev2(34, request=True))], 60
+
+
+@scene
+def ikev2_capture_ends() -> Scene:
+    return [*repeated(Wire(), (0,), ikev2(34, request=True))], 1
+
+
+@scene
+def ikev2_no_proposal_chosen() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, ikev2(34, request=True)),
+        wire.datagram(0.1, ikev2(34, request=False, extra=[notify_v2(14)]), left=False),
+    ], 60
+
+
+def _v2_init(wire: Wire, *extra: tuple[int, bytes]) -> list[Captured]:
+    return [
+        wire.datagram(0, ikev2(34, request=True)),
+        wire.datagram(0.1, ikev2(34, request=False, extra=extra), left=False),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+    ]
+
+
+@scene
+def ikev2_authentication_refused() -> Scene:
+    wire = Wire()
+    return [*_v2_init(wire), wire.datagram(0.3, ikev2(35, request=False, number=1, inner=41), left=False)], 60
+
+
+@scene
+def ikev2_certificate_refused() -> Scene:
+    wire = Wire()
+    request = (38, b"\x04" + bytes(20))
+    return [*_v2_init(wire, request), wire.datagram(0.3, ikev2(35, request=False, number=1, inner=41), left=False)], 60
+
+
+@scene
+def ikev2_refused_by_the_initiator() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=36), left=False),
+        wire.datagram(0.4, ikev2(37, request=True, number=2, inner=41)),
+    ], 60
+
+
+@scene
+def ikev2_auth_on_4500_unanswered() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire)[:2],
+        *[floated(wire, at, ikev2(35, request=True, number=1)) for at in (0.2, 4.2, 11.4)],
+    ], 60
+
+
+@scene
+def ikev2_request_unanswered() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=36), left=False),
+        *repeated(wire, (10, 14, 21.2), ikev2(37, request=True, number=2, inner=0)),
+    ], 60
+
+
+@scene
+def mm5_without_the_marker() -> Scene:
+    wire = Wire()
+    return [
+        *with_nat(wire),
+        *[wire.datagram(at, sealed(5), ports=(4500, 4500)) for at in (0.4, 4.4, 11.6)],
+    ], 60
+
+
+def made(name: str) -> Scene:
+    """A scene by name, from scratch."""
+    return SCENES[name]()

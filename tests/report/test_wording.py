@@ -1,0 +1,72 @@
+"""How times, frames and what hostile octets hold are worded."""
+
+import pytest
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.report.wording import frame_list, instant, lifetime, safe, seconds
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([], "no frame"),
+        ([7], "frame 7"),
+        ([7, 7], "frame 7"),
+        ([9, 7], "frames 7, 9"),
+        ([7, 8], "frames 7, 8"),
+        ([3, 4, 5, 6, 7, 8], "frames 3–8"),
+        ([1, 3, 4, 5, 9], "frames 1, 3–5, 9"),
+        (list(range(1, 40, 2)), "frames 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23 and 8 more"),
+    ],
+)
+def test_frames(numbers: list[int], text: str) -> None:
+    assert frame_list(Frame(0, n) for n in numbers) == text
+
+
+def test_frames_of_several_captures() -> None:
+    assert frame_list([Frame(0, 2), Frame(1, 2), Frame(1, 3), Frame(1, 4)]) == "frames 1:2, 2:2–4"
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0.0 ms"),
+        (400_000, "0.4 ms"),
+        (12_000_000, "12 ms"),
+        (4_000_000_000, "4.0 s"),
+        (99_940_000_000, "99.9 s"),
+        (120_000_000_000, "2 min"),
+        (150_000_000_000, "2 min 30 s"),
+        (11_100_000_000_000, "3 h 5 min"),
+        (90_000_000_000_000, "1 d 1 h"),
+    ],
+)
+def test_seconds(nanoseconds: int, text: str) -> None:
+    assert seconds(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(86400, "24 h"), (3600, "1 h"), (1800, "30 min"), (90, "90 s"), (0, "0 s")]
+)
+def test_lifetime(count: int, text: str) -> None:
+    assert lifetime(count) == text
+
+
+def test_instant() -> None:
+    assert instant(0) == "1970-01-01 00:00:00.000 UTC"
+    assert instant(1_700_000_000_123_999_999) == "2023-11-14 22:13:20.123 UTC"
+
+
+@pytest.mark.parametrize("nanoseconds", [2**64 * 10**9, 253_402_300_800 * 10**9])
+def test_instant_that_no_calendar_has(nanoseconds: int) -> None:
+    assert isinstance(instant(nanoseconds), str)
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\n", "\r", "\t", "\x00", "\x7f", "\x9b", "\u202e", "\u2066", "\ue000"])
+def test_what_is_not_printable_is_escaped(character: str) -> None:
+    assert safe(f"a{character}b").isprintable()
+    assert character not in safe(f"a{character}b")
+
+
+def test_what_is_printable_stays() -> None:
+    assert safe("Zürich — ▶ 1.pcap") == "Zürich — ▶ 1.pcap"
