@@ -6,18 +6,22 @@ dpkt decodes all that is inside at once, as deep as it goes, takes an IPv4 heade
 Ethernet, and does not say where in the frame a layer was.
 """
 
+from __future__ import annotations
+
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import walker
 from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
 from .reassembly import Fragment, Key, Partial, Reassembly
-from .streams import Carrier, Flow, Packet, Segment, Streams
 from .walker import Found, Tally
+
+if TYPE_CHECKING:
+    from .streams import Carrier, Flow, Packet, Streams
 
 MAX_DEPTH = 8
 """Tunnels inside tunnels, and extension headers, in one frame."""
@@ -55,7 +59,7 @@ class Network:
     ready -- what is to be handed on; whoever feeds frames in takes it out
     tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
     esp_overflow -- ESP packets that found the table of flows full
-    streams -- IKE in TCP
+    streams -- IKE in TCP; None until there is a segment on one of its ports
     """
 
     def __init__(self, capture: int, ports: frozenset[int], tally: Tally) -> None:
@@ -66,7 +70,7 @@ class Network:
         self._capture = capture
         self._ports = ports
         self._reassembly = Reassembly()
-        self.streams = Streams()
+        self.streams: Streams | None = None
         self._pairs: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
         # addresses, ports (-1: none), SPI: packets, first and last frame, first and last time
         self._flows: dict[tuple[bytes, int, int, int], list[int]] = {}
@@ -98,7 +102,8 @@ class Network:
         """Give up every fragment and stream that is still held: the capture ends."""
         for partial in self._reassembly.rest():
             self._lose(partial)
-        self._hand_on(self.streams.rest())
+        if self.streams is not None:
+            self._hand_on(self.streams.rest())
 
     def _expire_fragments(self, now: int) -> None:
         if self._reassembly:
@@ -271,6 +276,10 @@ class Network:
 
     def _take_segment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
         """Count a TCP segment (RFC 9293 §3.1) as other, until a packet turns out to end in it."""
+        from .streams import Carrier, Segment, Streams  # most captures have no such segment
+
+        if self.streams is None:
+            self.streams = Streams()
         at, limit = found.transport, found.limit
         flow = _flow(buffer, found)
         self.tally.count_other(_stream_key(flow))
@@ -491,6 +500,8 @@ def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
 
 
 def _flow(buffer: bytes, found: Found) -> Flow:
+    from .streams import Flow
+
     pair = _pair(buffer, found.version, found.ip)
     half = len(pair) // 2
     at = found.transport

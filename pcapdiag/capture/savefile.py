@@ -184,9 +184,9 @@ class Savefile:
         if self._network.evicted:
             yield f"{self._name}: {self._network.evicted} incomplete datagrams evicted"
         streams = self._network.streams
-        if streams.evicted:
+        if streams is not None and streams.evicted:
             yield f"{self._name}: {streams.evicted} TCP streams evicted"
-        if streams.gaps:
+        if streams is not None and streams.gaps:
             yield f"{self._name}: {streams.gaps} gaps in TCP streams: messages in them are missing"
         if self._network.esp_overflow:
             yield f"{self._name}: {self._network.esp_overflow} ESP packets of further flows are not listed"

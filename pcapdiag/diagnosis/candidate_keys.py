@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Exchange, Mode
-from pcapdiag.ike.preshared import Answer, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,8 @@ def check_keys(exchange: Exchange, keys: Sequence[bytes]) -> list[KeyCheck]:
     first, second, third = steps
     if exchange.mode is not Mode.AGGRESSIVE or first is None or second is None or not keys:
         return []
+    from pcapdiag.ike.preshared import Answer, check  # needed only when keys are given
+
     answers = [check(key, first.message, second.message, third.message if third else None) for key in keys]
     found = []
     for name, step, results in (

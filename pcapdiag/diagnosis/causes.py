@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -26,12 +27,9 @@ PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto", "
 PLACEHOLDERS = ("peer", "local")
 """What may stand in braces in a check: the other end's address and this end's, seen from where it is done."""
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
-_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
+_PLACEHOLDER = r"\{([^{}]*)\}|[{}]"
+_PARAGRAPH = r"\n[ \t]*\n\s*"
 _LOOKALIKES = str.maketrans("‘’“”–—", "''\"\"--")
-_MESSAGE = re.compile(r"(MM|AM)_?(?:MSG_?)?([1-6])")
-_WORD = re.compile(r"\w+")
-_LOG_PREFIX = re.compile(r".*\bIP = [^,]*,")
 _SUGGESTED = 5
 _LONGEST_TOPIC = 400
 
@@ -289,7 +287,7 @@ class KnowledgeBase:
         """Return at most five topics near one that is not known, the nearest first. `find` knows each of them."""
         from difflib import get_close_matches
 
-        text = _LOG_PREFIX.sub("", topic[:_LONGEST_TOPIC]).strip()
+        text = re.sub(r".*\bIP = [^,]*,", "", topic[:_LONGEST_TOPIC]).strip()
         names = {_underscored(name): name for name in self._names()}
         wanted = _underscored(text).strip("_")
         near = [names[key] for key in names if len(wanted) > 1 and wanted in key]
@@ -317,14 +315,14 @@ class KnowledgeBase:
 
     def _awaiting(self, message: str) -> State | None:
         """The state of the end that waits for a message such as ``MM4``; message 1 is awaited with nothing at hand."""
-        found = _MESSAGE.fullmatch(message.upper())
+        found = re.fullmatch(r"(MM|AM)_?(?:MSG_?)?([1-6])", message.upper())
         if found is None:
             return None
         return self.state("NONE" if found[2] == "1" else f"{found[1]}_WAIT_MSG{found[2]}")
 
     def _state_within(self, line: str) -> State | None:
         """The one state that a line names, or None if it names none or several."""
-        names = {word.upper() for word in _WORD.findall(line) if "_" in word}
+        names = {word.upper() for word in re.findall(r"\w+", line) if "_" in word}
         found = [state for state in self.states if not names.isdisjoint(map(str.upper, (state.id, *state.aliases)))]
         return found[0] if len(found) == 1 else None
 
@@ -337,10 +335,18 @@ class KnowledgeBase:
 
 @cache
 def load() -> KnowledgeBase:
-    """Read ``causes.toml``. It is read once; later calls return the same object.
+    """Read the knowledge base. It is read once; later calls return the same object.
 
+    A built package has it as a module of records, made from ``causes.toml``; a checkout has the TOML alone.
     Raises `KnowledgeError` if the file breaks a rule.
     """
+    try:
+        built = import_module("pcapdiag.diagnosis.causes_built")
+    except ImportError:
+        pass
+    else:
+        knowledge: KnowledgeBase = built.KNOWLEDGE
+        return knowledge
     from pkgutil import get_data  # reads out of a zipped installation too; importlib.resources imports for 15 ms
 
     octets = get_data("pcapdiag.diagnosis", "causes.toml")
@@ -428,7 +434,7 @@ def _check(table: _Table) -> Check:
     for key, text in (("do", check.do), ("command", check.command), ("expect", check.expect)):
         if text is None or not ("{" in text or "}" in text):
             continue
-        for found in _PLACEHOLDER.finditer(text):
+        for found in re.finditer(_PLACEHOLDER, text):
             if found[1] not in PLACEHOLDERS:
                 raise table.fault(key, f"unknown placeholder {found[0]!r}")
     return check
@@ -504,7 +510,7 @@ class _Table:
     def prose(self, key: str) -> str:
         """Return paragraphs without their line breaks, one blank line between two of them."""
         text: str = self._get(key, str, "a text")
-        paragraphs = [" ".join(part.split()) for part in _PARAGRAPH.split(text.strip())]
+        paragraphs = [" ".join(part.split()) for part in re.split(_PARAGRAPH, text.strip())]
         if not paragraphs[0]:
             raise self.fault(key, "is empty")
         return "\n\n".join(paragraphs)

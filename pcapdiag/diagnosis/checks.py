@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pcapdiag.diagnosis.causes import Check
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.exchange.model import Exchange, Peer, Side
+
+if TYPE_CHECKING:
+    from pcapdiag.diagnosis.causes import Check
 
 PLATFORM_OF_VENDOR = (
     ("strongswan", "strongswan"),
@@ -39,7 +42,7 @@ class PlacedCheck:
     cause: str
     side: Side | None
     at: str
-    check: Check
+    check: "Check"
 
 
 def fitting_checks(ranked: RankedCause, exchange: Exchange) -> list[PlacedCheck]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from pcapdiag.capture.datagram import EspFlow
-from pcapdiag.diagnosis import causes
 from pcapdiag.diagnosis.case import Attempts, Case, Evidence
 from pcapdiag.diagnosis.evidence import gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
@@ -180,6 +179,8 @@ def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]
 
 @cache
 def _ranking() -> Ranking:
+    from pcapdiag.diagnosis import causes  # needed only where something went wrong
+
     return Ranking(causes.load())
 
 

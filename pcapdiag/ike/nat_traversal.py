@@ -1,7 +1,7 @@
 """NAT traversal: the marker of RFC 3948 and the hashes of RFC 3947 §3.2 and RFC 7296 §2.23."""
 
 import hashlib
-import ipaddress
+from socket import AF_INET, AF_INET6, inet_pton
 
 from pcapdiag.ike.registry import HashAlgorithm
 
@@ -40,6 +40,6 @@ def nat_detection_hash(
     name = _HASHES.get(algorithm)
     if name is None:
         return None
-    octets = ipaddress.ip_address(address).packed
+    octets = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
     data = initiator_cookie + responder_cookie + octets + port.to_bytes(2, "big")
     return hashlib.new(name, data, usedforsecurity=False).digest()

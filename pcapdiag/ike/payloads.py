@@ -4,10 +4,10 @@ Every payload is a record whose docstring names its section. A payload whose bod
 promises stays a plain `Payload` with the reason in `problem`, so that it never spoils its neighbours.
 """
 
-import ipaddress
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from socket import AF_INET, AF_INET6, inet_ntop
 
 from pcapdiag.ike.registry import (
     AhTransform,
@@ -34,6 +34,7 @@ from pcapdiag.ike.registry import (
     PayloadType,
     PrfV2,
     Protocol,
+    ProtocolV2,
     SequenceNumbersV2,
     TransformTypeV2,
 )
@@ -43,9 +44,11 @@ class DecodeError(ValueError):
     """Octets that are not what they should be. The text says what was found and where."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Payload:
     """Any payload: the generic header of RFC 2408 §3.2 and RFC 7296 §3.2, and the body undecoded.
+
+    Payloads are compared by identity: two of the same octets are two payloads.
 
     type -- which payload this is (from the next payload field of the one before it)
     body -- what follows the generic header, as far as it was captured
@@ -95,12 +98,12 @@ class Proposal:
     """One proposal of a security association payload (RFC 2408 §3.5, RFC 7296 §3.3.1)."""
 
     number: int
-    protocol: Protocol
+    protocol: Protocol | ProtocolV2
     spi: bytes
     transforms: tuple[Transform, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SecurityAssociation(Payload):
     """SA (RFC 2408 §3.4, RFC 2407 §4.6.1; RFC 7296 §3.3). `doi` and `situation` are None in IKEv2."""
 
@@ -109,7 +112,7 @@ class SecurityAssociation(Payload):
     proposals: tuple[Proposal, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KeyExchange(Payload):
     """KE (RFC 2408 §3.7, RFC 7296 §3.4). `group` is in the payload in IKEv2 only."""
 
@@ -117,7 +120,7 @@ class KeyExchange(Payload):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Identification(Payload):
     """ID (RFC 2407 §4.6.2, RFC 7296 §3.5). `protocol` and `port` are None in IKEv2."""
 
@@ -132,7 +135,7 @@ class Identification(Payload):
         return identity_text(self.id_type, self.data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Certificate(Payload):
     """CERT and CERTREQ (RFC 2408 §3.9, §3.10; RFC 7296 §3.6, §3.7)."""
 
@@ -140,42 +143,42 @@ class Certificate(Payload):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Nonce(Payload):
     """NONCE (RFC 2408 §3.13, RFC 7296 §3.9); the octets are the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Notification(Payload):
     """NOTIFY (RFC 2408 §3.14, RFC 7296 §3.10). `doi` is None in IKEv2."""
 
     doi: Doi | None
-    protocol: Protocol
+    protocol: Protocol | ProtocolV2
     spi: bytes
     notify_type: NotifyType | NotifyTypeV2
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Delete(Payload):
     """DELETE (RFC 2408 §3.15, RFC 7296 §3.11). `doi` is None in IKEv2."""
 
     doi: Doi | None
-    protocol: Protocol
+    protocol: Protocol | ProtocolV2
     spis: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VendorIdPayload(Payload):
     """VENDOR ID (RFC 2408 §3.16, RFC 7296 §3.12); the octets are the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NatDetection(Payload):
     """NAT-D (RFC 3947 §3.2; payload 130 in drafts 01–03, 15 in drafts 04–08); the hash is the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OriginalAddress(Payload):
     """NAT-OA (RFC 3947 §5.2; payload 131 in drafts 01–03, 16 in drafts 04–08)."""
 
@@ -183,7 +186,7 @@ class OriginalAddress(Payload):
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fragment(Payload):
     """A piece of an IKEv1 message (payload 132, Cisco and Microsoft; [MS-IKEE] §2.2.3.1).
 
@@ -197,7 +200,7 @@ class Fragment(Payload):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Encrypted(Payload):
     """SK (RFC 7296 §3.14) and SKF (RFC 7383 §2.5).
 
@@ -214,19 +217,24 @@ def identity_text(id_type: IdentificationType, data: bytes) -> str:
     """Identification data for a reader (RFC 2407 §4.6.2.1): printable ASCII, other octets as \\xNN."""
     try:
         if id_type in (IdentificationType.IPV4_ADDR, IdentificationType.IPV6_ADDR):
-            return str(ipaddress.ip_address(data))
+            return _address(data)
         if id_type in (IdentificationType.IPV4_ADDR_SUBNET, IdentificationType.IPV6_ADDR_SUBNET):
             half = len(data) // 2
             mask = int.from_bytes(data[half:], "big")
-            return f"{ipaddress.ip_address(data[:half])}/{mask.bit_count()}"
+            return f"{_address(data[:half])}/{mask.bit_count()}"
         if id_type in (IdentificationType.IPV4_ADDR_RANGE, IdentificationType.IPV6_ADDR_RANGE):
             half = len(data) // 2
-            return f"{ipaddress.ip_address(data[:half])}-{ipaddress.ip_address(data[half:])}"
+            return f"{_address(data[:half])}-{_address(data[half:])}"
     except ValueError:
         return data.hex()
     if id_type in (IdentificationType.FQDN, IdentificationType.USER_FQDN, IdentificationType.KEY_ID):
         return printable(data)
     return data.hex()
+
+
+def _address(octets: bytes) -> str:
+    """An IPv4 or IPv6 address as text; ValueError for any other number of octets."""
+    return inet_ntop(AF_INET6 if len(octets) == 16 else AF_INET, octets)
 
 
 def printable(data: bytes) -> str:
@@ -311,7 +319,7 @@ def _substructures(data: bytes, what: str, more: int) -> Iterator[bytes]:
         at += length
 
 
-def _transform_v1(body: bytes, protocol: Protocol) -> Transform:
+def _transform_v1(body: bytes, protocol: Protocol | ProtocolV2) -> Transform:
     number, identifier = body[0], body[1]
     phase1 = protocol == Protocol.ISAKMP
     attributes = _attributes(
@@ -331,9 +339,13 @@ def _transform_v2(body: bytes, number: int) -> Transform:
     return Transform(number, kind, registry(identifier), tuple(_attributes(body[4:], OakleyAttribute, {})))
 
 
+def _protocol(number: int, major: int) -> Protocol | ProtocolV2:
+    return ProtocolV2(number) if major == 2 else Protocol(number)
+
+
 def _proposal(body: bytes, major: int) -> Proposal:
     number, protocol_id, spi_size, _count = body[:4]
-    protocol = Protocol(protocol_id)
+    protocol = _protocol(protocol_id, major)
     if 4 + spi_size > len(body):
         raise DecodeError(f"SPI of {spi_size} octets, {len(body) - 4} are left")
     spi, rest = body[4 : 4 + spi_size], body[4 + spi_size :]
@@ -416,7 +428,7 @@ def _notification(kind: PayloadType, body: bytes, major: int) -> Payload:
         type=kind,
         body=body,
         doi=doi,
-        protocol=Protocol(protocol),
+        protocol=_protocol(protocol, major),
         spi=rest[4 : 4 + spi_size],
         notify_type=NotifyTypeV2(number) if major == 2 else NotifyType(number),
         data=rest[4 + spi_size :],
@@ -435,7 +447,7 @@ def _delete(kind: PayloadType, body: bytes, major: int) -> Payload:
         raise DecodeError(f"{count} SPIs of {spi_size} octets, {len(rest) - 4} octets are left")
     # Without a size there is nothing to cut; a count alone must not make a list (RFC 7296 §3.11: zero for IKE).
     spis = tuple(rest[4 + i * spi_size : 4 + (i + 1) * spi_size] for i in range(count)) if spi_size else ()
-    return Delete(type=kind, body=body, doi=doi, protocol=Protocol(protocol), spis=spis)
+    return Delete(type=kind, body=body, doi=doi, protocol=_protocol(protocol, major), spis=spis)
 
 
 def _vendor_id(kind: PayloadType, body: bytes, _major: int) -> Payload:
@@ -450,7 +462,7 @@ def _original_address(kind: PayloadType, body: bytes, _major: int) -> Payload:
     _need(body, 4)
     id_type = IdentificationType(body[0])
     try:
-        address = str(ipaddress.ip_address(body[4:]))
+        address = _address(body[4:])
     except ValueError:
         raise DecodeError(f"address of {len(body) - 4} octets") from None
     return OriginalAddress(type=kind, body=body, id_type=id_type, address=address)

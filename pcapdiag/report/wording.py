@@ -1,7 +1,7 @@
 """How facts are worded in every report: addresses, times, frames, proposals; and what hostile octets may not do."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from time import gmtime, strftime
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Mode, Step
@@ -80,7 +80,7 @@ def instant(nanoseconds: int) -> str:
     whole, rest = divmod(nanoseconds, 1_000_000_000)
     if not 0 <= whole < _YEAR_10000:
         return f"{whole} s after 1970"
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d} UTC"
+    return f"{strftime('%Y-%m-%d %H:%M:%S', gmtime(whole))}.{rest // 1_000_000:03d} UTC"
 
 
 def payload_summary(step: Step) -> str:
