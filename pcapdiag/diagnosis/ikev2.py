@@ -24,7 +24,7 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
         shown = later[:1] or auth[-1:]
         reason = "The responder answered IKE_AUTH with its own identity or authentication."
         if later:
-            reason = "The IKE SA is in use: what comes after IKE_AUTH follows."
+            reason = "The IKE SA is up: CREATE_CHILD_SA or INFORMATIONAL exchanges go on under it."
         before = None if init else _rekeyed(exchange, setting)
         if before is not None:
             reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."

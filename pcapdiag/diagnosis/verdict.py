@@ -50,9 +50,9 @@ class Diagnosis:
     @property
     def completed(self) -> bool:
         """Phase 1 completed: seen to, or begun before the capture and in use."""
-        return self.stop.outcome is Outcome.COMPLETED or (
-            self.stop.outcome is Outcome.PARTIAL and not self.stop.missing
-        )
+        if self.stop.outcome is Outcome.PARTIAL:
+            return bool(self.stop.initiator_state) or self.exchange.mode is Mode.IKEV2
+        return self.stop.outcome is Outcome.COMPLETED
 
 
 def diagnose(

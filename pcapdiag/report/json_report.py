@@ -84,6 +84,21 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
         "truncated": s.truncated,
         "warnings": [w.replace(_MARK, "?") for w in s.warnings],
         "protocols": dict(s.protocols.items()),
+        "esp_flows": [
+            {
+                "source": f.source,
+                "source_port": f.source_port,
+                "destination": f.destination,
+                "destination_port": f.destination_port,
+                "spi": f"{f.spi:08x}",
+                "packets": f.packets,
+                "first_frame": f.first_frame.number,
+                "last_frame": f.last_frame.number,
+                "first_time": _time(f.first_time),
+                "last_time": _time(f.last_time),
+            }
+            for f in s.esp_flows
+        ],
     }
 
 
