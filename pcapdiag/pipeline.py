@@ -4,8 +4,9 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 """
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
@@ -52,8 +53,12 @@ class Report:
         return all_well(self.exchanges)
 
 
+Source = str | os.PathLike[str] | BinaryIO
+"""Where a capture is read from: a name, or an open binary file."""
+
+
 def analyze(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    paths: Source | Iterable[Source],
     *,
     ports: Collection[int] = (),
     peer: str | None = None,
@@ -63,19 +68,19 @@ def analyze(
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
 
-    paths -- one savefile or several (pcap or pcapng, compressed or not); "-" is standard input
+    paths -- one savefile or several (pcap or pcapng, compressed or not): names, or binary files that are open for
+        reading; "-" is standard input
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
     """
-    one = isinstance(paths, str | os.PathLike)
-    names: Sequence[str | os.PathLike[str]] = [paths] if one else list(paths)  # type: ignore[list-item,arg-type]
+    sources = _sources(paths)
     tracker = Tracker(max_exchanges)
     captures: list[CaptureReport] = []
     errors: list[str] = []
-    for path in names:
+    for path in sources:
         before = (tracker.counts.messages, tracker.counts.not_ike)
         savefile = Savefile(path, capture=len(captures), ports=ports)
         try:
@@ -104,6 +109,13 @@ def analyze(
         keepalives=keepalives,
         counts=tracker.counts,
     )
+
+
+def _sources(paths: Source | Iterable[Source]) -> list[Source]:
+    if isinstance(paths, str | os.PathLike):
+        return [paths]
+    # An open file is iterable too, over its lines.
+    return [cast(BinaryIO, paths)] if hasattr(paths, "read") else list(paths)
 
 
 def _wanted(diagnosis: Diagnosis, peer: str | None, spi: str | None) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Group, group
-from pcapdiag.diagnosis.stop import Outcome, Stop
+from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
 from pcapdiag.ike.registry import ExchangeType
@@ -125,17 +125,21 @@ def headline(diagnosis: Diagnosis) -> str:
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
     cause = leading_cause(diagnosis)
     why_ = f"; {cause}" if cause else ""
-    said = states(stop) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
+    said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
     return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {said}{why_}"
 
 
-def states(stop: Stop) -> str:
-    """The states of both ends in words; empty where the mode has none and nobody waits."""
+def states(diagnosis: Diagnosis) -> str:
+    """The states of both ends in words, and phase 2 where it fails; empty where the mode has none and nobody waits."""
+    stop = diagnosis.stop
     parts = []
     for name, found in (("initiator", stop.initiator_state), ("responder", stop.responder_state)):
         if found:
             waits = " waits in" if found[0].startswith("IKE_") else ""
             parts.append(f"{name}{waits} {' or '.join(found)}")
+    outcomes = [p.outcome for p in diagnosis.phase2]
+    if outcomes and Outcome.COMPLETED not in outcomes:
+        parts.append(f"Quick Mode {outcomes[0].value}")
     return ", ".join(parts)
 
 
@@ -160,7 +164,7 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
         yield layout.paint(line, bold=True)
     verdict = stop.outcome.value.upper()
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
-    said = states(stop)
+    said = states(diagnosis)
     lines = wrapped(f"{verdict}{where}{': ' if said else ''}{said}", layout)
     yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
     yield from lines[1:]
