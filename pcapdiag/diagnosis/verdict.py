@@ -1,8 +1,9 @@
 """The diagnosis of an exchange: where it stopped, what proves it, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Generic, TypeVar
 
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.case import Attempts, Case, Evidence
@@ -77,9 +78,10 @@ def diagnose(
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
+    around = Around(Between(keepalives), Between(esp), keys, met)
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
-        found += _conversation(setting, ends, Around(keepalives, esp, keys, met))
+        found += _conversation(setting, ends, around)
     place = {e.id: number for number, e in enumerate(exchanges)}
 
     def order(diagnosis: Diagnosis) -> tuple[int, int]:
@@ -90,6 +92,27 @@ def diagnose(
     return tuple(sorted(found, key=order))
 
 
+Flow = TypeVar("Flow", KeepaliveFlow, EspFlow)
+
+
+class Between(Generic[Flow]):
+    """Flows by the two addresses between which they go, so that no exchange has to look at all of them."""
+
+    def __init__(self, flows: Iterable[Flow]) -> None:
+        self._flows: dict[tuple[str, str], list[Flow]] = {}
+        for flow in flows:
+            self._flows.setdefault((flow.source, flow.destination), []).append(flow)
+
+    def of(self, exchange: Exchange) -> tuple[Flow, ...]:
+        """Those between any of the addresses of the two ends, in both directions."""
+        found: list[Flow] = []
+        for one in exchange.initiator.addresses:
+            for other in exchange.responder.addresses:
+                found += self._flows.get((one, other), ())
+                found += self._flows.get((other, one), ())
+        return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a capture holds beside IKE, and what the user gave.
@@ -97,8 +120,8 @@ class Around:
     met -- for each initiator, the responders that it began with and did not finish with
     """
 
-    keepalives: Sequence[KeepaliveFlow]
-    esp: Sequence[EspFlow]
+    keepalives: "Between[KeepaliveFlow]"
+    esp: "Between[EspFlow]"
     keys: Sequence[bytes]
     met: dict[str, set[str]]
 
@@ -121,8 +144,8 @@ def _conversation(setting: Setting, stops: dict[int, Stop], around: Around) -> l
                 completed=completed,
                 counter_offers=shown.get(e.responder.address, ()),
                 responders_met=len(around.met.get(e.initiator.address, ())),
-                keepalives=tuple(k for k in around.keepalives if _between(k, e)),
-                esp=tuple(f for f in around.esp if _between(f, e)),
+                keepalives=around.keepalives.of(e),
+                esp=around.esp.of(e),
                 keys=tuple(around.keys),
             )
         )
@@ -143,11 +166,6 @@ def _shows_proposals(setting: Setting) -> dict[str, list[Exchange]]:
 
 def _ending(exchange: Exchange, stop: Stop) -> tuple[object, ...]:
     return exchange.initiator.address, exchange.mode, stop.outcome, stop.missing, stop.refused_by
-
-
-def _between(flow: KeepaliveFlow | EspFlow, exchange: Exchange) -> bool:
-    known = (*exchange.initiator.addresses, *exchange.responder.addresses)
-    return flow.source in known and flow.destination in known
 
 
 def _diagnose(case: Case) -> Diagnosis:

@@ -110,6 +110,7 @@ class Tracker:
         self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
         self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
         self._by_cookie: dict[tuple[int, bytes], list[_Open]] = {}
+        self._latest: dict[tuple[str, str], _Open] = {}
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -257,6 +258,7 @@ class Tracker:
     def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
         """Make the exchange findable under what this message adds to it."""
         self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
+        self._latest[_pair(datagram)] = found
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
@@ -271,7 +273,10 @@ class Tracker:
             self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
         for one in gone.first_addresses:
             for other in gone.second_addresses:
-                self._by_pair.pop((gone.major, gone.initiator_spi, min(one, other), max(one, other)), None)
+                pair = (min(one, other), max(one, other))
+                self._by_pair.pop((gone.major, gone.initiator_spi, *pair), None)
+                if self._latest.get(pair) is gone:
+                    del self._latest[pair]
         key = (gone.major, gone.initiator_spi)
         siblings = [o for o in self._by_cookie.get(key, ()) if o is not gone]
         if siblings:
@@ -291,12 +296,7 @@ class Tracker:
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
             # A router may quote no more than the UDP header (RFC 792): the latest exchange of these two is meant.
-            ends = {quoted.source, quoted.destination}
-            for candidate in reversed(self._open.values()):
-                first, second = candidate.first_addresses, candidate.second_addresses
-                if any({one, other} == ends for one in first for other in second):
-                    found = candidate
-                    break
+            found = self._latest.get(_pair(quoted))
         if found is None:
             self.counts.icmp_unmatched += 1
         elif len(found.icmp_errors) < MAX_SIGHTINGS:
