@@ -18,7 +18,7 @@ from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, strip_marker
 from pcapdiag.ike.payloads import DecodeError, Identification
 
-MAX_EXCHANGES = 100_000
+MAX_EXCHANGES = 50_000
 """Exchanges that are kept; beyond it, those that were quiet longest make room, and are counted."""
 MAX_STEPS = 4_096
 """Different messages kept in one exchange; more are counted."""
