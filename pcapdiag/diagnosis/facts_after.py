@@ -81,13 +81,17 @@ def quick_mode_size(case: Case) -> Iterator[Fact]:
         return
     first = case.phase2[0].steps[0]
     length = first.message.header.length
-    if length < QUICK_MODE_WITHOUT_KE + SMALLEST_KE:
-        text = f"{first.name} has {length} octets, too few for a KE payload: its sender does not propose PFS."
-        yield Fact("quick-mode-without-ke", text, first.first.frames)
+    if length < QUICK_MODE_WITHOUT_KE + SMALLEST_MODP_KE:
+        none = length < QUICK_MODE_WITHOUT_KE + SMALLEST_KE
+        rest = "its sender does not propose PFS" if none else "no PFS, unless with an elliptic curve"
+        text = (
+            f"{first.name} has {length} octets, too few for a KE payload{'' if none else ' of any MODP group'}: {rest}."
+        )
+        yield Fact("quick-mode-without-ke" if none else "quick-mode-without-modp-ke", text, first.first.frames)
         return
     transform = chosen_transform(case.exchange)
     group = transform.attribute(OakleyAttribute.GROUP) if transform else None
-    octets = KE_OCTETS.get(group.value if group else 0, SMALLEST_KE)
+    octets = KE_OCTETS.get(group.value if group else 0, SMALLEST_MODP_KE)
     if length >= QUICK_MODE_WITHOUT_KE + octets + 60:
         text = (
             f"{first.name} has {length} octets, room for a KE payload of {octets}: its sender may propose PFS "
@@ -100,10 +104,10 @@ QUICK_MODE_WITHOUT_KE = 108
 """Header 28, HASH 20, SA 44 with one transform, NONCE 12, and the cipher's padding: the least that message 1 has."""
 
 
-SMALLEST_KE = 100
+SMALLEST_KE = 36
+"""KE of Curve25519 (group 31, RFC 8031): 32 octets and the generic header."""
+SMALLEST_MODP_KE = 100
 """KE of group 1: 96 octets and the generic header."""
-
-
 KE_OCTETS: Mapping[int | bytes, int] = {1: 100, 2: 132, 5: 196, 14: 260, 15: 388, 16: 516, 19: 68, 20: 100, 21: 136}
 
 

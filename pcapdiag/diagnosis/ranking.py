@@ -401,7 +401,7 @@ RULES: tuple[Rule, ...] = (
     Rule("pfs-mismatch", S.LIKELY, 78, "Quick Mode was refused, and its first message has room for a KE payload.",
          ("phase2-refused", "quick-mode-room-for-ke")),
     Rule("pfs-mismatch", S.LIKELY, 70, "Quick Mode was refused; it has no PFS, which the other end may want.",
-         ("phase2-refused", "quick-mode-without-ke")),
+         ("phase2-refused", "quick-mode-without-*")),
     Rule("pfs-mismatch", S.LIKELY, 70, "Phase 1 is up, and Quick Mode was refused.", ("phase2-refused",)),
     Rule("pfs-mismatch", S.POSSIBLE, 30, "Some responders do not answer a Quick Mode with PFS that they do not want.",
          ("phase2-unanswered",)),

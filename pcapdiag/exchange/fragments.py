@@ -71,6 +71,8 @@ class FragmentCollector:
         """Take in one piece; the whole message when this was the one that it waited for."""
         identifier = piece.fragment_id if isinstance(piece, Fragment) else message.header.message_id
         group = (by_first, message.header.exchange_type, identifier)
+        if isinstance(piece, Encrypted) and not self._still_wanted(group, piece.total or 0):
+            return None
         key = (*group, piece.number or 0)
         held = self._held.get(key)
         if held is None:
@@ -86,6 +88,15 @@ class FragmentCollector:
         for number in together.numbers:
             del self._held[(*group, number)]
         return together
+
+    def _still_wanted(self, group: _Group, total: int) -> bool:
+        """More, smaller pieces replace those of an earlier sending in fewer (RFC 7383 §2.5.2, §2.6)."""
+        held = {key: value.piece for key, value in self._held.items() if key[:3] == group}
+        totals = [piece.total or 0 for piece in held.values() if isinstance(piece, Encrypted)]
+        if totals and total > max(totals):
+            for key in held:
+                del self._held[key]
+        return not totals or total >= max(totals)
 
     def incomplete(self) -> Iterator[Assembled]:
         """The messages that lack a piece."""

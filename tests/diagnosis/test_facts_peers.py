@@ -1,0 +1,102 @@
+"""Facts about the two ends: the keys that the user gives, and the algorithms that they offer and choose."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.exchange.tracker import Tracker
+from tests.diagnosis.scenarios import choice, fact, kinds, offer, only
+from tests.ike.test_preshared import PSK, initiators, octets
+from tests.messages import SECOND, Wire, message, transform
+
+OLD = ((1, 5), (2, 1), (3, 1), (4, 2))
+NEW = ((1, 7), (14, 256), (2, 4), (3, 1), (4, 14))
+
+
+# --- pre-shared keys -------------------------------------------------------------------------------------------
+
+
+def with_keys(keys: Sequence[bytes], third: bytes | None = None) -> Diagnosis:
+    """An Aggressive Mode exchange whose key is PSK, and the candidates for it."""
+    wire = Wire()
+    tracker = Tracker()
+    tracker.feed(wire.datagram(0, octets(1)))
+    tracker.feed(wire.datagram(0.1, octets(2), left=False))
+    if third is not None:
+        tracker.feed(wire.datagram(0.2, third))
+    (found,) = diagnose(list(tracker.exchanges()), 60 * SECOND, keys=keys)
+    return found
+
+
+def psk_kinds(found: Diagnosis) -> set[str]:
+    return {kind for kind in kinds(found) if kind.startswith("psk-")}
+
+
+def test_no_keys() -> None:
+    assert psk_kinds(with_keys(())) == set()
+
+
+def test_key_of_the_responder() -> None:
+    found = with_keys((b"wrong", PSK))
+    assert psk_kinds(found) == {"psk-of-responder-matches"}
+    item = fact(found, "psk-of-responder-matches")
+    assert item.text == ("HASH_R was made with the given pre-shared key number 2: the responder has that key.")
+    assert [f.number for f in item.frames] == [2]
+
+
+def test_other_key_of_the_responder() -> None:
+    assert psk_kinds(with_keys((b"wrong",))) == {"psk-of-responder-differs"}
+
+
+@pytest.mark.parametrize(("psk", "word"), [(PSK, "matches"), (b"theirs", "differs")])
+def test_key_of_the_initiator(psk: bytes, word: str) -> None:
+    third = message(4, [(8, initiators("sha1", psk)), (20, bytes(20))])
+    assert psk_kinds(with_keys((PSK,), third)) == {"psk-of-responder-matches", f"psk-of-initiator-{word}"}
+
+
+def test_hash_that_cannot_be_checked() -> None:
+    found = with_keys((PSK,), message(4, sealed=bytes(48), first=8))
+    assert psk_kinds(found) == {"psk-of-responder-matches", "psk-not-checkable"}
+    assert fact(found, "psk-not-checkable").text.endswith("HASH_I: message 3 is encrypted.")
+
+
+def test_no_key_is_in_what_is_said() -> None:
+    for keys in ((PSK,), (b"another secret",)):
+        said = repr(with_keys(keys))
+        assert all(key.decode() not in said and key.hex() not in said for key in keys)
+
+
+# --- weak algorithms -------------------------------------------------------------------------------------------
+
+
+def test_weak_choice_counts_before_the_offer() -> None:
+    wire = Wire()
+    first = wire.datagram(0, offer(transforms=[transform(1, *OLD), transform(2, *NEW)]))
+    item = fact(only([first]), "weak-algorithms")
+    assert item.text.startswith("Offered although weak or deprecated: ")
+    assert [f.number for f in item.frames] == [1]
+    weak = wire.datagram(0.1, choice(chosen=transform(1, *OLD)), left=False)
+    item = fact(only([first, weak]), "weak-algorithms")
+    assert item.text.startswith("Chosen although weak or deprecated: ")
+    assert item.text.count(";") == 2
+    assert [f.number for f in item.frames] == [2]
+    strong = wire.datagram(0.1, choice(chosen=transform(1, *NEW)), left=False)
+    assert "weak-algorithms" not in kinds(only([first, strong]))
+
+
+def test_strong_offer() -> None:
+    assert "weak-algorithms" not in kinds(only([Wire().datagram(0, offer(transforms=[transform(1, *NEW)]))]))
+
+
+def test_many_are_cut_short() -> None:
+    suites = [((1, n), (2, 2 - n % 2), (3, 1), (4, 25 - n)) for n in range(1, 7)]
+    suites += [((1, 7), (2, 4), (3, 1), (4, group)) for group in (1, 2, 5)]
+    found = only([Wire().datagram(0, offer(transforms=[transform(n, *s) for n, s in enumerate(suites, 1)]))])
+    text = fact(found, "weak-algorithms").text
+    assert text.count(";") == 7
+    assert text.endswith(" ….")
+
+
+def test_no_proposal_at_all() -> None:
+    assert "weak-algorithms" not in kinds(only(Wire().main_mode(0, 3, 4, 5)))

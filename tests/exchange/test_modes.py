@@ -1,0 +1,135 @@
+"""The grammar of each mode: which message is which."""
+
+import pytest
+
+from pcapdiag.exchange.model import Mode, Side
+from pcapdiag.exchange.modes import (
+    SENDER,
+    Shape,
+    certain_sender,
+    infer_first_sender,
+    mode_of,
+    phase1_number,
+    shape,
+    step_name,
+)
+from pcapdiag.ike.message import Header, parse_header
+from tests.messages import COOKIE_I, COOKIE_R, ZERO, informational, main_mode, message, quick_mode, sa
+
+INITIATOR, RESPONDER = Side.INITIATOR, Side.RESPONDER
+MAIN, AGGRESSIVE, QUICK = 2, 4, 32
+
+
+def header(exchange: int, following: int = 0, *, sealed: bool = False, flags: int = 0, version: int = 0x10,
+           responder: bytes = COOKIE_R) -> Header:  # fmt: skip
+    return Header(COOKIE_I, responder, following, version, exchange, flags | sealed, 0, 28)
+
+
+def main(number: int) -> Header:
+    return parse_header(main_mode(number))
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, "SA"), (2, "SA"), (3, "keying"), (4, "keying"), (5, "sealed"), (6, "sealed")]
+)
+def test_shape(number: int, expected: str) -> None:
+    assert shape(main(number)) is Shape(expected)
+
+
+def test_shape_of_what_is_sealed_whatever_comes_first() -> None:
+    assert shape(header(MAIN, 1, sealed=True)) is Shape.SEALED
+    assert shape(header(MAIN, 8)) is Shape.KEYING  # RSA encryption begins message 3 otherwise (RFC 2409 §5.2)
+    assert shape(header(35, 46, version=0x20)) is Shape.SEALED
+
+
+@pytest.mark.parametrize(("number", "side"), [(1, INITIATOR), (2, RESPONDER), (3, None), (4, None), (5, None)])
+def test_certain_sender_in_main_mode(number: int, side: Side | None) -> None:
+    assert certain_sender(main(number)) is side
+
+
+@pytest.mark.parametrize(
+    ("given", "side"),
+    [
+        (header(AGGRESSIVE, 1, responder=ZERO), INITIATOR),
+        (header(AGGRESSIVE, 1), RESPONDER),
+        (header(AGGRESSIVE, 8), None),
+        (header(QUICK, 1, responder=ZERO), None),
+        (header(5, 11), None),
+        (header(34, 33, version=0x20, flags=0x08), INITIATOR),
+        (header(37, 46, version=0x20, flags=0x28), INITIATOR),  # an answer, by the original initiator
+        (header(37, 46, version=0x20, flags=0x00), RESPONDER),
+    ],
+)
+def test_certain_sender(given: Header, side: Side | None) -> None:
+    assert certain_sender(given) is side
+
+
+def test_phase1_number() -> None:
+    for number in range(1, 7):
+        assert phase1_number(main(number), SENDER[number]) == number
+    assert phase1_number(header(AGGRESSIVE, 1), INITIATOR) == 1
+    assert phase1_number(header(AGGRESSIVE, 1), RESPONDER) == 2
+    assert phase1_number(header(AGGRESSIVE, 8), INITIATOR) == 3
+    assert phase1_number(header(AGGRESSIVE, 8, sealed=True), INITIATOR) == 3
+    assert phase1_number(header(AGGRESSIVE, 8, sealed=True), RESPONDER) is None
+    assert phase1_number(header(QUICK, 8, sealed=True), INITIATOR) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "side", "place", "name"),
+    [
+        (main(1), INITIATOR, 0, "MM1"),
+        (main(6), RESPONDER, 0, "MM6"),
+        (header(AGGRESSIVE, 1), RESPONDER, 0, "AM2"),
+        (header(AGGRESSIVE, 4), RESPONDER, 0, "AM?"),
+        (parse_header(quick_mode(1)), RESPONDER, 0, "QM1"),
+        (parse_header(quick_mode(3)), INITIATOR, 2, "QM3"),
+        (parse_header(informational(1)), INITIATOR, 0, "Informational"),
+        (header(34, 33, version=0x20, flags=0x08), INITIATOR, 0, "IKE_SA_INIT request"),
+        (header(35, 46, version=0x20, flags=0x20), RESPONDER, 0, "IKE_AUTH response"),
+    ],
+)
+def test_step_name(given: Header, side: Side, place: int, name: str) -> None:
+    assert step_name(given, side, place) == name
+
+
+def test_exchange_that_nobody_knows_has_a_name() -> None:
+    assert step_name(header(199), INITIATOR, 0)
+    assert step_name(header(250, version=0x20), INITIATOR, 0).endswith(" request")
+
+
+def test_mode_of() -> None:
+    assert mode_of(main(1)) is Mode.MAIN
+    assert mode_of(header(AGGRESSIVE, 1)) is Mode.AGGRESSIVE
+    assert mode_of(header(QUICK)) is Mode.UNKNOWN
+    assert mode_of(header(QUICK, version=0x20)) is Mode.IKEV2
+
+
+# --- the beginning is not in the capture -----------------------------------------------------------------------
+
+SEALED_AM3 = parse_header(message(AGGRESSIVE, sealed=bytes(32), first=8))
+
+
+@pytest.mark.parametrize(
+    ("seen", "first"),
+    [
+        ([], INITIATOR),
+        ([(True, main(3)), (False, main(4))], INITIATOR),
+        ([(True, main(3)), (True, main(3)), (False, main(4))], INITIATOR),
+        ([(True, main(3)), (True, main(5))], INITIATOR),
+        ([(True, main(4)), (False, main(5))], RESPONDER),
+        ([(True, main(5)), (False, main(6))], INITIATOR),
+        ([(True, main(5)), (True, main(5))], INITIATOR),
+        ([(True, parse_header(quick_mode(1))), (False, parse_header(quick_mode(2)))], INITIATOR),
+        ([(True, parse_header(informational(1))), (False, parse_header(quick_mode(1)))], RESPONDER),
+        ([(True, main(6)), (False, parse_header(quick_mode(1)))], RESPONDER),
+        ([(True, SEALED_AM3), (True, parse_header(quick_mode(1)))], INITIATOR),
+        ([(True, parse_header(informational(1))), (False, parse_header(informational(2)))], INITIATOR),
+    ],
+)
+def test_infer_first_sender(seen: list[tuple[bool, Header]], first: Side) -> None:
+    assert infer_first_sender(seen) is first
+
+
+def test_sa_of_a_message_made_of_octets() -> None:
+    assert certain_sender(parse_header(message(MAIN, [sa()], cookies=(COOKIE_I, ZERO)))) is INITIATOR

@@ -1,0 +1,138 @@
+"""Captures in, a report out: one path and several, what cannot be read, filters, and what an import costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pcapdiag
+from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.pipeline import Report, analyze
+from tests import CAPTURES
+
+GOOD, BAD, V2 = CAPTURES / "completed-psk.pcap", CAPTURES / "mm1-no-reply.pcap", CAPTURES / "ikev2-completed.pcap"
+
+
+@pytest.fixture
+def missing(tmp_path: Path) -> Path:
+    return tmp_path / "nowhere.pcap"
+
+
+def spis(report: Report) -> list[bytes]:
+    return [d.exchange.initiator_spi for d in report.exchanges]
+
+
+def test_one_path_in_any_form() -> None:
+    reports = [analyze(GOOD), analyze(str(GOOD)), analyze([GOOD]), analyze(iter([str(GOOD)]))]
+    assert len({str(r.exchanges) for r in reports}) == 1
+    report = reports[0]
+    assert [c.summary.path for c in report.captures] == [str(GOOD)]
+    assert report.errors == ()
+    assert report.exchanges
+    assert report.all_completed
+
+
+def test_several_captures_are_told_apart_by_their_index() -> None:
+    report = analyze([GOOD, BAD, V2])
+    assert [Path(c.summary.path).name for c in report.captures] == [GOOD.name, BAD.name, V2.name]
+    alone = [analyze(path) for path in (GOOD, BAD, V2)]
+    assert set(spis(report)) == {spi for one in alone for spi in spis(one)}
+    where = {spi: index for index, one in enumerate(alone) for spi in spis(one)}
+    for d in report.exchanges:
+        frames = {f for s in d.exchange.steps for f in s.frames} | {f for e in d.evidence for f in e.frames}
+        own = {f.capture for s in d.exchange.steps for f in s.frames}
+        assert own == {where[d.exchange.initiator_spi]}
+        assert {f.capture for f in frames} <= {0, 1, 2}
+    assert report.ike_messages == sum(r.ike_messages for r in alone)
+    assert [c.ike_messages for c in report.captures] == [r.captures[0].ike_messages for r in alone]
+
+
+def test_counts_of_a_capture_add_up() -> None:
+    for path in sorted(CAPTURES.glob("*.pcap*")):
+        (one,) = analyze(path).captures
+        assert one.summary.datagrams == one.ike_messages + one.not_ike
+
+
+def test_a_missing_one_among_good_ones(missing: Path) -> None:
+    report = analyze([GOOD, missing, BAD])
+    assert len(report.captures) == 2
+    (error,) = report.errors
+    assert str(missing) in error
+    assert "\n" not in error
+    assert {f.capture for d in report.exchanges for s in d.exchange.steps for f in s.frames} == {0, 1}
+
+
+def test_all_missing(missing: Path) -> None:
+    with pytest.raises(CaptureError, match=missing.name):
+        analyze(missing)
+    other = missing.with_name("neither.pcap")
+    with pytest.raises(CaptureError) as caught:
+        analyze([missing, other])
+    assert [missing.name in line or other.name in line for line in str(caught.value).splitlines()] == [True, True]
+
+
+def test_no_capture_at_all() -> None:
+    report = analyze([])
+    assert (report.captures, report.exchanges, report.ike_messages) == ((), (), 0)
+
+
+def test_filter_by_peer() -> None:
+    whole = analyze([GOOD, V2])
+    for side in ("initiator", "responder"):
+        address = getattr(whole.exchanges[0].exchange, side).address
+        found = analyze([GOOD, V2], peer=address).exchanges
+        assert found
+        assert all(address in (*d.exchange.initiator.addresses, *d.exchange.responder.addresses) for d in found)
+    assert analyze(GOOD, peer="192.0.2.254").exchanges == ()
+
+
+def test_filter_by_peer_knows_the_address_outside_of_a_nat() -> None:
+    for d in analyze(CAPTURES / "completed-nat.pcap").exchanges:
+        for address in (*d.exchange.initiator.addresses, *d.exchange.responder.addresses):
+            again = analyze(CAPTURES / "completed-nat.pcap", peer=address)
+            assert d.exchange.initiator_spi in spis(again)
+
+
+def test_filter_by_spi() -> None:
+    exchange = analyze([GOOD, V2]).exchanges[0].exchange
+    cookies = (exchange.initiator_spi.hex(), (exchange.responder_spi or b"").hex())
+    for digits in (cookies[0], cookies[0][:5], cookies[0].upper(), cookies[1]):
+        assert spis(analyze([GOOD, V2], spi=digits)) == [exchange.initiator_spi]
+    assert analyze([GOOD, V2], spi="00" * 8).exchanges == ()
+
+
+def test_filters_leave_the_counts_alone() -> None:
+    whole, filtered = analyze(GOOD), analyze(GOOD, peer="192.0.2.254")
+    assert filtered.captures == whole.captures
+    assert filtered.ike_messages == whole.ike_messages
+
+
+def test_keys_are_held_against_aggressive_mode() -> None:
+    path = CAPTURES / "aggressive-completed.pcap"
+    kinds = {kind for e in analyze(path, psks=[b"wrong"]).exchanges[0].evidence for kind in e.kinds}
+    assert "psk-of-responder-differs" in kinds
+    assert "wrong" not in repr(analyze(path, psks=[b"a wrong key"]).exchanges[0].exchange)
+
+
+def test_all_completed() -> None:
+    assert analyze(GOOD).all_completed
+    assert analyze(V2).all_completed
+    assert not analyze(BAD).all_completed
+    assert not analyze([GOOD, BAD]).all_completed
+
+
+def test_public_names() -> None:
+    assert pcapdiag.analyze is analyze
+    assert pcapdiag.CaptureError is CaptureError
+    assert pcapdiag.Report is Report
+    assert isinstance(pcapdiag.__version__, str)
+    with pytest.raises(AttributeError, match="nothing_like_this"):
+        pcapdiag.nothing_like_this  # noqa: B018
+
+
+def test_import_is_light() -> None:
+    heavy = ("dpkt", "click", "pcapdiag.pipeline", "pcapdiag.capture", "pcapdiag.diagnosis")
+    program = f"import sys, pcapdiag; print([name for name in {heavy!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
