@@ -54,6 +54,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_path.nat,
     facts_path.nat_t,
     facts_path.tcp,
+    facts_path.mobike,
     facts_path.port_4500,
     facts_path.keepalives,
     facts_path.fragments,

@@ -9,6 +9,7 @@ from pcapdiag.diagnosis.stop import (
     Outcome,
 )
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
+from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import Feature
 
 LARGE = 1_200
@@ -296,4 +297,23 @@ def elsewhere(case: Case) -> Iterator[Fact]:
         if step.sender is Side.RESPONDER and source != target and e.steps[0].sender is Side.INITIATOR:
             text = f"The initiator wrote to {target}, the answer came from {source}."
             yield Fact("answered-elsewhere", text, (e.steps[0].first.frame, step.first.frame))
+            return
+
+
+def mobike(case: Case) -> Iterator[Fact]:
+    """IKEv2 that moves: to UDP 4500 without a NAT, or to another address (RFC 4555 §3.3, §3.5)."""
+    e = case.exchange
+    if e.mode is not Mode.IKEV2:
+        return
+    auth = next((s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH and s.sender is Side.INITIATOR), None)
+    view = nat_view(e)
+    if auth is not None and auth.first.floated and view is not None and view.none:
+        text = f"{auth.name} goes to UDP port 4500 although there is no NAT, as initiators that do MOBIKE do."
+        yield Fact("mobike-float", text, auth.first.frames)
+    if auth is None:
+        return
+    for step in e.steps:
+        if step.sender is auth.sender and step.first.time > auth.first.time and step.first.source != auth.first.source:
+            text = f"The initiator moved from {auth.first.source} to {step.first.source}, as MOBIKE or a NAT does."
+            yield Fact("address-changed", text, (auth.first.frame, step.first.frame))
             return

@@ -1,7 +1,15 @@
 """Facts about the path: IKE on UDP 4500 without its marker, and IKE in TCP."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from pcapdiag.capture.datagram import Datagram
+from pcapdiag.capture.savefile import Savefile
+from pcapdiag.diagnosis.verdict import diagnose
+from pcapdiag.exchange.model import Exchange
+from pcapdiag.exchange.tracker import Tracker
+from pcapdiag.pipeline import analyze
+from tests import CAPTURES
 from tests.diagnosis.scenarios import fact, floated, kinds, only
 from tests.messages import Wire, main_mode
 
@@ -43,3 +51,26 @@ def test_tcp() -> None:
 
 def test_udp_is_no_tcp() -> None:
     assert "ike-over-tcp" not in kinds(only(Wire().main_mode(0, 1, 2)))
+
+
+def test_ikev2_floats_without_nat() -> None:
+    report = analyze(CAPTURES / "ikev2-completed.pcap")
+    item = next(i for i in report.exchanges[0].evidence if i.kind == "mobike-float")
+    assert [f.number for f in item.frames] == [6]
+    behind_nat = analyze(CAPTURES / "ikev2-cookie.pcap")
+    assert all(i.kind != "mobike-float" for i in behind_nat.exchanges[0].evidence)
+
+
+def test_ikev2_initiator_that_moves() -> None:
+    items = [d for d in Savefile(CAPTURES / "ikev2-completed.pcap") if isinstance(d, Datagram)]
+    moved = [replace(d, source="203.0.113.7") if n == 4 else d for n, d in enumerate(items)]
+    (found, *_) = diagnose(list(_tracked(moved)), items[-1].time)
+    item = next(i for i in found.evidence if i.kind == "address-changed")
+    assert item.text == "The initiator moved from 10.1.0.2 to 203.0.113.7, as MOBIKE or a NAT does."
+
+
+def _tracked(items: list[Datagram]) -> Iterator[Exchange]:
+    tracker = Tracker()
+    for item in items:
+        tracker.feed(item)
+    return tracker.exchanges()
