@@ -1,5 +1,6 @@
 """The commands. Each turns options into one call of the library and its result into a report."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -14,9 +15,29 @@ EXIT_ALL_COMPLETED = 0
 EXIT_NOT_COMPLETED = 1
 EXIT_UNREADABLE = 3
 EXIT_NO_IKE = 4
+EXIT_INTERNAL_ERROR = 70
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Program(click.Group):
+    """The commands, with a last line of defence: a fault of the program is one line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            if os.environ.get("PCAPDIAG_TRACEBACK"):
+                raise
+            from pcapdiag.report.wording import safe
+
+            what = safe(f"{type(error).__name__}: {error}")
+            click.echo(f"pcapdiag: fault in pcapdiag itself: {what} (PCAPDIAG_TRACEBACK=1 shows where)", err=True)
+            sys.exit(EXIT_INTERNAL_ERROR)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="pcapdiag")
 def main() -> None:
     """Read packet captures of IKE and say where the exchange stopped, what proves it, and why.

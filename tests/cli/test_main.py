@@ -209,6 +209,18 @@ def test_closed_pipe_is_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_fault_of_the_program_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("\x1b[31mred")
+
+    monkeypatch.setattr("pcapdiag.pipeline.analyze", broken)
+    result = run("analyze", STALLED)
+    assert result.exit_code == 70
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("pcapdiag: fault in pcapdiag itself: KeyError:")
+    assert "\x1b" not in line
+
+
 def test_usage_error_exits_2() -> None:
     assert run("analyze").exit_code == 2
     assert run("analyze", "--port", "0", COMPLETED).exit_code == 2
