@@ -209,7 +209,7 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
         "payloads": [p.type.label for p in step.message.payloads],
         "encrypted": step.encrypted,
         "notifies": [n.notify_type.name for n in step.notifications],
-        "vendor_ids": [v.name for v in step.vendor_ids],
+        "vendor_ids": [f"{v.name} {v.version}" if v.version else v.name for v in step.vendor_ids],
         "retransmissions": len(step.sent) - 1 + step.uncounted,
         "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames),
         "missing_fragments": list(step.missing),

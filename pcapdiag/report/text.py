@@ -20,6 +20,7 @@ from pcapdiag.report.wording import (
     MODE_NAMES,
     frame_list,
     instant,
+    payload_details,
     payload_summary,
     proposal_lines,
     safe,
@@ -333,6 +334,8 @@ def _repeats(step: Step, layout: Layout) -> Iterator[str]:
         frames = frame_list(f for s in repeats for f in s.frames)
         text = f"sent again {len(repeats) + step.uncounted}×: {offsets}{more} ({frames})"
         yield from textwrap.wrap(text, layout.width, initial_indent=indent, subsequent_indent=indent)
+    for detail in payload_details(step) if layout.detail > 0 else ():
+        yield from textwrap.wrap(safe(detail), layout.width, initial_indent=indent, subsequent_indent=f"{indent}  ")
     if step.duplicates and layout.detail > 0:
         frames = frame_list(f for s in step.duplicates for f in s.frames)
         yield f"{indent}recorded twice ({frames})"

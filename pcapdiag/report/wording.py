@@ -5,8 +5,20 @@ from time import gmtime, strftime
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Mode, Step
-from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.ike.payloads import (
+    Certificate,
+    Delete,
+    Identification,
+    KeyExchange,
+    NatDetection,
+    Nonce,
+    Notification,
+    Proposal,
+    Transform,
+    VendorIdPayload,
+)
 from pcapdiag.ike.registry import OakleyAttribute
+from pcapdiag.ike.vendor_ids import identify
 
 MODE_NAMES = {
     Mode.MAIN: "Main Mode",
@@ -144,4 +156,33 @@ def proposal_lines(proposals: Sequence[Proposal]) -> list[str]:
             lines.append(", ".join(transform_v2_text(t) for t in proposal.transforms))
         else:
             lines.extend(transform_text(t) for t in proposal.transforms)
+    return lines
+
+
+def payload_details(step: Step) -> list[str]:
+    """What its payloads say beyond their names, a line each: vendor IDs, identities, notifies, sizes, problems."""
+    lines = []
+    for payload in step.message.payloads:
+        label = payload.type.label
+        if isinstance(payload, VendorIdPayload):
+            found = identify(payload.body)
+            version = f" {found.version}" if found.version else ""
+            lines.append(f"{label}: {found.name}{version} ({payload.body.hex()})")
+        elif isinstance(payload, Identification):
+            lines.append(f"{label}: {payload.id_type.label} {payload.text}")
+        elif isinstance(payload, Notification):
+            lines.append(
+                f"{label}: {payload.notify_type.name} ({int(payload.notify_type)}) {payload.data.hex()}".rstrip()
+            )
+        elif isinstance(payload, KeyExchange):
+            group = f"{payload.group.label}, " if payload.group is not None else ""
+            lines.append(f"{label}: {group}{len(payload.data)} octets")
+        elif isinstance(payload, Certificate):
+            lines.append(f"{label}: {payload.encoding.label}, {len(payload.data)} octets")
+        elif isinstance(payload, Delete):
+            lines.append(f"{label}: {payload.protocol.label} {' '.join(spi.hex() for spi in payload.spis)}".rstrip())
+        elif isinstance(payload, NatDetection | Nonce):
+            lines.append(f"{label}: {payload.body.hex()}")
+        if payload.problem:
+            lines.append(f"{label}: {payload.problem}")
     return lines

@@ -3,7 +3,9 @@
 import pytest
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.report.wording import frame_list, instant, lifetime, safe, seconds
+from pcapdiag.pipeline import analyze
+from pcapdiag.report.wording import frame_list, instant, lifetime, payload_details, safe, seconds
+from tests import CAPTURES
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,13 @@ def test_what_is_not_printable_is_escaped(character: str) -> None:
 
 def test_what_is_printable_stays() -> None:
     assert safe("Zürich — ▶ 1.pcap") == "Zürich — ▶ 1.pcap"
+
+
+def test_payload_details_say_what_names_do_not() -> None:
+    report = analyze(CAPTURES / "completed-certificates-ip-fragments.pcap")
+    steps = {s.name: s for s in report.exchanges[0].exchange.steps}
+    assert "VID: RFC 3947 NAT-T (4a131c81070358455c5728f20e95452f)" in payload_details(steps["MM1"])
+    fourth = payload_details(steps["MM4"])
+    assert fourth[0] == "KE: 256 octets"
+    assert sum(line.startswith("CERTREQ: ") for line in fourth) == 2
+    assert payload_details(steps["MM5"]) == []
