@@ -120,11 +120,6 @@ class Attempts:
         return cls(len(exchanges), gaps[len(gaps) // 2] if gaps else 0, frames)
 
 
-def frames_of(steps: Sequence[Step]) -> tuple[Frame, ...]:
-    """Every frame of every transmission of these steps, in order."""
-    return tuple(sorted(f for s in steps for f in s.frames))
-
-
 def span(nanoseconds: int) -> str:
     """A duration in a sentence."""
     value = nanoseconds / SECOND

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from pcapdiag.diagnosis import ikev2
-from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, frames_of, how_often, span
+from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often, span
 from pcapdiag.diagnosis.stop import (
     CROSSING,
     REFUSAL,
     SECOND,
     Outcome,
     chosen_transform,
+    frames_of,
     informational,
 )
 from pcapdiag.exchange.model import Mode, Side

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from pcapdiag.capture.datagram import Frame, IcmpError
-from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, frames_of, how_often
+from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often
 from pcapdiag.diagnosis.nat import nat_view
 from pcapdiag.diagnosis.stop import (
     Outcome,
+    frames_of,
 )
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.ike.vendor_ids import Feature
+from pcapdiag.ike.vendor_ids import supports_nat_traversal
 
 LARGE = 1_200
 """A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
@@ -154,7 +155,7 @@ def nat_t(case: Case) -> Iterator[Fact]:
     for side, number in ((Side.INITIATOR, 1), (Side.RESPONDER, 2)):
         steps = e.numbered(number)
         whole = [s for s in steps if not s.message.cut and not s.message.problem]
-        if whole and not _announces_nat_t(whole[0]):
+        if whole and not supports_nat_traversal(whole[0].vendor_ids):
             text = f"The {side} does not announce NAT traversal: {whole[0].name} has no vendor ID for it."
             yield Fact(f"no-nat-t-{side}", text, whole[0].first.frames)
     final = e.numbered(5 if e.mode is Mode.MAIN else 3)
@@ -172,10 +173,6 @@ def nat_t(case: Case) -> Iterator[Fact]:
     elif view is not None and view.translated:
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
         yield Fact("no-float-despite-nat", text, first.first.frames)
-
-
-def _announces_nat_t(step: Step) -> bool:
-    return any(v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT) for v in step.vendor_ids)
 
 
 def tcp(case: Case) -> Iterator[Fact]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.diagnosis.algorithms import weak
 from pcapdiag.diagnosis.candidate_keys import check_keys
-from pcapdiag.diagnosis.case import FLOOD, MANY, Case, Fact, frames_of, span
+from pcapdiag.diagnosis.case import FLOOD, MANY, Case, Fact, span
 from pcapdiag.diagnosis.stop import (
     SECOND,
     chosen_transform,
+    frames_of,
 )
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.payloads import Certificate, Proposal

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pcapdiag.diagnosis.case import RETRY, Case, Fact, frames_of, how_often, slug, span
+from pcapdiag.diagnosis.case import RETRY, Case, Fact, how_often, slug, span
 from pcapdiag.diagnosis.stop import (
     SECOND,
     SILENCE,
     Outcome,
     error_notifies,
+    frames_of,
     informational,
     may_be_sa_delete,
     sent_again_after,

@@ -191,7 +191,7 @@ RULES: tuple[Rule, ...] = (
          ("initiator-does-not-repeat",), ("scan-like", "nat", "sealed-refusal-*")),
     Rule("path-loss", S.POSSIBLE, 55, "Both ends repeat: either message 5 does not arrive, or it is not accepted.",
          ("responder-repeats-behind-answer", "stopped-after-5"), ("floated",)),
-    Rule("path-loss", S.POSSIBLE, 50, "Messages of the same size passed before; this one, or its answer, may be lost.",
+    Rule("path-loss", S.POSSIBLE, 50, "Messages 1 to 4 got through; this one, or its answer, may be lost.",
          ("silence-after-mm5",), ("floated",)),
     Rule("path-loss", S.POSSIBLE, 45, "The message or its answer may be lost on the way.", ("silence-after-*",)),
     Rule("path-loss", S.POSSIBLE, 30, "The message or its answer may be lost on the way.", ("no-reply-yet",)),
