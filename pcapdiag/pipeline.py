@@ -5,7 +5,6 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
@@ -13,10 +12,10 @@ from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose
 from pcapdiag.exchange.model import KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
+from pcapdiag.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureReport:
+class CaptureReport(Record, frozen=True):
     """One capture: what it held, and how much of it was IKE.
 
     summary.datagrams = ike_messages + not_ike, except where one TCP segment completes several messages.
@@ -27,8 +26,7 @@ class CaptureReport:
     not_ike: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Record, frozen=True):
     """What `analyze` found.
 
     captures -- those that were read, in order; errors -- one line for each that could not be

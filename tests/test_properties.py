@@ -3,12 +3,12 @@
 import random
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, CaptureError, Datagram
 from pcapdiag.diagnosis.stop import Outcome

@@ -7,18 +7,18 @@ import shutil
 import subprocess
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from xml.etree import ElementTree
+
+from pcapdiag.record import Record
 
 TOOLS = ("tshark", "mergecap", "capinfos")
 _SHOWN = "isakmp && !icmp && !icmpv6"  # a message that an ICMP error quotes was not sent there
 _PIECES = "ip.flags.mf == 1 || ip.frag_offset > 0 || ipv6.fraghdr || tcp || isakmp.frag.packetid || isakmp.frag.number"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record, frozen=True):
     """A field of the tree.
 
     name -- without "isakmp."; show -- as Wireshark prints it; octets -- hexadecimal, as they stand in the packet

@@ -3,8 +3,11 @@
 Addresses are text as `inet_ntop` writes it, times are integer nanoseconds since the Unix epoch, lengths are octets.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import field
+
+from pcapdiag.record import Record
 
 
 class CaptureError(Exception):
@@ -22,8 +25,7 @@ class Frame(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(Record, frozen=True):
     """One UDP datagram that may hold IKE, or what a TCP stream has in its place (RFC 9329 §3), as far as captured.
 
     frame, time -- the frame that completed it, and when that was captured
@@ -51,8 +53,7 @@ class Datagram:
     transport: str = "udp"
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpError:
+class IcmpError(Record, frozen=True):
     """An ICMP or ICMPv6 error that quotes a datagram on an IKE port (RFC 792, RFC 4443 §3).
 
     source -- who sent the error; destination -- to whom
@@ -78,8 +79,7 @@ class IcmpError:
         return self.type in ((3, 11) if self.version == 4 else (1, 2, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class FragmentLoss:
+class FragmentLoss(Record, frozen=True):
     """IP fragments that never became a whole datagram by the end of their time (RFC 791 §3.2, RFC 8200 §4.5).
 
     frames -- every fragment that was captured; time and last_time are those of the first and the last of them
@@ -102,8 +102,7 @@ class FragmentLoss:
     missing: tuple[tuple[int, int | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EspFlow:
+class EspFlow(Record, frozen=True):
     """The ESP packets of one SPI in one direction, counted (RFC 4303; in UDP, RFC 3948 §2.1; in TCP, RFC 9329 §3).
 
     source_port, destination_port -- of the encapsulation; None for plain ESP
@@ -121,8 +120,7 @@ class EspFlow:
     last_time: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureSummary:
+class CaptureSummary(Record, frozen=True):
     """What one capture held, every frame of it in exactly one count.
 
     frames = datagrams + icmp_errors + ip_fragments + nat_keepalives + esp + other + unreadable.

@@ -6,8 +6,9 @@ says; the octets that are known then end at the first gap.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from .datagram import Frame
 
@@ -42,8 +43,7 @@ class Fragment(NamedTuple):
     time: int
 
 
-@dataclass(slots=True, eq=False)
-class Partial:
+class Partial(Struct, eq=False):
     """A datagram of which pieces have arrived.
 
     frames -- every frame with a piece, also those that brought nothing new

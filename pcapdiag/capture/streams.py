@@ -24,8 +24,9 @@ nothing proves, is not counted there, and a message that is larger than a segmen
 
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from . import walker
 from .datagram import Frame
@@ -50,8 +51,7 @@ _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
 
 
-@dataclass(slots=True, eq=False)
-class Carrier:
+class Carrier(Struct, eq=False):
     """The frame that a segment came in. `counted` is what it is counted as: one of the walker's kinds."""
 
     frame: Frame

@@ -1,14 +1,13 @@
 """What candidate pre-shared keys say of an Aggressive Mode exchange. No key is ever printed or kept in a report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Exchange, Mode
+from pcapdiag.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCheck:
+class KeyCheck(Record, frozen=True):
     """What came of the candidates, for one hash of the exchange.
 
     of -- "HASH_R" (the responder's) or "HASH_I" (the initiator's)

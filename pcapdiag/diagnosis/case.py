@@ -1,7 +1,6 @@
 """What facts are drawn from, and what they are: the records that all of `diagnosis` shares."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import EspFlow, Frame
@@ -14,6 +13,7 @@ from pcapdiag.diagnosis.stop import (
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.record import Record
 
 RETRY = 12 * SECOND
 """Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
@@ -31,8 +31,7 @@ MAX_FRAMES = 40
 """Frames that are cited for a fact about many exchanges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Record, frozen=True):
     """One fact.
 
     id -- E1, E2 … within the exchange; kind -- what sort of fact it is, stable
@@ -48,8 +47,7 @@ class Evidence:
     kinds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Record, frozen=True):
     """A fact before it has a number."""
 
     kind: str
@@ -57,8 +55,7 @@ class Fact:
     frames: tuple[Frame, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Record, frozen=True):
     """Everything that facts are drawn from: the exchange, where it stopped, and what is around it.
 
     attempts -- how often the same initiator began and ended like this
@@ -78,8 +75,12 @@ class Case:
     counter_offers: Sequence[Exchange] = ()
     responders_met: int = 1
     esp: tuple[EspFlow, ...] = ()
-    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    keys: tuple[bytes, ...] = ()
     keepalives: tuple[KeepaliveFlow, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show which exchange it is about; the keys are nobody's to see."""
+        return f"Case(exchange {self.exchange.id})"
 
     @property
     def last_step(self) -> Step | None:
@@ -100,8 +101,7 @@ class Case:
         return self.exchange.peer(side).address
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Record, frozen=True):
     """Exchanges of one initiator that ended alike.
 
     usual_gap -- the median of the times between their beginnings, in nanoseconds

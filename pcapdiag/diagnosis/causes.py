@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
+
+from msgspec.structs import replace
+
+from pcapdiag.record import Record
 
 SCHEMA_VERSION = 1
 
@@ -38,8 +41,7 @@ class KnowledgeError(ValueError):
     """The knowledge base breaks its own rules. The message is one line and names the entry and the field."""
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentItem:
+class DocumentItem(Record, frozen=True):
     """One cause that the source document gives for a state.
 
     Fields: *item*, its number there (order of appearance where the document has no numbers); *cause*, the
@@ -51,8 +53,7 @@ class DocumentItem:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Record, frozen=True):
     """A state that one end of an exchange can be left in.
 
     Fields: *id* (``MM_WAIT_MSG2``); *end*, one of `ENDS`; *title*; *meaning*; *wire*, what it looks like in a
@@ -68,8 +69,7 @@ class State:
     document: tuple[DocumentItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record, frozen=True):
     """One thing to look at on a device, or on the path.
 
     Fields: *end*, one of `CHECK_ENDS`; *platform*, one of `PLATFORMS`; *do*, one imperative line; *command*,
@@ -97,14 +97,13 @@ class Check:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Record, frozen=True):
     """Why an exchange did not complete.
 
     Fields: *id*, stable and public; *title*, at most 60 characters; *meaning*; *supports* and *against*, what
     on the wire speaks for it and against it; *decide*, which capture or command separates it from its rivals;
     *visible*, False where no capture can show it, and then *invisible* says why; *remark*, or None; *checks*,
-    the most useful first; *rules*, the ranking rules as they stand in the file.
+    the most useful first.
     """
 
     id: str
@@ -117,15 +116,13 @@ class Cause:
     invisible: str | None
     remark: str | None
     checks: tuple[Check, ...]
-    rules: tuple[dict[str, Any], ...] = field(default=(), hash=False)
 
     def checks_for(self, platform: str) -> tuple[Check, ...]:
         """Return the checks that use that platform's commands or none of a platform's own, the most useful first."""
         return tuple(check for check in self.checks if check.platform in (platform, "any"))
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyEntry:
+class NotifyEntry(Record, frozen=True):
     """A notify message type.
 
     Fields: *version* of IKE, 1 or 2; *name*; *number*; *meaning*; *causes*, likeliest first.
@@ -138,8 +135,7 @@ class NotifyEntry:
     causes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DebugLine:
+class DebugLine(Record, frozen=True):
     """A line that a device logs.
 
     Fields: *platform*, who prints it; *contains*, the fragments that must all occur in it; *meaning*; *wire*,
@@ -159,8 +155,7 @@ Topic = State | Cause | tuple[NotifyEntry, ...] | DebugLine
 """What can be explained. Notify message types come as all those of one name or number, IKEv1 first."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLine:
+class KnownLine(Record, frozen=True):
     """Lines of a log that mean the same.
 
     Fields: *entry*, what explains them; *text*, the first of them, as it was written; *number*, its place in the
@@ -173,16 +168,14 @@ class KnownLine:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogReading:
+class LogReading(Record, frozen=True):
     """What is known of a log: *known*, in the order of first appearance, and how many lines are *unknown*."""
 
     known: tuple[KnownLine, ...]
     unknown: int
 
 
-@dataclass(frozen=True, slots=True)
-class KnowledgeBase:
+class KnowledgeBase(Record, frozen=True):
     """All entries of ``causes.toml``, each kind in the order of the file."""
 
     states: tuple[State, ...]
@@ -416,7 +409,6 @@ def _cause(table: _Table) -> Cause:
         invisible=None if visible else table.prose("invisible"),
         remark=table.prose("remark") if "remark" in table else None,
         checks=tuple(_check(check) for check in table.tables("check", None)),
-        rules=table.raw_tables("rule"),
     )
     table.done()
     return cause
@@ -553,19 +545,16 @@ class _Table:
             raise self.fault(key, f"does not know {value!r}")
         return value
 
-    def raw_tables(self, key: str) -> tuple[dict[str, Any], ...]:
+    def tables(self, key: str, name: str | None) -> tuple[_Table, ...]:
+        """Return the tables under *key*, each called by its field *name*, or by its place if it has none."""
         self._asked.add(key)
         items = self._content.get(key, [])
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise self.fault(key, "must be tables")
-        return tuple(items)
-
-    def tables(self, key: str, name: str | None) -> tuple[_Table, ...]:
-        """Return the tables under *key*, each called by its field *name*, or by its place if it has none."""
         kind = key if self._where == "top level" else f"{self._where}: {key}"
         return tuple(
             _Table(f"{kind} {item[name]!r}" if name in item else f"{kind} {place}", item)
-            for place, item in enumerate(self.raw_tables(key), 1)
+            for place, item in enumerate(items, 1)
         )
 
 

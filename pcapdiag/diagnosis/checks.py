@@ -1,11 +1,11 @@
 """What to check next, and where: the knowledge base's checks with the real addresses of an exchange filled in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.exchange.model import Exchange, Peer, Side
+from pcapdiag.record import Record
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes import Check
@@ -31,8 +31,7 @@ _PLACES: dict[str, tuple[Side | None, ...]] = {
 """Where a check can be done, by what the knowledge base says of its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedCheck:
+class PlacedCheck(Record, frozen=True):
     """One check at one place.
 
     side -- at which end; None on the path between them

@@ -1,15 +1,14 @@
 """Exchanges that ended alike, together: a tunnel that is tried all day, a sweep over addresses, a flood."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from pcapdiag.diagnosis.case import MANY
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Record, frozen=True):
     """Exchanges that ended alike, in order; between the same two peers, or between one end and many.
 
     initiators, responders -- how many different addresses there are at each end

@@ -5,18 +5,16 @@ capture shows, the hashes of one end tell of NAT between that end and the captur
 NAT between the capture point and that other end.
 """
 
-from dataclasses import dataclass
-
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.stop import chosen_transform
 from pcapdiag.exchange.model import Exchange, Mode, Side, Sighting, Step
 from pcapdiag.ike.nat_traversal import nat_detection_hash
 from pcapdiag.ike.payloads import NatDetection
 from pcapdiag.ike.registry import HashAlgorithm, NotifyTypeV2, OakleyAttribute
+from pcapdiag.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class NatFinding:
+class NatFinding(Record, frozen=True):
     """What is in front of one end.
 
     translated -- its address is changed on the way; faked -- its hash fits nothing although it is not translated
@@ -29,8 +27,7 @@ class NatFinding:
     frames: tuple[Frame, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NatView:
+class NatView(Record, frozen=True):
     """NAT in front of each end; None where the hashes that would tell are not in the capture."""
 
     initiator: NatFinding | None
@@ -58,8 +55,7 @@ class NatView:
         return tuple(sorted({frame for frames in found for frame in frames}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Hashes:
+class _Hashes(Record, frozen=True):
     """What one message says: does its destination hash, does one of its source hashes, fit what was captured?"""
 
     step: Step

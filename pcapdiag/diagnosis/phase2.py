@@ -3,16 +3,14 @@
 Quick Mode is encrypted, so its outcome is read from who answered, who repeated, and what came instead of an answer.
 """
 
-from dataclasses import dataclass
-
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.stop import REFUSAL, SILENCE, Outcome, Setting, informational
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Phase2:
+class Phase2(Record, frozen=True):
     """One Quick Mode.
 
     message_id -- names it within the exchange; began_by -- who sent its first message

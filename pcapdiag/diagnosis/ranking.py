@@ -9,11 +9,11 @@ that belongs to this exchange and nothing contradicts it. Silence never confirms
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.case import Evidence
+from pcapdiag.record import Record
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes import Cause, KnowledgeBase
@@ -30,8 +30,7 @@ class Status(StrEnum):
     RULED_OUT = "ruled_out"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Record, frozen=True):
     """One row of the table.
 
     all_of -- kinds of evidence that have to be there; `*` stands for any letters
@@ -49,8 +48,7 @@ class Rule:
     also: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RankedCause:
+class RankedCause(Record, frozen=True):
     """A cause with how it stands.
 
     because -- ids of the evidence that speaks for it; against -- of what speaks against it
@@ -424,8 +422,7 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Record, frozen=True):
     """What the kinds of evidence alone say of a cause: its rule, and where the document has it."""
 
     cause: "Cause"

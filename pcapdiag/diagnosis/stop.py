@@ -7,7 +7,6 @@ up (RFC 2408 §5.1 leaves timers to the sender, so "how long" is judged by the s
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame
@@ -23,6 +22,7 @@ from pcapdiag.ike.registry import (
     NotifyTypeV2,
     OakleyAttribute,
 )
+from pcapdiag.record import Record
 
 SECOND = 1_000_000_000
 
@@ -51,8 +51,7 @@ class Outcome(StrEnum):
     PARTIAL = "partial"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Record, frozen=True):
     """Where an exchange stopped.
 
     missing -- the message that is due next and was not seen ("MM4"), None when none is
@@ -166,8 +165,7 @@ _DIGEST_LENGTH: dict[int | bytes, int] = {
 _BLOCK_16 = (EncryptionAlgorithm.AES_CBC, EncryptionAlgorithm.CAMELLIA_CBC)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record, frozen=True):
     """A message that ended the exchange, and who sent it."""
 
     step: Step

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pcapdiag.diagnosis import aggressive_mode, ikev2, main_mode
 from pcapdiag.diagnosis.stop import SECOND, Outcome, Setting, Stop, outside_phase1

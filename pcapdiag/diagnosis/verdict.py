@@ -1,7 +1,6 @@
 """The diagnosis of an exchange: where it stopped, what proves it, and why."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Generic, TypeVar
 
@@ -14,6 +13,7 @@ from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
 from pcapdiag.diagnosis.stops import conversations, find_stops
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.record import Record
 
 TROUBLE = frozenset(
     (
@@ -31,8 +31,7 @@ TROUBLE = frozenset(
 """Evidence of trouble behind a phase 1 that completed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Record, frozen=True):
     """All that is said of one exchange.
 
     offered -- what the initiator proposed
@@ -113,8 +112,7 @@ class Between(Generic[Flow]):
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Record, frozen=True):
     """What a capture holds beside IKE, and what the user gave.
 
     met -- for each initiator, the responders that it began with and did not finish with

@@ -6,13 +6,16 @@ is still reported, by the header that the first piece carries.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pcapdiag.exchange.model import Sighting
 from pcapdiag.exchange.sightings import is_duplicate
 from pcapdiag.ike.message import Header, Message, parse
 from pcapdiag.ike.payloads import DecodeError, Encrypted, Fragment
 from pcapdiag.ike.registry import HeaderFlag
+from pcapdiag.record import Record
 
 MAX_PIECES = 256
 """Pieces that wait for the rest, in one exchange; beyond it the oldest make room, and are counted."""
@@ -31,8 +34,7 @@ def piece_of(message: Message) -> Piece | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
+class Assembled(Record, frozen=True):
     """A message out of pieces.
 
     octets -- the pieces' data in order; total -- how many pieces there are, None where that is not known
@@ -53,8 +55,7 @@ class Assembled:
         return tuple(n for n in range(1, last + 1) if n not in self.numbers)
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     piece: Piece
     message: Message
     sightings: list[Sighting]

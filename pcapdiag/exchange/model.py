@@ -3,7 +3,6 @@
 Times are integer nanoseconds since the Unix epoch, as the capture gives them.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame, IcmpError
@@ -12,6 +11,7 @@ from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Notification, Proposal, SecurityAssociation, VendorIdPayload
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId, identify
+from pcapdiag.record import Record
 
 
 class Side(StrEnum):
@@ -35,8 +35,7 @@ class Mode(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Record, frozen=True):
     """One end, as first seen in this exchange.
 
     aliases -- other addresses that it was seen with: before and behind a NAT, after a move
@@ -56,8 +55,7 @@ class Peer:
         return (self.address, *self.aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Record, frozen=True):
     """One time that a message crossed the capture point.
 
     frames -- the frames that carried it: several where IP or IKE fragments did; time is the last one's
@@ -87,8 +85,7 @@ class Sighting:
         return self.transport == "udp" and NAT_T_PORT in (self.source_port, self.destination_port)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record, frozen=True):
     """One message of an exchange, with each time that it was sent.
 
     name -- "MM1" … "MM6", "AM1" … "AM3", "QM1" … "QM3", "Informational", "IKE_AUTH request", …
@@ -162,8 +159,7 @@ class Step:
         return tuple(identify(p.body) for p in self.message.payloads if isinstance(p, VendorIdPayload))
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Record, frozen=True):
     """Everything under one pair of cookies between two peers: phase 1 and what followed it.
 
     id -- place in the order of first sight, from 1
@@ -222,8 +218,7 @@ class Exchange:
         return max((step.number for step in self.steps if step.number), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class KeepaliveFlow:
+class KeepaliveFlow(Record, frozen=True):
     """The NAT keep-alives of one direction."""
 
     source: str

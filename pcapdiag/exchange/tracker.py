@@ -7,7 +7,9 @@ exchange floats to UDP 4500 or when the capture point sees both sides of a NAT.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
 from pcapdiag.exchange.fragments import FragmentCollector, Piece, piece_of
@@ -28,8 +30,7 @@ MAX_ALIASES = 16
 """Addresses kept for one end of an exchange."""
 
 
-@dataclass(slots=True)
-class TrackerCounts:
+class TrackerCounts(Struct):
     """What the tracker did with what it was fed, in messages, errors and exchanges."""
 
     messages: int = 0
@@ -39,8 +40,7 @@ class TrackerCounts:
     evicted_messages: int = 0
 
 
-@dataclass(slots=True)
-class _OpenStep:
+class _OpenStep(Struct):
     """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
 
     header: Header
@@ -53,8 +53,7 @@ class _OpenStep:
     cut_by_ip_loss: bool = False
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """An exchange that is still being collected. The `first` end sent the first message that was seen."""
 
     id: int

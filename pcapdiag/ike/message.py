@@ -13,18 +13,17 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 """
 
 import struct
-from dataclasses import dataclass
 
 from pcapdiag.ike.payloads import DecodeError, Payload, decode, decode_encrypted
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
+from pcapdiag.record import Record
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
 _HEADER = struct.Struct("!8s8sBBBBII")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Record, frozen=True):
     """The ISAKMP header.
 
     initiator_spi, responder_spi -- eight octets each: cookies in IKEv1, SPIs in IKEv2
@@ -69,8 +68,7 @@ class Header:
         return ExchangeType(self.exchange_type)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Record, frozen=True):
     """One IKE message.
 
     payloads -- in the order of the chain; empty where IKEv1 encrypted them

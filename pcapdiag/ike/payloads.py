@@ -6,7 +6,6 @@ promises stays a plain `Payload` with the reason in `problem`, so that it never 
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from pcapdiag.ike.registry import (
@@ -38,14 +37,14 @@ from pcapdiag.ike.registry import (
     SequenceNumbersV2,
     TransformTypeV2,
 )
+from pcapdiag.record import Record
 
 
 class DecodeError(ValueError):
     """Octets that are not what they should be. The text says what was found and where."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Payload:
+class Payload(Record, frozen=True, kw_only=True, eq=False):
     """Any payload: the generic header of RFC 2408 §3.2 and RFC 7296 §3.2, and the body undecoded.
 
     Payloads are compared by identity: two of the same octets are two payloads.
@@ -60,8 +59,7 @@ class Payload:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Record, frozen=True):
     """A data attribute of RFC 2408 §3.3.
 
     type -- OakleyAttribute in phase 1, IpsecAttribute in phase 2
@@ -74,8 +72,7 @@ class Attribute:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(Record, frozen=True):
     """One transform of a proposal (RFC 2408 §3.6, RFC 7296 §3.3.2).
 
     number -- as numbered in IKEv1; in IKEv2, where transforms have none, their place from 1
@@ -93,8 +90,7 @@ class Transform:
         return next((a for a in self.attributes if a.type == kind), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Record, frozen=True):
     """One proposal of a security association payload (RFC 2408 §3.5, RFC 7296 §3.3.1)."""
 
     number: int
@@ -103,8 +99,7 @@ class Proposal:
     transforms: tuple[Transform, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SecurityAssociation(Payload):
+class SecurityAssociation(Payload, frozen=True, kw_only=True, eq=False):
     """SA (RFC 2408 §3.4, RFC 2407 §4.6.1; RFC 7296 §3.3). `doi` and `situation` are None in IKEv2."""
 
     doi: Doi | None
@@ -112,16 +107,14 @@ class SecurityAssociation(Payload):
     proposals: tuple[Proposal, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class KeyExchange(Payload):
+class KeyExchange(Payload, frozen=True, kw_only=True, eq=False):
     """KE (RFC 2408 §3.7, RFC 7296 §3.4). `group` is in the payload in IKEv2 only."""
 
     group: Group | None
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Identification(Payload):
+class Identification(Payload, frozen=True, kw_only=True, eq=False):
     """ID (RFC 2407 §4.6.2, RFC 7296 §3.5). `protocol` and `port` are None in IKEv2."""
 
     id_type: IdentificationType
@@ -135,21 +128,18 @@ class Identification(Payload):
         return identity_text(self.id_type, self.data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Certificate(Payload):
+class Certificate(Payload, frozen=True, kw_only=True, eq=False):
     """CERT and CERTREQ (RFC 2408 §3.9, §3.10; RFC 7296 §3.6, §3.7)."""
 
     encoding: CertificateEncoding
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Nonce(Payload):
+class Nonce(Payload, frozen=True, kw_only=True, eq=False):
     """NONCE (RFC 2408 §3.13, RFC 7296 §3.9); the octets are the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Notification(Payload):
+class Notification(Payload, frozen=True, kw_only=True, eq=False):
     """NOTIFY (RFC 2408 §3.14, RFC 7296 §3.10). `doi` is None in IKEv2."""
 
     doi: Doi | None
@@ -159,8 +149,7 @@ class Notification(Payload):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Delete(Payload):
+class Delete(Payload, frozen=True, kw_only=True, eq=False):
     """DELETE (RFC 2408 §3.15, RFC 7296 §3.11). `doi` is None in IKEv2."""
 
     doi: Doi | None
@@ -168,26 +157,22 @@ class Delete(Payload):
     spis: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VendorIdPayload(Payload):
+class VendorIdPayload(Payload, frozen=True, kw_only=True, eq=False):
     """VENDOR ID (RFC 2408 §3.16, RFC 7296 §3.12); the octets are the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NatDetection(Payload):
+class NatDetection(Payload, frozen=True, kw_only=True, eq=False):
     """NAT-D (RFC 3947 §3.2; payload 130 in drafts 01–03, 15 in drafts 04–08); the hash is the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OriginalAddress(Payload):
+class OriginalAddress(Payload, frozen=True, kw_only=True, eq=False):
     """NAT-OA (RFC 3947 §5.2; payload 131 in drafts 01–03, 16 in drafts 04–08)."""
 
     id_type: IdentificationType
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fragment(Payload):
+class Fragment(Payload, frozen=True, kw_only=True, eq=False):
     """A piece of an IKEv1 message (payload 132, Cisco and Microsoft; [MS-IKEE] §2.2.3.1).
 
     fragment_id -- the same for all pieces of one message; number -- from 1; last -- no more follow
@@ -200,8 +185,7 @@ class Fragment(Payload):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Encrypted(Payload):
+class Encrypted(Payload, frozen=True, kw_only=True, eq=False):
     """SK (RFC 7296 §3.14) and SKF (RFC 7383 §2.5).
 
     inner -- type of the first payload inside; number, total -- of the fragment, None for SK

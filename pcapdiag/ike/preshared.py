@@ -16,13 +16,13 @@ one, as long as the messages arrived as they were sent.
 """
 
 import hmac
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from pcapdiag.ike.message import ZERO_SPI, Message
 from pcapdiag.ike.payloads import Payload, SecurityAssociation, Transform
 from pcapdiag.ike.registry import AuthenticationMethod, ExchangeType, HashAlgorithm, OakleyAttribute, PayloadType
+from pcapdiag.record import Record
 
 _PRFS: Final = {
     HashAlgorithm.MD5: "md5",
@@ -50,24 +50,21 @@ class Answer(Enum):
     UNCHECKED = "cannot be checked"
 
 
-@dataclass(frozen=True, slots=True)
-class HashCheck:
+class HashCheck(Record, frozen=True):
     """What came of one hash. `reason` says why it cannot be checked; None where it was."""
 
     answer: Answer
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PskCheck:
+class PskCheck(Record, frozen=True):
     """What came of both hashes: HASH_R shows the responder's key, HASH_I the initiator's."""
 
     hash_r: HashCheck
     hash_i: HashCheck
 
 
-@dataclass(frozen=True, slots=True)
-class HashMaterial:
+class HashMaterial(Record, frozen=True):
     """What the hashes are computed of, besides the key (RFC 2409 §5); octets as on the wire.
 
     algorithm -- the negotiated hash, of which the prf is the HMAC

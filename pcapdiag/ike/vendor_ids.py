@@ -10,10 +10,11 @@ as facts. An ID is in here only when one of them names it, or when it is the has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
+
+from pcapdiag.record import Record
 
 _SHOWN_OCTETS = 32  # of an unknown ID: enough to look it up, short enough for a line of a report
 _SHOWN_CHARACTERS = 64
@@ -38,8 +39,7 @@ class Feature(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class VendorId:
+class VendorId(Record, frozen=True):
     """One vendor ID payload, identified as far as its octets allow.
 
     Attributes:

@@ -3,7 +3,8 @@
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+
+from msgspec import to_builtins
 
 from pcapdiag.diagnosis.causes import (
     Cause,
@@ -286,16 +287,15 @@ def _text(lines: Iterable[str]) -> str:
 
 def _objects(entry: Topic, knowledge: KnowledgeBase, platform: str | None) -> list[dict[str, object]]:
     if isinstance(entry, State):
-        return [{"kind": "state", **asdict(entry)}]
+        return [{"kind": "state", **to_builtins(entry)}]
     if isinstance(entry, DebugLine):
-        return [{"kind": "debug", **asdict(entry)}]
+        return [{"kind": "debug", **to_builtins(entry)}]
     if isinstance(entry, Cause):
-        fields = asdict(entry)
-        del fields["rules"]
+        fields = to_builtins(entry)
         shown = entry.checks if platform is None else entry.checks_for(platform)
         places = [{"state": state, "item": item} for state, item in knowledge.document_items(entry.id)]
-        return [{"kind": "cause", **fields, "checks": [asdict(check) for check in shown], "document": places}]
-    return [{"kind": "notify", **asdict(notify)} for notify in entry]
+        return [{"kind": "cause", **fields, "checks": [to_builtins(check) for check in shown], "document": places}]
+    return [{"kind": "notify", **to_builtins(notify)} for notify in entry]
 
 
 def _dump(content: object) -> str:

@@ -1,16 +1,16 @@
 """How wide, in colour or not, and how much: what every text report shares."""
 
 import textwrap
-from dataclasses import dataclass
 
 from click import style
+
+from pcapdiag.record import Record
 
 MIN_WIDTH = 80
 MAX_WIDTH = 110
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Record, frozen=True):
     """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line)."""
 
     width: int = MIN_WIDTH

@@ -1,7 +1,8 @@
 """Exchanges made by hand, each to show one thing: what the tests of evidence and of ranking both read."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, FragmentLoss
 from tests.diagnosis.scenarios import (

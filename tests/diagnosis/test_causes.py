@@ -1,4 +1,3 @@
-import dataclasses
 import re
 import string
 import subprocess
@@ -492,7 +491,7 @@ class TestLookups:
     def test_load_from_a_zipped_installation(self, tmp_path):
         package = Path(causes_module.__file__).parents[1]
         with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
-            for path in ("__init__.py", "version.py", "diagnosis/__init__.py", "diagnosis/causes.py"):
+            for path in ("__init__.py", "record.py", "version.py", "diagnosis/__init__.py", "diagnosis/causes.py"):
                 archive.write(package / path, f"pcapdiag/{path}")
             archive.write(package / "diagnosis/causes.toml", "pcapdiag/diagnosis/causes.toml")
         code = (
@@ -508,7 +507,7 @@ class TestLookups:
         assert load() is load()
 
     def test_records_are_frozen(self, base):
-        with pytest.raises(dataclasses.FrozenInstanceError):
+        with pytest.raises(AttributeError):
             base.causes[0].title = "other"
 
 
@@ -561,12 +560,7 @@ class TestLoader:
     def test_smallest(self):
         base = parse(WHOLE)
         assert base.causes[0].checks == (Check("either", "asa", "Look"),)
-        assert base.causes[0].rules == ()
         assert base.debug_lines[0].document is False
-
-    def test_rules_are_kept_as_they_are(self):
-        rule = '[[cause.rule]]\nstatus = "likely"\nwhen = ["silence"]\n'
-        assert parse(WHOLE.replace(CHECK, CHECK + rule)).causes[0].rules == ({"status": "likely", "when": ["silence"]},)
 
     def test_paragraphs(self):
         text = WHOLE.replace('meaning = "m"', 'meaning = """\none\n  two\n\n three \n"""', 1)
@@ -586,7 +580,6 @@ class TestLoader:
             ("visible = true", "visible = 1", "cause 'a': visible: must be true or false"),
             ("visible = true", "visible = false", "cause 'a': invisible: missing"),
             ("visible = true", 'visible = true\ninvisible = "i"', "cause 'a': invisible: unknown key"),
-            ("visible = true", "visible = true\nrule = 1", "cause 'a': rule: must be tables"),
             ('end = "either"', 'end = "both"', "cause 'a': check 1: end: does not know 'both'"),
             ('do = "Look"', 'do = "Look at {host}"', "cause 'a': check 1: do: unknown placeholder '{host}'"),
             ('do = "Look"', 'do = "Look {"', "cause 'a': check 1: do: unknown placeholder '{'"),

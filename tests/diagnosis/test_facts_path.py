@@ -1,7 +1,8 @@
 """Facts about the path: IKE on UDP 4500 without its marker, and IKE in TCP."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Datagram
 from pcapdiag.capture.savefile import Savefile

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile

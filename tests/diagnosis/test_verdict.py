@@ -1,9 +1,9 @@
 """The verdict on every labelled capture: which cause stands first, and that nothing is claimed that is not shown."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram
 from pcapdiag.diagnosis.ranking import Status

@@ -1,8 +1,7 @@
 """One packet recorded twice, and one message sent again."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.exchange.sightings import (
     DUPLICATE_WINDOW,

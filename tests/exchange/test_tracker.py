@@ -1,10 +1,10 @@
 """How messages become exchanges: cookies, peers, NAT, fragments, copies, floods."""
 
 import struct
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange.model import Exchange, Mode, Side

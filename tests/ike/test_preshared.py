@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Datagram
 from pcapdiag.capture.savefile import Savefile

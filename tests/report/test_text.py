@@ -1,9 +1,9 @@
 """The report for a terminal, as it is read: lines, widths, folding, colour, and hostile input."""
 
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
