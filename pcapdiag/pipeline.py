@@ -9,8 +9,9 @@ from typing import BinaryIO, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose
-from pcapdiag.exchange.model import KeepaliveFlow
+from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
+from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.record import Record
 
@@ -31,7 +32,8 @@ class Report(Record, frozen=True):
 
     captures -- those that were read, in order; errors -- one line for each that could not be
     exchanges -- with their diagnosis; the first thing said of two peers is how it ended between them
-    keepalives -- NAT keep-alives by direction; counts -- what was dropped or evicted on the way
+    keepalives -- NAT keep-alives by direction; counts -- what the tracker did with what it was fed
+    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first
     """
 
     captures: tuple[CaptureReport, ...]
@@ -39,6 +41,7 @@ class Report(Record, frozen=True):
     exchanges: tuple[Diagnosis, ...]
     keepalives: tuple[KeepaliveFlow, ...]
     counts: TrackerCounts
+    folded: tuple[Folded, ...] = ()
 
     @property
     def ike_messages(self) -> int:
@@ -48,7 +51,7 @@ class Report(Record, frozen=True):
     @property
     def all_completed(self) -> bool:
         """Whether every exchange completed."""
-        return all_well(self.exchanges)
+        return all_well(self.exchanges) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -75,7 +78,7 @@ def analyze(
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
     """
     sources = _sources(paths)
-    tracker = Tracker(max_exchanges)
+    tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
     errors: list[str] = []
     for path in sources:
@@ -106,6 +109,7 @@ def analyze(
         exchanges=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
         keepalives=keepalives,
         counts=tracker.counts,
+        folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),
     )
 
 

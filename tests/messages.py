@@ -131,8 +131,11 @@ class Wire:
             ip_id=self.number if ip_id == -1 else ip_id,
         )
 
-    def main_mode(self, time: float, *numbers: int) -> list[Datagram]:
+    def main_mode(
+        self, time: float, *numbers: int, cookies: tuple[bytes, bytes] = (COOKIE_I, COOKIE_R)
+    ) -> list[Datagram]:
         """Main Mode messages from their senders, a millisecond apart."""
         return [
-            self.datagram(time + n / 1000, main_mode(number), left=number % 2 == 1) for n, number in enumerate(numbers)
+            self.datagram(time + n / 1000, main_mode(number, cookies), left=number % 2 == 1)
+            for n, number in enumerate(numbers)
         ]

@@ -136,3 +136,14 @@ def test_import_is_light() -> None:
     program = f"import sys, pcapdiag; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"
+
+
+def test_what_had_to_make_room_is_counted_and_judged() -> None:
+    paths = [GOOD, CAPTURES / "completed-nat.pcap", CAPTURES / "mm5-psk-mismatch.pcap"]
+    whole = analyze(paths)
+    report = analyze(paths, max_exchanges=1)
+    assert len(report.exchanges) + sum(f.exchanges for f in report.folded) == len(whole.exchanges)
+    assert {f.outcome for f in report.folded} >= {"completed"}
+    address = whole.exchanges[0].exchange.initiator.address
+    assert all(address in (f.initiator, f.responder) for f in analyze(paths, max_exchanges=1, peer=address).folded)
+    assert not analyze(BAD, max_exchanges=1).all_completed

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from pcapdiag.diagnosis.case import MANY
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.exchange.model import Folded
 from pcapdiag.record import Record
 
 
@@ -65,6 +66,53 @@ def _by(diagnoses: Sequence[Diagnosis], key: Callable[[Diagnosis], tuple[object,
     for diagnosis in diagnoses:
         found.setdefault(key(diagnosis), []).append(diagnosis)
     return list(found.values())
+
+
+class Crowd(Record, frozen=True):
+    """Folded exchanges that went equally far: between the same two ends, or between one end and many.
+
+    initiators, responders -- how many different addresses of each are known
+    more_initiators, more_responders -- there are others, too many to name
+    first -- one of them; exchanges, messages, first_time, last_time (nanoseconds) -- of all
+    """
+
+    first: Folded
+    initiators: int
+    responders: int
+    more_initiators: bool
+    more_responders: bool
+    exchanges: int
+    messages: int
+    first_time: int
+    last_time: int
+
+
+def crowds(folded: Sequence[Folded]) -> list[Crowd]:
+    """Every folded exchange in exactly one crowd, the largest first."""
+    rest = [[row] for row in folded]
+    found: list[list[Folded]] = []
+    ends: tuple[Callable[[Folded], object], ...] = (lambda r: r.responder, lambda r: r.initiator, lambda r: None)
+    for end in ends:
+        alike: dict[tuple[object, ...], list[Folded]] = {}
+        for (row,) in rest:
+            alike.setdefault((end(row), row.mode, row.last_message, row.outcome), []).append(row)
+        found += [rows for rows in alike.values() if len(rows) >= MANY]
+        rest = [[row] for rows in alike.values() if len(rows) < MANY for row in rows]
+    return sorted((_crowd(rows) for rows in found + rest), key=lambda c: -c.exchanges)
+
+
+def _crowd(rows: list[Folded]) -> Crowd:
+    return Crowd(
+        first=min(rows, key=lambda row: row.first_time),
+        initiators=len({row.initiator for row in rows} - {None}),
+        responders=len({row.responder for row in rows} - {None}),
+        more_initiators=any(row.initiator is None for row in rows),
+        more_responders=any(row.responder is None for row in rows),
+        exchanges=sum(row.exchanges for row in rows),
+        messages=sum(row.messages for row in rows),
+        first_time=min(row.first_time for row in rows),
+        last_time=max(row.last_time for row in rows),
+    )
 
 
 def _initiator(diagnosis: Diagnosis) -> str:

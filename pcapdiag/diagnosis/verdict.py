@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.evidence import gather
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
-from pcapdiag.diagnosis.stops import conversations, find_stops
+from pcapdiag.diagnosis.stops import conversations, find_stop, find_stops
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.record import Record
@@ -89,6 +89,11 @@ def diagnose(
         return (place[by], 1) if by is not None and place[by] > own else (own, 0)
 
     return tuple(sorted(found, key=order))
+
+
+def outcome_alone(exchange: Exchange, now: int) -> str:
+    """How an exchange ended as far as it was seen until `now` (nanoseconds), whatever its peers did beside it."""
+    return find_stop(exchange, Setting(now, (exchange,))).outcome.value
 
 
 Flow = TypeVar("Flow", KeepaliveFlow, EspFlow)

@@ -14,11 +14,14 @@ from pcapdiag.exchange.model import Sighting
 from pcapdiag.exchange.sightings import is_duplicate
 from pcapdiag.ike.message import Header, Message, parse
 from pcapdiag.ike.payloads import DecodeError, Encrypted, Fragment
-from pcapdiag.ike.registry import HeaderFlag
+from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
 from pcapdiag.record import Record
 
 MAX_PIECES = 256
 """Pieces that wait for the rest, in one exchange; beyond it the oldest make room, and are counted."""
+
+PIECES = (PayloadType.FRAGMENT, PayloadType.SKF)
+"""What a message begins with that is a piece of one."""
 
 Piece = Fragment | Encrypted
 _Group = tuple[bool, int, int]
@@ -26,6 +29,9 @@ _Group = tuple[bool, int, int]
 
 def piece_of(message: Message) -> Piece | None:
     """The fragment payload, where the message is a piece of a larger one."""
+    header = message.header
+    if header.next_payload not in PIECES and (header.major == 1 or header.exchange_type == ExchangeType.IKE_SA_INIT):
+        return None  # told from the header, so that the payloads need not be decoded
     for payload in message.payloads:
         if isinstance(payload, Fragment):
             return payload

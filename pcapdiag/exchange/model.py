@@ -218,6 +218,28 @@ class Exchange(Record, frozen=True):
         return max((step.number for step in self.steps if step.number), default=None)
 
 
+class Folded(Record, frozen=True):
+    """Exchanges that had to make room for others, counted together.
+
+    initiator, responder -- addresses; None where there are too many to name
+    mode, last_message -- how far they went: "MM1", "IKE_SA_INIT response", …
+    outcome -- how they ended, where that was judged before they made room
+    exchanges, messages -- how many; of the messages, every transmission
+    """
+
+    initiator: str | None
+    responder: str | None
+    mode: Mode
+    last_message: str
+    outcome: str | None
+    exchanges: int
+    messages: int
+    first_frame: Frame
+    last_frame: Frame
+    first_time: int
+    last_time: int
+
+
 class KeepaliveFlow(Record, frozen=True):
     """The NAT keep-alives of one direction."""
 

@@ -3,25 +3,37 @@
 An exchange is found by its cookies and its peers, because neither alone tells it: one initiator cookie can meet
 several responders, the responder's cookie comes only with message 2, and addresses and ports change when the
 exchange floats to UDP 4500 or when the capture point sees both sides of a NAT.
+
+A flood is a first message under a new cookie, a million times. So a first message costs next to nothing until a second
+one comes for it: it is kept as it came (`_Opening`), its payloads undecoded. Exchanges in which the initiator said one
+thing only and those that went on have a table each, so that a flood pushes out itself and not the tunnels within it.
+What is pushed out is folded: counted by its ends and by how far it went.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
-from pcapdiag.exchange.fragments import FragmentCollector, Piece, piece_of
-from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
+from pcapdiag.exchange.folding import Folder
+from pcapdiag.exchange.fragments import PIECES, FragmentCollector, Piece, piece_of
+from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
 from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of, phase1_number, step_name
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
-from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, strip_marker
+from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, strip_marker
 from pcapdiag.ike.payloads import DecodeError, Identification
 
 MAX_EXCHANGES = 50_000
-"""Exchanges that are kept; beyond it, those that were quiet longest make room, and are counted."""
+"""Exchanges that went on, and first messages that wait for an answer: so many of each are kept. Beyond it, those that
+were quiet longest are folded."""
+MAX_OPENINGS_TOLD = 2_000
+"""Exchanges with nothing but a first message, or that and an answer, that are told one by one; of more, the older ones
+are folded."""
+MAX_ALIKE_TOLD = 100
+"""Of those, so many between the same two ends, before the others of these give way to openings of other ends."""
 MAX_STEPS = 4_096
 """Different messages kept in one exchange; more are counted."""
 MAX_SIGHTINGS = 256
@@ -31,13 +43,20 @@ MAX_ALIASES = 16
 
 
 class TrackerCounts(Struct):
-    """What the tracker did with what it was fed, in messages, errors and exchanges."""
+    """What the tracker did with what it was fed, in messages and errors."""
 
     messages: int = 0
     not_ike: int = 0
     icmp_unmatched: int = 0
-    evicted_exchanges: int = 0
-    evicted_messages: int = 0
+
+
+class _Opening(Struct, gc=False):
+    """The first message under a new cookie, as it came. Most of a flood never gets beyond this."""
+
+    id: int
+    header: Header
+    datagram: Datagram
+    octets: bytes
 
 
 class _OpenStep(Struct):
@@ -71,6 +90,19 @@ class _Open(Struct):
     assembled: tuple[bytes, _OpenStep] | None = None
     icmp_errors: list[IcmpError] = field(default_factory=list)
     uncounted: int = 0
+    engaged: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more than one message of the end that began, and perhaps one answer to it."""
+        steps = self.steps
+        if not steps:
+            return True  # pieces of a message
+        return (
+            len(steps) > 2
+            or steps[0].header.responder_spi != ZERO_SPI
+            or (len(steps) == 2 and steps[0].by_first is steps[1].by_first)
+        )
 
     def sent_by_first(self, datagram: Datagram) -> bool:
         """Whether the end that sent the first message sent this one."""
@@ -96,54 +128,98 @@ class _Open(Struct):
 class Tracker:
     """Collects exchanges out of datagrams.
 
-    feed() takes what a capture yields; exchanges() gives what was found so far, oldest first, at any time.
-    `counts` says what was done with the input; `keepalives` which NAT keep-alives went by.
+    feed() takes what a capture yields; exchanges() gives what is kept, oldest first, and folded() the rest, at any
+    time. `counts` says what was done with the input; `keepalives` which NAT keep-alives went by.
+
+    max_exchanges, max_openings_told -- see MAX_EXCHANGES and MAX_OPENINGS_TOLD
+    judge -- says how an exchange ended that has to make room, from it and the time (nanoseconds)
     """
 
-    def __init__(self, max_exchanges: int = MAX_EXCHANGES) -> None:
+    def __init__(
+        self,
+        max_exchanges: int = MAX_EXCHANGES,
+        max_openings_told: int = MAX_OPENINGS_TOLD,
+        judge: Callable[[Exchange, int], str] | None = None,
+    ) -> None:
         self.counts = TrackerCounts()
         self.keepalives: dict[tuple[str, int, str, int], KeepaliveFlow] = {}
         self._max_exchanges = max_exchanges
+        self._max_openings_told = max_openings_told
+        self._judge = judge
+        self._folder = Folder()
+        self._now = 0
         self._next_id = 1
-        self._open: OrderedDict[int, _Open] = OrderedDict()
+        self._openings: OrderedDict[int, _Opening | _Open] = OrderedDict()
+        self._engaged: OrderedDict[int, _Open] = OrderedDict()
         self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
         self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
-        self._by_cookie: dict[tuple[int, bytes], list[_Open]] = {}
-        self._latest: dict[tuple[str, str], _Open] = {}
+        self._by_cookie: dict[bytes, _Opening | list[_Open]] = {}
+        self._latest: dict[tuple[str, str], int] = {}
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
-    def feed(self, item: Datagram | IcmpError | FragmentLoss) -> None:
-        """Take in one item of a capture. Never raises on any octets."""
+    def feed(self, item: Datagram | IcmpError | FragmentLoss) -> int | None:
+        """Take in one item of a capture; return the id of the exchange that it belongs to, None for none.
+
+        Never raises on any octets.
+        """
         if isinstance(item, Datagram):
             if item.payload == KEEPALIVE:
                 self._keepalive(item)
-            else:
-                self._datagram(item)
-        elif isinstance(item, IcmpError):
-            self._icmp_error(item)
-        else:
-            self._fragment_loss(item)
+                return None
+            return self._datagram(item)
+        if isinstance(item, IcmpError):
+            return self._icmp_error(item)
+        return self._fragment_loss(item)
 
-    def _datagram(self, datagram: Datagram) -> None:
-        octets = _ike_octets(datagram)
+    def _datagram(self, datagram: Datagram) -> int | None:
+        payload = datagram.payload
+        octets = payload if payload[:4] != NON_ESP_MARKER else _ike_octets(datagram)
         try:
-            message = parse(octets)
+            header = parse_header(octets)
         except DecodeError:
             self.counts.not_ike += 1
-            return
+            return None
+        if header.version >> 4 not in (1, 2):
+            self.counts.not_ike += 1
+            return None
         self.counts.messages += 1
-        self._message(datagram, message, octets)
+        self._now = datagram.time
+        cookie = header.initiator_spi
+        known = self._by_cookie.get(cookie)
+        if known is None and header.responder_spi == ZERO_SPI and header.next_payload not in PIECES:
+            opening = _Opening(self._next_id, header, datagram, octets)
+            self._next_id += 1
+            self._by_cookie[cookie] = opening
+            self._latest[datagram.source, datagram.destination] = opening.id
+            self._openings[opening.id] = opening
+            if len(self._openings) > self._max_exchanges:
+                self._fold_oldest(self._openings)
+            return opening.id
+        if isinstance(known, _Opening):
+            self._grow(known)
+        return self._message(datagram, parse(octets), octets)
 
-    def _fragment_loss(self, loss: FragmentLoss) -> None:
+    def _grow(self, opening: _Opening) -> _Open:
+        """Decode a first message, because a second one came for it, or because it is to be told."""
+        del self._by_cookie[opening.header.initiator_spi]
+        message = parse(opening.octets)
+        found = self._begin(message.header, opening.datagram, opening.id)
+        self._add(found, opening.datagram, message, opening.octets)
+        return found
+
+    def _fragment_loss(self, loss: FragmentLoss) -> int | None:
         """IP fragments of a message that never became whole: the first of them still tells which message it was."""
         octets = _without_marker(loss.payload, NAT_T_PORT in (loss.source_port, loss.destination_port))
         try:
             message = parse(octets)
         except DecodeError:
-            return
+            return None
         if loss.source_port is None or loss.destination_port is None:
-            return
+            return None
+        known = self._by_cookie.get(message.header.initiator_spi)
+        if isinstance(known, _Opening):
+            self._grow(known)
         datagram = Datagram(
             frame=loss.frames[-1],
             time=loss.last_time,
@@ -157,11 +233,33 @@ class Tracker:
             ip_id=loss.ip_id,
             fragments=loss.frames,
         )
-        self._message(datagram, message, octets, cut_by_ip_loss=True)
+        return self._message(datagram, message, octets, cut_by_ip_loss=True)
 
-    def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> None:
+    def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> int:
         header = message.header
-        found = self._find(header, datagram, octets) or self._begin(header, datagram)
+        found = self._find(header, datagram, octets)
+        if found is None:
+            found = self._begin(header, datagram, self._next_id)
+            self._next_id += 1
+        self._add(found, datagram, message, octets, cut_by_ip_loss)
+        if found.engaged:
+            self._engaged.move_to_end(found.id)
+        elif found.goes_on:
+            found.engaged = True
+            del self._openings[found.id]
+            self._engaged[found.id] = found
+        else:
+            self._openings.move_to_end(found.id)
+        for table in (self._openings, self._engaged):
+            if len(table) > self._max_exchanges:
+                self._fold_oldest(table)
+        return found.id
+
+    def _add(
+        self, found: _Open, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False
+    ) -> None:
+        """A message of this exchange."""
+        header = message.header
         said = certain_sender(header)
         if said is not None and found.first_side is not None:
             by_first = said is found.first_side
@@ -225,18 +323,23 @@ class Tracker:
         major, cookie, answer = header.major, header.initiator_spi, header.responder_spi
         found = self._by_spis.get((major, cookie, answer)) if answer != ZERO_SPI else None
         found = found or self._by_pair.get((major, cookie, *_pair(datagram)))
-        if found is None:
-            for candidate in self._by_cookie.get((major, cookie), ()):
-                if _other_leg(candidate, datagram, octets) or _answers_elsewhere(candidate, header, datagram):
-                    found = candidate
-                    break
         if found is not None:
-            self._open.move_to_end(found.id)
-        return found
+            return found
+        for candidate in self._siblings(cookie):
+            if candidate.major != major:
+                continue
+            if _other_leg(candidate, datagram, octets) or _answers_elsewhere(candidate, header, datagram):
+                return candidate
+        return None
 
-    def _begin(self, header: Header, datagram: Datagram) -> _Open:
+    def _siblings(self, cookie: bytes) -> list[_Open]:
+        """The exchanges under this initiator cookie of which more than a first message was seen."""
+        known = self._by_cookie.get(cookie)
+        return known if isinstance(known, list) else []
+
+    def _begin(self, header: Header, datagram: Datagram, number: int) -> _Open:
         found = _Open(
-            id=self._next_id,
+            id=number,
             major=header.major,
             initiator_spi=header.initiator_spi,
             first=(datagram.source, datagram.source_port),
@@ -244,64 +347,94 @@ class Tracker:
         )
         found.first_addresses[datagram.source] = None
         found.second_addresses[datagram.destination] = None
-        self._next_id += 1
-        self._open[found.id] = found
-        siblings = self._by_cookie.setdefault((header.major, header.initiator_spi), [])
+        self._openings[found.id] = found
+        siblings = self._siblings(header.initiator_spi)
         # One cookie sent to thousands of addresses must not make the search for another leg long.
         if len(siblings) < MAX_ALIASES:
             siblings.append(found)
-        while len(self._open) > self._max_exchanges:
-            self._evict()
+        self._by_cookie[header.initiator_spi] = siblings
         return found
 
     def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
         """Make the exchange findable under what this message adds to it."""
         self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
-        self._latest[_pair(datagram)] = found
+        self._latest[datagram.source, datagram.destination] = found.id
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
             self._by_spis[(found.major, found.initiator_spi, answer)] = found
 
-    def _evict(self) -> None:
-        """Forget the exchange that was quiet longest. It is counted, with its messages."""
-        _, gone = self._open.popitem(last=False)
-        self.counts.evicted_exchanges += 1
-        self.counts.evicted_messages += sum(len(s.sent) + len(s.duplicates) + s.uncounted for s in gone.steps)
+    def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
+        """Fold the exchange of this table that was quiet longest."""
+        _, gone = table.popitem(last=False)
+        if isinstance(gone, _Opening):
+            self._forget_opening(gone)
+            self._folder.add_opening(gone.header, gone.datagram)
+            return
+        self._forget(gone)
+        if gone.engaged:
+            exchange = _build(gone)
+            self._folder.add(exchange, self._judge(exchange, self._now) if self._judge else None)
+        else:
+            last = gone.steps[-1]
+            self._folder.add_answered(
+                (gone.first[0], gone.second[0]),
+                last.header,
+                Side.INITIATOR if last.by_first else Side.RESPONDER,
+                [s for step in gone.steps for s in step.sent],
+            )
+
+    def _forget_opening(self, gone: _Opening) -> None:
+        del self._by_cookie[gone.header.initiator_spi]
+        ends = (gone.datagram.source, gone.datagram.destination)
+        if self._latest.get(ends) == gone.id:
+            del self._latest[ends]
+
+    def _forget(self, gone: _Open) -> None:
         for answer in gone.responder_spis:
             self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
         for one in gone.first_addresses:
             for other in gone.second_addresses:
                 pair = (min(one, other), max(one, other))
                 self._by_pair.pop((gone.major, gone.initiator_spi, *pair), None)
-                if self._latest.get(pair) is gone:
-                    del self._latest[pair]
-        key = (gone.major, gone.initiator_spi)
-        siblings = [o for o in self._by_cookie.get(key, ()) if o is not gone]
+                for ends in ((one, other), (other, one)):
+                    if self._latest.get(ends) == gone.id:
+                        del self._latest[ends]
+        siblings = [o for o in self._siblings(gone.initiator_spi) if o is not gone]
         if siblings:
-            self._by_cookie[key] = siblings
+            self._by_cookie[gone.initiator_spi] = siblings
         else:
-            self._by_cookie.pop(key, None)
+            self._by_cookie.pop(gone.initiator_spi, None)
 
     # -- what is not a message -----------------------------------------------------------------------------------
 
-    def _icmp_error(self, error: IcmpError) -> None:
+    def _icmp_error(self, error: IcmpError) -> int | None:
         """Attach an ICMP error to the exchange that it quotes: by cookies where they are quoted, else by address."""
         quoted = error.quoted
         found: _Open | None = None
         try:
             header = parse_header(_ike_octets(quoted))
+            known = self._by_cookie.get(header.initiator_spi)
+            if isinstance(known, _Opening):
+                self._grow(known)
             found = self._by_spis.get((header.major, header.initiator_spi, header.responder_spi))
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
-            # A router may quote no more than the UDP header (RFC 792): the latest exchange of these two is meant.
-            found = self._latest.get(_pair(quoted))
+            # A router may quote no more than the UDP header (RFC 792): the latest message that way is meant.
+            found = self._kept(self._latest.get((quoted.source, quoted.destination), 0))
         if found is None:
             self.counts.icmp_unmatched += 1
-        elif len(found.icmp_errors) < MAX_SIGHTINGS:
+            return None
+        if len(found.icmp_errors) < MAX_SIGHTINGS:
             found.icmp_errors.append(error)
         else:
             found.uncounted += 1
+        return found.id
+
+    def _kept(self, number: int) -> _Open | None:
+        """The exchange of that id, decoded if it was not."""
+        found = self._engaged.get(number) or self._openings.get(number)
+        return self._grow(found) if isinstance(found, _Opening) else found
 
     def _keepalive(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.destination, datagram.destination_port)
@@ -319,10 +452,42 @@ class Tracker:
 
     # -- the result ----------------------------------------------------------------------------------------------
 
+    def exchange(self, number: int) -> Exchange | None:
+        """The exchange of that id as it is now; None where it was folded."""
+        found = self._kept(number)
+        return _build(found) if found is not None else None
+
     def exchanges(self) -> Iterator[Exchange]:
-        """What was found so far, in the order of first sight."""
-        for found in sorted(self._open.values(), key=lambda o: o.id):
-            yield _build(found)
+        """What is kept, in the order of first sight. Openings beyond what is told one by one are folded first."""
+        self._fold_openings()
+        for number in sorted((*self._openings, *self._engaged)):
+            found = self._kept(number)
+            if found is not None:
+                yield _build(found)
+
+    def _fold_openings(self) -> None:
+        """Fold openings beyond what is told: first those of which the same two ends have many, then the oldest."""
+        surplus = len(self._openings) - self._max_openings_told
+        if surplus <= 0:
+            return
+        alike: dict[tuple[str, str], int] = {}
+        newest_first = [
+            (
+                number,
+                (o.datagram.source, o.datagram.destination) if isinstance(o, _Opening) else (o.first[0], o.second[0]),
+            )
+            for number, o in reversed(self._openings.items())
+        ]
+        for number, ends in newest_first:
+            alike[ends] = alike.get(ends, 0) + 1
+            if alike[ends] > MAX_ALIKE_TOLD:
+                self._openings.move_to_end(number, last=False)
+        for _ in range(surplus):
+            self._fold_oldest(self._openings)
+
+    def folded(self) -> tuple[Folded, ...]:
+        """What had to make room, by its ends and how far it went; those with the most exchanges first."""
+        return self._folder.folded()
 
 
 def _ike_octets(datagram: Datagram) -> bytes:

@@ -13,6 +13,7 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 """
 
 import struct
+from functools import cached_property
 
 from pcapdiag.ike.payloads import DecodeError, Payload, decode, decode_encrypted
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
@@ -68,27 +69,51 @@ class Header(Record, frozen=True):
         return ExchangeType(self.exchange_type)
 
 
-class Message(Record, frozen=True):
-    """One IKE message.
+class Message(Record, frozen=True, dict=True, gc=True):
+    """One IKE message. Its payloads are decoded when they are first asked for: of a flood, most never are.
 
-    payloads -- in the order of the chain; empty where IKEv1 encrypted them
-    ciphertext -- what follows the header of an encrypted IKEv1 message, else b""
-    available -- octets of the message that the capture holds
+    octets -- of the message, its header included, as far as the capture holds them
     trailing -- octets behind the declared length
-    problem -- the first thing that is wrong with its structure, or None
     """
 
     header: Header
-    payloads: tuple[Payload, ...]
-    ciphertext: bytes
-    available: int
+    octets: bytes
     trailing: int
-    problem: str | None
+
+    @property
+    def available(self) -> int:
+        """Octets of the message that the capture holds."""
+        return len(self.octets)
 
     @property
     def cut(self) -> bool:
         """Octets that the header declares are not in the capture."""
         return self.available < self.header.length
+
+    @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """In the order of the chain; empty where IKEv1 encrypted them."""
+        return self._chain[0]
+
+    @property
+    def ciphertext(self) -> bytes:
+        """What follows the header of an encrypted IKEv1 message, else nothing."""
+        return self.octets[HEADER_LENGTH:] if self._sealed else b""
+
+    @property
+    def problem(self) -> str | None:
+        """The first thing that is wrong with its structure, or None."""
+        if self.header.length < HEADER_LENGTH:
+            return f"declares a length of {self.header.length}, the header alone has {HEADER_LENGTH}"
+        return self._chain[1]
+
+    @property
+    def _sealed(self) -> bool:
+        return self.octets[17] >> 4 == 1 and bool(self.octets[19] & HeaderFlag.ENCRYPTION)
+
+    @cached_property
+    def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
+        return ((), None) if self._sealed else _chain(self.octets)
 
 
 def parse_header(data: bytes) -> Header:
@@ -107,24 +132,17 @@ def parse(data: bytes) -> Message:
     header = parse_header(data)
     if header.major not in (1, 2):
         raise DecodeError(f"version {header.major}.{header.version & 15}, neither IKEv1 nor IKEv2")
-    problem = None
-    if header.length < HEADER_LENGTH:
-        problem = f"declares a length of {header.length}, the header alone has {HEADER_LENGTH}"
     # A length that cannot be right says nothing about the payloads, which mostly are as they should be.
-    end = len(data) if problem else min(header.length, len(data))
-    trailing = len(data) - end
-    if header.major == 1 and header.encrypted:
-        return Message(header, (), data[HEADER_LENGTH:end], end, trailing, problem)
-    payloads, chain_problem = _chain(data[:end], header)
-    return Message(header, payloads, b"", end, trailing, problem or chain_problem)
+    end = len(data) if header.length < HEADER_LENGTH else min(header.length, len(data))
+    return Message(header, data[:end], len(data) - end)
 
 
-def _chain(data: bytes, header: Header) -> tuple[tuple[Payload, ...], str | None]:
+def _chain(data: bytes) -> tuple[tuple[Payload, ...], str | None]:
     """The payloads, and what stopped the reading before the chain ended."""
     payloads: list[Payload] = []
-    kind = header.next_payload
+    kind = data[16]
     at = HEADER_LENGTH
-    major = header.major
+    major = data[17] >> 4
     while kind:
         left = len(data) - at
         payload_type = PayloadType(kind)

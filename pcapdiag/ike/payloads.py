@@ -6,6 +6,7 @@ promises stays a plain `Payload` with the reason in `problem`, so that it never 
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from pcapdiag.ike.registry import (
@@ -341,6 +342,12 @@ def _proposal(body: bytes, major: int) -> Proposal:
     return Proposal(number, protocol, spi, transforms)
 
 
+@lru_cache(1024)
+def _proposals(data: bytes, major: int) -> tuple[Proposal, ...]:
+    """The proposals of a security association. A peer sends the same ones each time, and so does a flood."""
+    return tuple(_proposal(piece, major) for piece in _substructures(data, "proposal", 2))
+
+
 # --- one decoder a payload type; each takes type, body and major version ---------------------------------------
 
 
@@ -351,7 +358,7 @@ def _need(body: bytes, octets: int) -> None:
 
 def _security_association(kind: PayloadType, body: bytes, major: int) -> Payload:
     if major == 2:
-        proposals = tuple(_proposal(piece, 2) for piece in _substructures(body, "proposal", 2))
+        proposals = _proposals(body, 2)
         return SecurityAssociation(type=kind, body=body, doi=None, situation=None, proposals=proposals)
     _need(body, 4)
     doi = Doi(int.from_bytes(body[:4], "big"))
@@ -364,7 +371,7 @@ def _security_association(kind: PayloadType, body: bytes, major: int) -> Payload
     if situation != 1:
         problem = f"situation {situation:#x} is not decoded"
         return SecurityAssociation(type=kind, body=body, doi=doi, situation=situation, proposals=(), problem=problem)
-    proposals = tuple(_proposal(piece, 1) for piece in _substructures(body[8:], "proposal", 2))
+    proposals = _proposals(body[8:], 1)
     return SecurityAssociation(type=kind, body=body, doi=doi, situation=situation, proposals=proposals)
 
 

@@ -15,7 +15,7 @@ from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Exchange, Peer, Step
+from pcapdiag.exchange.model import Exchange, Folded, Peer, Step
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import transform_text
@@ -33,10 +33,11 @@ def render(report: Report) -> Iterator[str]:
             "captures": [_capture(c) for c in report.captures],
             "errors": [e.replace(_MARK, "?") for e in report.errors],
             "dropped": {
-                "evicted_exchanges": report.counts.evicted_exchanges,
-                "evicted_messages": report.counts.evicted_messages,
+                "evicted_exchanges": sum(f.exchanges for f in report.folded),
+                "evicted_messages": sum(f.messages for f in report.folded),
                 "icmp_errors_unmatched": report.counts.icmp_unmatched,
             },
+            "folded": [_folded(f) for f in report.folded],
         },
         default=_number,
     )
@@ -99,6 +100,22 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
             }
             for f in s.esp_flows
         ],
+    }
+
+
+def _folded(folded: Folded) -> dict[str, Json]:
+    return {
+        "initiator": folded.initiator,
+        "responder": folded.responder,
+        "mode": folded.mode.value,
+        "last_message": folded.last_message,
+        "outcome": folded.outcome,
+        "exchanges": folded.exchanges,
+        "messages": folded.messages,
+        "first_frame": folded.first_frame.number,
+        "last_frame": folded.last_frame.number,
+        "first_time": _time(folded.first_time),
+        "last_time": _time(folded.last_time),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
-from pcapdiag.diagnosis.grouping import Group, group
+from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
@@ -29,6 +29,7 @@ from pcapdiag.report.wording import (
 )
 
 MAX_BLOCKS = 50
+MAX_CROWDS = 8
 """Groups of exchanges that are shown one by one; the rest is counted."""
 
 _COLOURS = {
@@ -106,14 +107,36 @@ def _capture_line(capture: CaptureReport) -> str:
 
 def _losses(report: Report, layout: Layout) -> Iterator[str]:
     counts = report.counts
-    if counts.evicted_exchanges:
-        yield from wrapped(
-            f"More exchanges than are kept at once: {counts.evicted_exchanges} that were quiet longest, with "
-            f"{counts.evicted_messages} messages, were dropped and are not in this report.",
-            layout,
-        )
+    if report.folded:
+        total = sum(f.exchanges for f in report.folded)
+        yield from wrapped(f"More exchanges than are told one by one; {total} are only counted:", layout)
+        found = crowds(report.folded)
+        for crowd in found[:MAX_CROWDS]:
+            yield from wrapped(f"  {_crowd(crowd)}", layout, 4)
+        if len(found) > MAX_CROWDS:
+            rest = sum(c.exchanges for c in found[MAX_CROWDS:])
+            yield from wrapped(
+                f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json", layout, 4
+            )
     if counts.icmp_unmatched:
         yield from wrapped(f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture.", layout)
+
+
+def _crowd(crowd: Crowd) -> str:
+    first = crowd.first
+    source = _ends(first.initiator, crowd.initiators, crowd.more_initiators, "initiators")
+    target = _ends(first.responder, crowd.responders, crowd.more_responders, "responders")
+    how = f"{first.outcome}, last seen {first.last_message}" if first.outcome else f"nothing after {first.last_message}"
+    return (
+        f"{crowd.exchanges} × {source} → {target}, {MODE_NAMES[first.mode]}: {how}; {crowd.messages} messages in "
+        f"{seconds(crowd.last_time - crowd.first_time)} from frame {first.first_frame.number} on"
+    )
+
+
+def _ends(name: str | None, known: int, more: bool, what: str) -> str:
+    if known == 1 and name and not more:
+        return name
+    return f"{'more than ' if more else ''}{known} {what}" if known else f"many {what}"
 
 
 # --- one line --------------------------------------------------------------------------------------------------

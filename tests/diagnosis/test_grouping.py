@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcapdiag.capture.datagram import Datagram
+from pcapdiag.capture.datagram import Datagram, Frame
 from pcapdiag.diagnosis.case import MANY
-from pcapdiag.diagnosis.grouping import group
+from pcapdiag.diagnosis.grouping import crowds, group
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.exchange.model import Folded, Mode
 from tests.diagnosis.scenarios import TRUTH, captured, diagnosed, diagnosed_until
 from tests.messages import LEFT, RIGHT, SECOND, ZERO, Wire, main_mode
 
@@ -100,3 +101,30 @@ def test_any_pairs_are_in_exactly_one_group(pairs: list[tuple[int, int]]) -> Non
     wire = Wire()
     items = [began(wire, n, n, f"192.0.2.{a}", f"198.51.100.{b}") for n, (a, b) in enumerate(pairs)]
     assert exactly_once(diagnosed(items, end=1000))
+
+
+def folded(initiator: str | None, responder: str | None, exchanges: int = 1, last: str = "MM1", at: int = 0) -> Folded:
+    return Folded(
+        initiator, responder, Mode.MAIN, last, None, exchanges, exchanges, Frame(0, 1), Frame(0, 2), at, at + 5
+    )
+
+
+def test_folded_flood_of_many_initiators_is_one_crowd() -> None:
+    rows = [folded(address(n), RIGHT, exchanges=2, at=n) for n in range(MANY)]
+    (found,) = crowds([*rows, folded(None, RIGHT, exchanges=7)])
+    assert (found.initiators, found.more_initiators, found.responders, found.more_responders) == (MANY, True, 1, False)
+    assert (found.exchanges, found.messages) == (2 * MANY + 7,) * 2
+    assert (found.first_time, found.last_time) == (0, MANY - 1 + 5)
+
+
+def test_folded_sweep_and_pairs_stand_apart() -> None:
+    sweep = [folded(LEFT, address(n)) for n in range(MANY)]
+    pairs = [folded(address(n), RIGHT, exchanges=50 + n, last="MM2") for n in range(3)]
+    found = crowds([*sweep, *pairs])
+    assert [(c.first.last_message, c.initiators, c.responders, c.exchanges) for c in found] == [
+        ("MM2", 1, 1, 52),
+        ("MM2", 1, 1, 51),
+        ("MM2", 1, 1, 50),
+        ("MM1", 1, MANY, MANY),
+    ]
+    assert crowds([]) == []

@@ -258,16 +258,104 @@ def _cookie(n: int) -> bytes:
     return struct.pack("!Q", n + 1)
 
 
-def test_flood_of_cookies_evicts_what_was_quiet_longest_and_counts_it() -> None:
+def test_flood_of_cookies_folds_what_was_quiet_longest() -> None:
     wire = Wire()
     tracker = Tracker(max_exchanges=10)
     for n in range(25):
         tracker.feed(wire.datagram(n, main_mode(1, (_cookie(n), ZERO))))
     kept = list(tracker.exchanges())
     assert [e.initiator_spi for e in kept] == [_cookie(n) for n in range(15, 25)]
-    assert (tracker.counts.evicted_exchanges, tracker.counts.evicted_messages) == (15, 15)
+    (folded,) = tracker.folded()
+    assert (folded.initiator, folded.responder, folded.mode, folded.last_message) == (LEFT, RIGHT, Mode.MAIN, "MM1")
+    assert (folded.exchanges, folded.messages, folded.outcome) == (15, 15, None)
+    assert (folded.first_time, folded.last_time) == (0, 14 * SECOND)
+    # An answer to what was folded stands alone, and takes no opening's place.
     tracker.feed(wire.datagram(30, main_mode(2, (_cookie(0), OTHER)), left=False))
-    assert len(list(tracker.exchanges())) == 10
+    assert [names(e) for e in tracker.exchanges()] == [["MM1"]] * 10 + [["MM2"]]
+
+
+def test_a_flood_does_not_push_out_the_tunnel_within_it() -> None:
+    wire = Wire()
+    tracker = Tracker(max_exchanges=10)
+    for item in wire.main_mode(0, 1, 2, 3, 4, 5, 6):
+        tracker.feed(item)
+    for n in range(200):
+        tracker.feed(wire.datagram(10 + n, main_mode(1, (_cookie(n), ZERO)), source=f"203.0.113.{n}"))
+    tracker.feed(wire.datagram(300, quick_mode(1)))
+    kept = list(tracker.exchanges())
+    assert names(kept[0]) == ["MM1", "MM2", "MM3", "MM4", "MM5", "MM6", "QM1"]
+    assert len(kept) == 11
+    assert sum(f.exchanges for f in tracker.folded()) == 190
+
+
+def test_an_answer_that_comes_while_a_flood_goes_on_finds_its_exchange() -> None:
+    wire = Wire()
+    tracker = Tracker(max_exchanges=500)
+    first, second, *rest = wire.main_mode(0, 1, 2, 3, 4, 5, 6)
+    tracker.feed(first)
+    for n in range(400):
+        tracker.feed(wire.datagram(0.01, main_mode(1, (_cookie(n), ZERO)), source=f"203.0.113.{n % 250}"))
+    for item in (second, *rest):
+        tracker.feed(item)
+    assert names(next(tracker.exchanges())) == ["MM1", "MM2", "MM3", "MM4", "MM5", "MM6"]
+
+
+def test_openings_beyond_what_is_told_are_folded_evenly() -> None:
+    """A peer that is down for a week must not hide that another one was tried twice."""
+    wire = Wire()
+    tracker = Tracker(max_openings_told=150)
+    for n in range(2):
+        tracker.feed(wire.datagram(n, main_mode(1, (_cookie(5000 + n), ZERO)), destination="203.0.113.7"))
+    for n in range(400):
+        tracker.feed(wire.datagram(10 + n, main_mode(1, (_cookie(n), ZERO))))
+    kept = list(tracker.exchanges())
+    assert [e.responder.address for e in kept].count("203.0.113.7") == 2
+    assert len(kept) == 150
+    assert [(f.responder, f.exchanges) for f in tracker.folded()] == [(RIGHT, 252)]
+    assert max(e.first_time for e in kept) == 409 * SECOND
+
+
+def test_half_open_exchanges_are_folded_by_how_far_they_went() -> None:
+    wire = Wire()
+    tracker = Tracker(max_exchanges=1)
+    for n in range(3):
+        tracker.feed(wire.datagram(n, main_mode(1, (_cookie(n), ZERO))))
+        tracker.feed(wire.datagram(n + 0.1, main_mode(2, (_cookie(n), OTHER)), left=False))
+    (folded,) = tracker.folded()
+    assert (folded.initiator, folded.last_message, folded.exchanges, folded.messages) == (LEFT, "MM2", 2, 4)
+
+
+def test_exchanges_that_went_on_are_judged_before_they_are_folded() -> None:
+    wire = Wire()
+    judged: list[tuple[int, int]] = []
+
+    def judge(exchange: Exchange, now: int) -> str:
+        judged.append((exchange.id, now))
+        return "completed"
+
+    tracker = Tracker(max_exchanges=1, judge=judge)
+    for n in (0, 100):
+        for item in wire.main_mode(n, 1, 2, 3, 4, 5, 6, cookies=(_cookie(n), OTHER)):
+            tracker.feed(item)
+    (folded,) = tracker.folded()
+    assert (folded.last_message, folded.outcome, folded.messages) == ("MM6", "completed", 6)
+    assert [number for number, _ in judged] == [1]
+    assert [e.id for e in tracker.exchanges()] == [2]
+
+
+def test_feed_tells_which_exchange_was_touched() -> None:
+    wire = Wire()
+    tracker = Tracker()
+    one = wire.datagram(0, main_mode(1))
+    other = wire.datagram(1, main_mode(1, (OTHER, ZERO)))
+    assert [tracker.feed(i) for i in (one, other, _error(one, 28), _error(other, 28))] == [1, 2, 1, 2]
+    assert tracker.feed(wire.datagram(2, b"\xff", ports=(4500, 4500))) is None
+    assert tracker.feed(wire.datagram(2, b"short")) is None
+    exchange = tracker.exchange(2)
+    assert exchange is not None
+    assert exchange.initiator_spi == OTHER
+    assert len(exchange.icmp_errors) == 1
+    assert tracker.exchange(3) is None
 
 
 def test_one_message_a_thousand_times_is_counted_beyond_the_limit() -> None:

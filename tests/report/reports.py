@@ -43,7 +43,7 @@ def of_items(items: Iterable[Captured], end: float, path: str = "made.pcap") -> 
     keepalives = tuple(tracker.keepalives.values())
     diagnoses = diagnose(list(tracker.exchanges()), last, keepalives=keepalives)
     capture = CaptureReport(summary, tracker.counts.messages, tracker.counts.not_ike)
-    return Report((capture,), (), diagnoses, keepalives, tracker.counts)
+    return Report((capture,), (), diagnoses, keepalives, tracker.counts, tracker.folded())
 
 
 def as_text(report: Report, width: int = 80, *, colour: bool = False, detail: int = 0) -> str:

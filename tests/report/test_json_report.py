@@ -9,6 +9,7 @@ import pytest
 
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made
 from tests.messages import Wire, main_mode
@@ -132,3 +133,19 @@ def test_no_exchange() -> None:
     found = loaded(as_json(of_capture("no-ike-arp-only.pcap")))
     assert found["exchanges"] == []
     assert found["captures"][0]["ike_messages"] == 0
+
+
+def test_folded_exchanges_are_counted_with_their_ends() -> None:
+    wire = Wire()
+    items = [wire.datagram(n, main_mode(1, (n.to_bytes(8, "big"), bytes(8)))) for n in range(1, MAX_OPENINGS_TOLD + 4)]
+    found = loaded(as_json(of_items(items, 10_000)))
+    assert len(found["exchanges"]) == MAX_OPENINGS_TOLD
+    assert found["dropped"]["evicted_exchanges"] == found["dropped"]["evicted_messages"] == 3
+    assert found["folded"] == [
+        {
+            "initiator": "192.0.2.1", "responder": "198.51.100.2", "mode": "main",
+            "last_message": "MM1", "outcome": None,
+            "exchanges": 3, "messages": 3, "first_frame": 1, "last_frame": 3,
+            "first_time": Decimal("1.000000000"), "last_time": Decimal("3.000000000"),
+        }
+    ]  # fmt: skip

@@ -5,7 +5,8 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.pipeline import analyze
+from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
+from pcapdiag.pipeline import Report, analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made
@@ -240,3 +241,27 @@ def test_vendor_ids_cannot_act_in_the_terminal(detail: int) -> None:
     ]
     text = as_text(of_items(items, 60), detail=detail)
     assert not [c for c in text if not c.isprintable() and c != "\n"]
+
+
+# --- more than is told one by one ------------------------------------------------------------------------------
+
+
+def _flood(count: int, initiators: int = 1) -> Report:
+    """Openings of an initiator, or of many, beyond what is told one by one."""
+    wire = Wire()
+    items = [
+        wire.datagram(n / 1000, main_mode(1, (n.to_bytes(8, "big"), bytes(8))), source=f"203.0.113.{n % initiators}")
+        for n in range(1, count + 1)
+    ]
+    return of_items(items, 60)
+
+
+def test_a_flood_is_reported_as_a_flood() -> None:
+    text = " ".join(as_text(_flood(MAX_OPENINGS_TOLD + 500)).split())
+    assert "More exchanges than are told one by one; 500 are only counted: 500 × 203.0.113.0 → 198.51.100.2" in text
+    assert "nothing after MM1; 500 messages" in text
+
+
+def test_a_flood_from_many_initiators_is_one_line() -> None:
+    text = " ".join(as_text(_flood(MAX_OPENINGS_TOLD + 500, 250)).split())
+    assert "500 × 250 initiators → 198.51.100.2, Main Mode: nothing after MM1" in text
