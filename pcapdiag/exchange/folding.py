@@ -1,13 +1,15 @@
 """Exchanges that had to make room: counted by their ends and by how far they went."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from msgspec import Struct
 
 from pcapdiag.capture.datagram import Datagram, Frame
 from pcapdiag.exchange.model import Exchange, Folded, Mode, Side, Sighting
 from pcapdiag.exchange.modes import mode_of, step_name
-from pcapdiag.ike.message import Header
+from pcapdiag.ike.message import ZERO_SPI, Header
+from pcapdiag.ike.registry import HeaderFlag, PayloadType
 
 MAX_ROWS = 10_000
 """Rows that name both ends. Beyond it a row names the responder only, and beyond twice as many neither."""
@@ -29,34 +31,24 @@ class Folder:
 
     def __init__(self) -> None:
         self._rows: dict[_Key, _Row] = {}
-        self._kinds: dict[tuple[int, int, int, int, Side], tuple[Mode, str]] = {}
 
-    def add_opening(self, header: Header, datagram: Datagram) -> None:
-        """Count an exchange of which nothing but its first message was seen."""
-        kind = self._kind(header, Side.INITIATOR)
+    def add_opening(self, version: int, exchange_type: int, datagram: Datagram) -> None:
+        """Count an exchange of which nothing but its first message was seen, of that version and exchange type."""
+        mode, name = _opening(version, exchange_type)
         frame, time = datagram.frame, datagram.time
-        self._count((datagram.source, datagram.destination, *kind, None), 1, frame, frame, time, time)
+        self._count((datagram.source, datagram.destination, mode, name, None), 1, frame, frame, time, time)
 
     def add_answered(self, ends: tuple[str, str], last: Header, sender: Side, sightings: Sequence[Sighting]) -> None:
         """Count an exchange of two ends, the initiator first, that got as far as the `last` message."""
         first_sighting, last_sighting = sightings[0], sightings[-1]
         self._count(
-            (*ends, *self._kind(last, sender), None),
+            (*ends, mode_of(last), step_name(last, sender, 0), None),
             len(sightings),
             first_sighting.frame,
             last_sighting.frame,
             first_sighting.time,
             last_sighting.time,
         )
-
-    def _kind(self, header: Header, sender: Side) -> tuple[Mode, str]:
-        """The mode and the name of a message, which are the same for every one of a flood."""
-        key = (header.version, header.exchange_type, header.flags, header.next_payload, sender)
-        kind = self._kinds.get(key)
-        if kind is None:
-            kind = mode_of(header), step_name(header, sender, 0)
-            self._kinds[key] = kind
-        return kind
 
     def add(self, exchange: Exchange, outcome: str | None) -> None:
         """Count an exchange of which more was seen; `outcome` where it was judged."""
@@ -80,8 +72,14 @@ class Folder:
             return
         row.exchanges += 1
         row.messages += messages
-        row.first_frame, row.last_frame = min(row.first_frame, first), max(row.last_frame, last)
-        row.first_time, row.last_time = min(row.first_time, first_time), max(row.last_time, last_time)
+        if first < row.first_frame:
+            row.first_frame = first
+        if last > row.last_frame:
+            row.last_frame = last
+        if first_time < row.first_time:
+            row.first_time = first_time
+        if last_time > row.last_time:
+            row.last_time = last_time
 
     def folded(self) -> tuple[Folded, ...]:
         """The counts, those with the most exchanges first."""
@@ -90,3 +88,10 @@ class Folder:
             Folded(*key, row.exchanges, row.messages, row.first_frame, row.last_frame, row.first_time, row.last_time)
             for key, row in rows
         )
+
+
+@cache
+def _opening(version: int, exchange_type: int) -> tuple[Mode, str]:
+    """The mode and the name of a first message; both fields are an octet, so the cache is small."""
+    header = Header(b"", ZERO_SPI, PayloadType.SA, version, exchange_type, HeaderFlag.INITIATOR, 0, 0)
+    return mode_of(header), step_name(header, Side.INITIATOR, 0)

@@ -20,7 +20,7 @@ from pcapdiag.record import Record
 MAX_PIECES = 256
 """Pieces that wait for the rest, in one exchange; beyond it the oldest make room, and are counted."""
 
-PIECES = (PayloadType.FRAGMENT, PayloadType.SKF)
+PIECES = frozenset((int(PayloadType.FRAGMENT), int(PayloadType.SKF)))
 """What a message begins with that is a piece of one."""
 
 Piece = Fragment | Encrypted

@@ -26,6 +26,8 @@ from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, strip_marker
 from pcapdiag.ike.payloads import DecodeError, Identification
 
+_VERSIONS = (1, 2)
+
 MAX_EXCHANGES = 50_000
 """Exchanges that went on, and first messages that wait for an answer: so many of each are kept. Beyond it, those that
 were quiet longest are folded."""
@@ -54,7 +56,6 @@ class _Opening(Struct, gc=False):
     """The first message under a new cookie, as it came. Most of a flood never gets beyond this."""
 
     id: int
-    header: Header
     datagram: Datagram
     octets: bytes
 
@@ -175,34 +176,29 @@ class Tracker:
     def _datagram(self, datagram: Datagram) -> int | None:
         payload = datagram.payload
         octets = payload if payload[:4] != NON_ESP_MARKER else _ike_octets(datagram)
-        try:
-            header = parse_header(octets)
-        except DecodeError:
-            self.counts.not_ike += 1
-            return None
-        if header.version >> 4 not in (1, 2):
+        # The fields of the header stand where RFC 2408 §3.1 has them; most of a flood is not looked at beyond these.
+        if len(octets) < HEADER_LENGTH or octets[17] >> 4 not in _VERSIONS:
             self.counts.not_ike += 1
             return None
         self.counts.messages += 1
         self._now = datagram.time
-        cookie = header.initiator_spi
+        cookie = octets[:8]
         known = self._by_cookie.get(cookie)
-        if known is None and header.responder_spi == ZERO_SPI and header.next_payload not in PIECES:
-            opening = _Opening(self._next_id, header, datagram, octets)
-            self._next_id += 1
-            self._by_cookie[cookie] = opening
-            self._latest[datagram.source, datagram.destination] = opening.id
-            self._openings[opening.id] = opening
+        if known is None and octets[8:16] == ZERO_SPI and octets[16] not in PIECES:
+            number = self._next_id
+            self._next_id = number + 1
+            self._by_cookie[cookie] = self._openings[number] = _Opening(number, datagram, octets)
+            self._latest[datagram.source, datagram.destination] = number
             if len(self._openings) > self._max_exchanges:
                 self._fold_oldest(self._openings)
-            return opening.id
+            return number
         if isinstance(known, _Opening):
             self._grow(known)
         return self._message(datagram, parse(octets), octets)
 
     def _grow(self, opening: _Opening) -> _Open:
         """Decode a first message, because a second one came for it, or because it is to be told."""
-        del self._by_cookie[opening.header.initiator_spi]
+        del self._by_cookie[opening.octets[:8]]
         message = parse(opening.octets)
         found = self._begin(message.header, opening.datagram, opening.id)
         self._add(found, opening.datagram, message, opening.octets)
@@ -367,9 +363,13 @@ class Tracker:
     def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
         """Fold the exchange of this table that was quiet longest."""
         _, gone = table.popitem(last=False)
+        if len(self._latest) > 4 * self._max_exchanges:
+            kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
+            self._latest = kept
         if isinstance(gone, _Opening):
-            self._forget_opening(gone)
-            self._folder.add_opening(gone.header, gone.datagram)
+            octets = gone.octets
+            del self._by_cookie[octets[:8]]
+            self._folder.add_opening(octets[17], octets[18], gone.datagram)
             return
         self._forget(gone)
         if gone.engaged:
@@ -384,12 +384,6 @@ class Tracker:
                 [s for step in gone.steps for s in step.sent],
             )
 
-    def _forget_opening(self, gone: _Opening) -> None:
-        del self._by_cookie[gone.header.initiator_spi]
-        ends = (gone.datagram.source, gone.datagram.destination)
-        if self._latest.get(ends) == gone.id:
-            del self._latest[ends]
-
     def _forget(self, gone: _Open) -> None:
         for answer in gone.responder_spis:
             self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
@@ -397,9 +391,6 @@ class Tracker:
             for other in gone.second_addresses:
                 pair = (min(one, other), max(one, other))
                 self._by_pair.pop((gone.major, gone.initiator_spi, *pair), None)
-                for ends in ((one, other), (other, one)):
-                    if self._latest.get(ends) == gone.id:
-                        del self._latest[ends]
         siblings = [o for o in self._siblings(gone.initiator_spi) if o is not gone]
         if siblings:
             self._by_cookie[gone.initiator_spi] = siblings

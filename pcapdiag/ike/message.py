@@ -21,6 +21,8 @@ from pcapdiag.record import Record
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
+# Plain integers: an enum's own & costs a microsecond, a message.
+_ENCRYPTION, _INITIATOR, _RESPONSE = map(int, (HeaderFlag.ENCRYPTION, HeaderFlag.INITIATOR, HeaderFlag.RESPONSE))
 _HEADER = struct.Struct("!8s8sBBBBII")
 
 
@@ -51,17 +53,17 @@ class Header(Record, frozen=True):
         """IKEv1: the flag that says so. IKEv2: the message begins with an encrypted payload."""
         if self.major == 2:
             return self.next_payload in (PayloadType.SK, PayloadType.SKF)
-        return bool(self.flags & HeaderFlag.ENCRYPTION)
+        return bool(self.flags & _ENCRYPTION)
 
     @property
     def response(self) -> bool:
         """IKEv2: this is a response (RFC 7296 §3.1)."""
-        return self.major == 2 and bool(self.flags & HeaderFlag.RESPONSE)
+        return self.major == 2 and bool(self.flags & _RESPONSE)
 
     @property
     def from_initiator(self) -> bool:
         """IKEv2: sent by the original initiator of the IKE SA (RFC 7296 §3.1)."""
-        return self.major == 2 and bool(self.flags & HeaderFlag.INITIATOR)
+        return self.major == 2 and bool(self.flags & _INITIATOR)
 
     @property
     def exchange(self) -> ExchangeType:
@@ -109,7 +111,7 @@ class Message(Record, frozen=True, dict=True, gc=True):
 
     @property
     def _sealed(self) -> bool:
-        return self.octets[17] >> 4 == 1 and bool(self.octets[19] & HeaderFlag.ENCRYPTION)
+        return self.octets[17] >> 4 == 1 and bool(self.octets[19] & _ENCRYPTION)
 
     @cached_property
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:

@@ -2,10 +2,9 @@
 
 from pcapdiag.exchange.folding import MAX_ROWS, Folder
 from pcapdiag.exchange.model import Mode
-from pcapdiag.ike.message import parse_header
-from tests.messages import COOKIE_I, LEFT, RIGHT, SECOND, ZERO, Wire, main_mode
+from tests.messages import LEFT, RIGHT, SECOND, Wire
 
-OPENING = parse_header(main_mode(1, (COOKIE_I, ZERO)))
+OPENING = (0x10, 2)
 
 
 def test_rows_are_bounded_and_nothing_is_lost() -> None:
@@ -14,7 +13,7 @@ def test_rows_are_bounded_and_nothing_is_lost() -> None:
     total = 2 * MAX_ROWS + 500
     for n in range(total):
         source, destination = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", f"192.0.2.{n % 3}"
-        folder.add_opening(OPENING, wire.datagram(n, b"", source=source, destination=destination))
+        folder.add_opening(*OPENING, wire.datagram(n, b"", source=source, destination=destination))
     found = folder.folded()
     assert sum(f.exchanges for f in found) == sum(f.messages for f in found) == total
     assert len(found) == MAX_ROWS + 3
@@ -27,7 +26,7 @@ def test_so_many_responders_that_neither_end_is_named() -> None:
     folder = Folder()
     for n in range(2 * MAX_ROWS + 7):
         destination = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
-        folder.add_opening(OPENING, wire.datagram(n, b"", source=LEFT, destination=destination))
+        folder.add_opening(*OPENING, wire.datagram(n, b"", source=LEFT, destination=destination))
     found = folder.folded()
     assert len(found) == 2 * MAX_ROWS + 1
     assert [(f.initiator, f.responder, f.exchanges) for f in found[:1]] == [(None, None, 7)]
@@ -38,7 +37,7 @@ def test_first_and_last_hold_whatever_the_order() -> None:
     folder = Folder()
     one, two, three = (wire.datagram(time, b"") for time in (5, 1, 3))
     for datagram in (one, two, three):
-        folder.add_opening(OPENING, datagram)
+        folder.add_opening(*OPENING, datagram)
     (found,) = folder.folded()
     assert (found.initiator, found.responder, found.mode, found.last_message) == (LEFT, RIGHT, Mode.MAIN, "MM1")
     assert (found.first_time, found.last_time) == (SECOND, 5 * SECOND)
