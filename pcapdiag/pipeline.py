@@ -31,14 +31,14 @@ class Report(Record, frozen=True):
     """What `analyze` found.
 
     captures -- those that were read, in order; errors -- one line for each that could not be
-    exchanges -- with their diagnosis; the first thing said of two peers is how it ended between them
+    diagnoses -- of every exchange; the first thing said of two peers is how it ended between them
     keepalives -- NAT keep-alives by direction; counts -- what the tracker did with what it was fed
     folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first
     """
 
     captures: tuple[CaptureReport, ...]
     errors: tuple[str, ...]
-    exchanges: tuple[Diagnosis, ...]
+    diagnoses: tuple[Diagnosis, ...]
     keepalives: tuple[KeepaliveFlow, ...]
     counts: TrackerCounts
     folded: tuple[Folded, ...] = ()
@@ -51,7 +51,7 @@ class Report(Record, frozen=True):
     @property
     def all_completed(self) -> bool:
         """Whether every exchange completed."""
-        return all_well(self.exchanges) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
+        return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -106,7 +106,7 @@ def analyze(
     return Report(
         captures=tuple(captures),
         errors=tuple(errors),
-        exchanges=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
+        diagnoses=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
         keepalives=keepalives,
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),

@@ -20,16 +20,16 @@ def missing(tmp_path: Path) -> Path:
 
 
 def spis(report: Report) -> list[bytes]:
-    return [d.exchange.initiator_spi for d in report.exchanges]
+    return [d.exchange.initiator_spi for d in report.diagnoses]
 
 
 def test_one_path_in_any_form() -> None:
     reports = [analyze(GOOD), analyze(str(GOOD)), analyze([GOOD]), analyze(iter([str(GOOD)]))]
-    assert len({str(r.exchanges) for r in reports}) == 1
+    assert len({str(r.diagnoses) for r in reports}) == 1
     report = reports[0]
     assert [c.summary.path for c in report.captures] == [str(GOOD)]
     assert report.errors == ()
-    assert report.exchanges
+    assert report.diagnoses
     assert report.all_completed
 
 
@@ -39,7 +39,7 @@ def test_several_captures_are_told_apart_by_their_index() -> None:
     alone = [analyze(path) for path in (GOOD, BAD, V2)]
     assert set(spis(report)) == {spi for one in alone for spi in spis(one)}
     where = {spi: index for index, one in enumerate(alone) for spi in spis(one)}
-    for d in report.exchanges:
+    for d in report.diagnoses:
         frames = {f for s in d.exchange.steps for f in s.frames} | {f for e in d.evidence for f in e.frames}
         own = {f.capture for s in d.exchange.steps for f in s.frames}
         assert own == {where[d.exchange.initiator_spi]}
@@ -60,7 +60,7 @@ def test_a_missing_one_among_good_ones(missing: Path) -> None:
     (error,) = report.errors
     assert str(missing) in error
     assert "\n" not in error
-    assert {f.capture for d in report.exchanges for s in d.exchange.steps for f in s.frames} == {0, 1}
+    assert {f.capture for d in report.diagnoses for s in d.exchange.steps for f in s.frames} == {0, 1}
 
 
 def test_all_missing(missing: Path) -> None:
@@ -74,32 +74,32 @@ def test_all_missing(missing: Path) -> None:
 
 def test_no_capture_at_all() -> None:
     report = analyze([])
-    assert (report.captures, report.exchanges, report.ike_messages) == ((), (), 0)
+    assert (report.captures, report.diagnoses, report.ike_messages) == ((), (), 0)
 
 
 def test_filter_by_peer() -> None:
     whole = analyze([GOOD, V2])
     for side in ("initiator", "responder"):
-        address = getattr(whole.exchanges[0].exchange, side).address
-        found = analyze([GOOD, V2], peer=address).exchanges
+        address = getattr(whole.diagnoses[0].exchange, side).address
+        found = analyze([GOOD, V2], peer=address).diagnoses
         assert found
         assert all(address in (*d.exchange.initiator.addresses, *d.exchange.responder.addresses) for d in found)
-    assert analyze(GOOD, peer="192.0.2.254").exchanges == ()
+    assert analyze(GOOD, peer="192.0.2.254").diagnoses == ()
 
 
 def test_filter_by_peer_knows_the_address_outside_of_a_nat() -> None:
-    for d in analyze(CAPTURES / "completed-nat.pcap").exchanges:
+    for d in analyze(CAPTURES / "completed-nat.pcap").diagnoses:
         for address in (*d.exchange.initiator.addresses, *d.exchange.responder.addresses):
             again = analyze(CAPTURES / "completed-nat.pcap", peer=address)
             assert d.exchange.initiator_spi in spis(again)
 
 
 def test_filter_by_spi() -> None:
-    exchange = analyze([GOOD, V2]).exchanges[0].exchange
+    exchange = analyze([GOOD, V2]).diagnoses[0].exchange
     cookies = (exchange.initiator_spi.hex(), (exchange.responder_spi or b"").hex())
     for digits in (cookies[0], cookies[0][:5], cookies[0].upper(), cookies[1]):
         assert spis(analyze([GOOD, V2], spi=digits)) == [exchange.initiator_spi]
-    assert analyze([GOOD, V2], spi="00" * 8).exchanges == ()
+    assert analyze([GOOD, V2], spi="00" * 8).diagnoses == ()
 
 
 def test_filters_leave_the_counts_alone() -> None:
@@ -110,9 +110,9 @@ def test_filters_leave_the_counts_alone() -> None:
 
 def test_keys_are_held_against_aggressive_mode() -> None:
     path = CAPTURES / "aggressive-completed.pcap"
-    kinds = {kind for e in analyze(path, psks=[b"wrong"]).exchanges[0].evidence for kind in e.kinds}
+    kinds = {kind for e in analyze(path, psks=[b"wrong"]).diagnoses[0].evidence for kind in e.kinds}
     assert "psk-of-responder-differs" in kinds
-    assert "wrong" not in repr(analyze(path, psks=[b"a wrong key"]).exchanges[0].exchange)
+    assert "wrong" not in repr(analyze(path, psks=[b"a wrong key"]).diagnoses[0].exchange)
 
 
 def test_all_completed() -> None:
@@ -142,8 +142,8 @@ def test_what_had_to_make_room_is_counted_and_judged() -> None:
     paths = [GOOD, CAPTURES / "completed-nat.pcap", CAPTURES / "mm5-psk-mismatch.pcap"]
     whole = analyze(paths)
     report = analyze(paths, max_exchanges=1)
-    assert len(report.exchanges) + sum(f.exchanges for f in report.folded) == len(whole.exchanges)
+    assert len(report.diagnoses) + sum(f.exchanges for f in report.folded) == len(whole.diagnoses)
     assert {f.outcome for f in report.folded} >= {"completed"}
-    address = whole.exchanges[0].exchange.initiator.address
+    address = whole.diagnoses[0].exchange.initiator.address
     assert all(address in (f.initiator, f.responder) for f in analyze(paths, max_exchanges=1, peer=address).folded)
     assert not analyze(BAD, max_exchanges=1).all_completed

@@ -45,7 +45,7 @@ def reported(data: bytes, suffix: str) -> tuple[Diagnosis, ...]:
         report = analyze(file.name)
     as_json(report)
     as_text(report, detail=1)
-    return report.exchanges
+    return report.diagnoses
 
 
 # --- parts -----------------------------------------------------------------------------------------------------

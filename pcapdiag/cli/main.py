@@ -110,19 +110,19 @@ def analyze(
 
         for piece in json_report.render(report):
             click.echo(piece, nl=False)
-    elif report.exchanges:
+    elif report.diagnoses:
         from pcapdiag.report import text
         from pcapdiag.report.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
         layout = Layout(width or columns(), wants_colour(color), detail)
         click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
-    if not report.exchanges:
+    if not report.diagnoses:
         from pcapdiag.report.nothing import nothing_found
 
         for line in nothing_found(report, peer, spi):
             click.echo(f"pcapdiag: {safe(line)}", err=True)
-    sys.exit(_status(report.errors, bool(report.exchanges), report.all_completed))
+    sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
 def _keys(file: BinaryIO) -> list[bytes]:

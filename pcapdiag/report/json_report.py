@@ -43,7 +43,7 @@ def render(report: Report) -> Iterator[str]:
     )
     yield _numbers(head[:-1]) + ', "exchanges": ['
     several = len(report.captures) > 1
-    for place, diagnosis in enumerate(report.exchanges):
+    for place, diagnosis in enumerate(report.diagnoses):
         yield (",\n" if place else "\n") + _numbers(json.dumps(_exchange(diagnosis, several), default=_number))
     yield "\n]}\n"
 

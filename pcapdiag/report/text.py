@@ -49,14 +49,14 @@ def render(report: Report, layout: Layout) -> str:
 
 def _lines(report: Report, layout: Layout) -> Iterator[str]:
     if layout.detail < 0:
-        for found in group(report.exchanges):
+        for found in group(report.diagnoses):
             yield headline(found.first) + _count(found)
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
         yield from wrapped(prefix + _capture_line(capture), layout)
     yield from _losses(report, layout)
-    groups = group(report.exchanges)
+    groups = group(report.diagnoses)
     explained: set[tuple[str, str]] = set()
     for found in groups[:MAX_BLOCKS]:
         yield ""
@@ -397,9 +397,9 @@ def _after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 
 def _summary(report: Report, layout: Layout) -> Iterator[str]:
     counts: dict[Outcome, int] = {}
-    for d in report.exchanges:
+    for d in report.diagnoses:
         counts[d.stop.outcome] = counts.get(d.stop.outcome, 0) + 1
-    total = len(report.exchanges)
+    total = len(report.diagnoses)
     parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
-    conversations = len({d.exchange.conversation for d in report.exchanges})
+    conversations = len({d.exchange.conversation for d in report.diagnoses})
     yield from wrapped(f"{total} exchanges in {conversations} conversations: {parts}", layout)

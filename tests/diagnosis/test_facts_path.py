@@ -56,10 +56,10 @@ def test_udp_is_no_tcp() -> None:
 
 def test_ikev2_floats_without_nat() -> None:
     report = analyze(CAPTURES / "ikev2-completed.pcap")
-    item = next(i for i in report.exchanges[0].evidence if i.kind == "mobike-float")
+    item = next(i for i in report.diagnoses[0].evidence if i.kind == "mobike-float")
     assert [f.number for f in item.frames] == [6]
     behind_nat = analyze(CAPTURES / "ikev2-cookie.pcap")
-    assert all(i.kind != "mobike-float" for i in behind_nat.exchanges[0].evidence)
+    assert all(i.kind != "mobike-float" for i in behind_nat.diagnoses[0].evidence)
 
 
 def test_ikev2_initiator_that_moves() -> None:

@@ -86,7 +86,7 @@ def test_times_are_decimal_with_nine_digits() -> None:
         times = re.findall(r'"(?:time|first_time|last_time)": ([^,}\]]+)', text)
         assert times
         assert all(re.fullmatch(r"\d+\.\d{9}", time) for time in times)
-        first = report.exchanges[0].exchange.first_time
+        first = report.diagnoses[0].exchange.first_time
         assert loaded(text)["exchanges"][0]["first_time"] == Decimal(first).scaleb(-9)
 
 

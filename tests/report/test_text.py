@@ -92,7 +92,7 @@ def test_evidence_that_is_cited_is_shown() -> None:
 def test_causes_of_the_document_are_all_named() -> None:
     report = of_capture("mm1-no-reply.pcap")
     text = " ".join(as_text(report).split())
-    for ranked in report.exchanges[0].causes:
+    for ranked in report.diagnoses[0].causes:
         assert ranked.cause.id in text
         for state, item in ranked.document:
             assert f"{state} #{item}" in text
@@ -197,7 +197,7 @@ def test_without_colour_there_is_no_escape_and_with_it_the_words_are_the_same() 
 def test_verbose_shows_everything() -> None:
     for name in ("mm5-udp-4500-blocked.pcap", "mm1-no-reply.pcap"):
         report = of_capture(name)
-        (found,) = report.exchanges
+        (found,) = report.diagnoses
         text = as_text(report, detail=1)
         words = " ".join(text.split())
         for item in found.evidence[1:]:

@@ -76,7 +76,7 @@ def test_what_is_printable_stays() -> None:
 
 def test_payload_details_say_what_names_do_not() -> None:
     report = analyze(CAPTURES / "completed-certificates-ip-fragments.pcap")
-    steps = {s.name: s for s in report.exchanges[0].exchange.steps}
+    steps = {s.name: s for s in report.diagnoses[0].exchange.steps}
     assert "VID: RFC 3947 NAT-T (4a131c81070358455c5728f20e95452f)" in payload_details(steps["MM1"])
     fourth = payload_details(steps["MM4"])
     assert fourth[0] == "KE: 256 octets"
