@@ -615,6 +615,26 @@ def protocol_name(key: int) -> str:
     return f"IPv{4 if kind == walker.KEY_FRAGMENT4 else 6} fragment ({name})"
 
 
+MAX_NAMES = 50
+"""Protocols that are named in a count; the rest is `other`."""
+
+
+def protocol_counts(tally: Tally) -> dict[str, int]:
+    """Name to frames, of what was counted as other: most frequent first."""
+    counts: dict[str, int] = {}
+    numbered = ((walker.KEY_IP + number, n) for number, n in enumerate(tally.ip))
+    for key, n in (*numbered, *tally.others.items()):
+        if n:
+            name = protocol_name(key)
+            counts[name] = counts.get(name, 0) + n
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    named = dict(ranked[:MAX_NAMES])
+    rest = sum(n for _, n in ranked[MAX_NAMES:])
+    if rest:
+        named["other"] = named.get("other", 0) + rest
+    return named
+
+
 # -- tunnels
 
 

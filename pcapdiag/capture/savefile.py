@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from . import walker
 from .datagram import Captured, CaptureError, CaptureSummary
-from .network import Network, protocol_name
+from .network import Network, protocol_counts
 from .walker import Found, Link, Tally
 
 CHUNK: Final = 256 * 1024
@@ -26,7 +26,6 @@ MAX_FRAME: Final = 256 * 1024
 """Octets of the longest pcap frame that is believed even where the file's snapshot length is less."""
 MAX_INTERFACES: Final = 4096
 MAX_WARNINGS: Final = 20
-MAX_NAMES: Final = 50
 _PADDING: Final = bytes(128)
 """What the walker may look at behind the last record."""
 
@@ -127,7 +126,7 @@ class Savefile:
     def summary(self) -> CaptureSummary:
         """Return what has been read so far; final once the iteration is over."""
         tally = self._tally
-        protocols = self._protocols()
+        protocols = protocol_counts(self._tally)
         first, last = self._times()
         return CaptureSummary(
             path=self._name,
@@ -150,20 +149,6 @@ class Savefile:
         )
 
     # -- what the summary is made of
-
-    def _protocols(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        numbered = ((walker.KEY_IP + number, n) for number, n in enumerate(self._tally.ip))
-        for key, n in (*numbered, *self._tally.others.items()):
-            if n:
-                name = protocol_name(key)
-                counts[name] = counts.get(name, 0) + n
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        named = dict(ranked[:MAX_NAMES])
-        rest = sum(n for _, n in ranked[MAX_NAMES:])
-        if rest:
-            named["other"] = named.get("other", 0) + rest
-        return named
 
     def _times(self) -> tuple[int | None, int | None]:
         first, last = self._first, self._last

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.live import interfaces, live
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
@@ -48,6 +49,8 @@ def main() -> None:
 
 
 main.add_command(explain)
+main.add_command(interfaces)
+main.add_command(live)
 
 
 @main.command()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from pcapdiag.diagnosis.case import RETRY, Case, Fact, how_often, slug, span
+from pcapdiag.diagnosis.schedule import SCHEDULES
 from pcapdiag.diagnosis.stop import (
     SECOND,
     SILENCE,
@@ -92,26 +93,12 @@ def repeats(case: Case) -> Iterator[Fact]:
         yield Fact("no-retransmission", f"{prefix}1 was sent once and never again.", e.numbered(1)[0].frames)
 
 
-_SCHEDULES: tuple[tuple[str, tuple[float, ...]], ...] = (
-    ("strongSwan's default (4.0 s × 1.8ⁿ, five times)", (4.0, 7.2, 12.96, 23.3, 42.0)),
-    ("libreswan's default (0.5, 1, 2, 4 … s)", (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
-    ("a Cisco ASA's (8 s apart)", (8.0, 8.0, 8.0)),
-    ("Cisco IOS's or racoon's (10 s apart)", (10.0, 10.0, 10.0, 10.0, 10.0)),
-    ("a FortiGate's (6, then 12 s)", (6.0, 12.0)),
-    ("Windows' (1, 2, 4 … s)", (1.0, 2.0, 4.0, 8.0, 16.0)),
-)
-
-
 def schedule_hint(times: Sequence[int]) -> str | None:
     """Whose retransmission schedule these sending times follow, if one of the known ones; a hint, no proof."""
     gaps = [(b - a) / SECOND for a, b in pairwise(times)]
     if len(gaps) < 2:
         return None
-    for name, schedule in _SCHEDULES:
-        pairs = list(zip(gaps, schedule, strict=False))
-        if len(pairs) >= min(len(gaps), 2) and all(abs(g - s) <= 0.12 * s + 0.1 for g, s in pairs):
-            return name
-    return None
+    return next((known.name for known in SCHEDULES if known.begins_with(gaps)), None)
 
 
 def schedule(case: Case) -> Iterator[Fact]:

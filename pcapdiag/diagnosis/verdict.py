@@ -1,6 +1,6 @@
 """The diagnosis of an exchange: where it stopped, what proves it, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Generic, TypeVar
 
@@ -62,17 +62,19 @@ def diagnose(
     keepalives: Sequence[KeepaliveFlow] = (),
     esp: Sequence[EspFlow] = (),
     keys: Sequence[bytes] = (),
+    met_before: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
+    met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
 
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
     settings = conversations(exchanges, capture_end)
     stops = [find_stops(setting) for setting in settings]
-    met: dict[str, set[str]] = {}
+    met = {initiator: set(responders) for initiator, responders in (met_before or {}).items()}
     for setting, ends in zip(settings, stops, strict=True):
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):

@@ -25,6 +25,7 @@ from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, strip_marker
 from pcapdiag.ike.payloads import DecodeError, Identification
+from pcapdiag.ike.registry import ExchangeType
 
 _VERSIONS = (1, 2)
 
@@ -40,6 +41,13 @@ MAX_STEPS = 4_096
 """Different messages kept in one exchange; more are counted."""
 MAX_SIGHTINGS = 256
 """Transmissions kept of one message; more are counted."""
+_PHASE_1 = (
+    ExchangeType.MAIN,
+    ExchangeType.AGGRESSIVE,
+    ExchangeType.IKE_SA_INIT,
+    ExchangeType.IKE_INTERMEDIATE,
+    ExchangeType.IKE_AUTH,
+)
 MAX_ALIASES = 16
 """Addresses kept for one end of an exchange."""
 
@@ -396,6 +404,42 @@ class Tracker:
             self._by_cookie[gone.initiator_spi] = siblings
         else:
             self._by_cookie.pop(gone.initiator_spi, None)
+
+    def release(self, number: int, outcome: str | None = None) -> bool:
+        """Fold an exchange that nothing more is expected of; `outcome`: how it ended. False where it is not kept."""
+        gone = self._openings.pop(number, None) or self._engaged.pop(number, None)
+        if gone is None:
+            return False
+        if isinstance(gone, _Opening):
+            gone = self._regrown(gone)
+        self._forget(gone)
+        self._folder.add(_build(gone), outcome)
+        return True
+
+    def thin(self, number: int, kept: int) -> int:
+        """Forget the middle of what followed phase 1 in a long exchange; return how many messages that were.
+
+        A gateway watched for weeks sees thousands of DPD exchanges under one pair of cookies. The first `kept` messages
+        outside phase 1 stay, and the last `kept`; the others are counted as `uncounted`.
+        """
+        found = self._engaged.get(number)
+        if found is None:
+            return 0
+        later = [s for s in found.steps if s.header.exchange_type not in _PHASE_1]
+        # A message is named by its place under its message ID: these go or stay together.
+        ids = {s.header.message_id for s in (*later[:kept], *later[-kept:])}
+        gone = {id(s) for s in later[kept:-kept] if s.header.message_id not in ids}
+        if not gone:
+            return 0
+        found.steps = [s for s in found.steps if id(s) not in gone]
+        found.by_content = {key: s for key, s in found.by_content.items() if id(s) not in gone}
+        found.uncounted += len(gone)
+        return len(gone)
+
+    def _regrown(self, opening: _Opening) -> _Open:
+        found = self._grow(opening)
+        del self._openings[found.id]
+        return found
 
     # -- what is not a message -----------------------------------------------------------------------------------
 

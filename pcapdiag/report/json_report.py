@@ -64,6 +64,31 @@ def _numbers(text: str) -> str:
     return _MARKED.sub(r"\1", text)
 
 
+def line(document: dict[str, Json]) -> str:
+    """One JSON document on one line, with the times as decimal numbers."""
+    return _numbers(json.dumps(document, default=_number)) + "\n"
+
+
+def exchange(diagnosis: Diagnosis) -> dict[str, Json]:
+    """All that is said of one exchange, of one capture."""
+    return _exchange(diagnosis, several=False)
+
+
+def message(step: Step) -> dict[str, Json]:
+    """One message of an exchange, with all its transmissions so far."""
+    return _message(step, several=False)
+
+
+def time(nanoseconds: int | None) -> Decimal | None:
+    """A point in time as the report has it: Unix seconds with nine places."""
+    return _time(nanoseconds)
+
+
+def capture(found: CaptureReport) -> dict[str, Json]:
+    """What a capture held."""
+    return _capture(found)
+
+
 def _capture(capture: CaptureReport) -> dict[str, Json]:
     s = capture.summary
     return {

@@ -11,7 +11,8 @@ from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
+from pcapdiag.exchange.model import Exchange, Folded, Mode, Peer, Side, Step
+from pcapdiag.exchange.tracker import TrackerCounts
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.layout import Layout, wrapped
@@ -50,18 +51,17 @@ def render(report: Report, layout: Layout) -> str:
 def _lines(report: Report, layout: Layout) -> Iterator[str]:
     if layout.detail < 0:
         for found in group(report.diagnoses):
-            yield headline(found.first) + _count(found)
+            yield one_line(found)
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
         yield from wrapped(prefix + _capture_line(capture), layout)
-    yield from _losses(report, layout)
+    yield from losses(report.folded, report.counts, layout)
     groups = group(report.diagnoses)
     explained: set[tuple[str, str]] = set()
     for found in groups[:MAX_BLOCKS]:
         yield ""
-        yield from _exchange(found, layout)
-        yield from why(found.first, layout, explained)
+        yield from block(found, layout, explained)
     if len(groups) > MAX_BLOCKS:
         yield ""
         text = (
@@ -71,6 +71,17 @@ def _lines(report: Report, layout: Layout) -> Iterator[str]:
     if len(groups) > 1:
         yield ""
         yield from _summary(report, layout)
+
+
+def block(found: Group, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
+    """All that is said of exchanges that ended alike; explained -- see `why`."""
+    yield from _exchange(found, layout)
+    yield from why(found.first, layout, explained)
+
+
+def one_line(found: Group) -> str:
+    """Exchanges that ended alike in one line, with how many there are."""
+    return headline(found.first) + _count(found)
 
 
 def _count(found: Group) -> str:
@@ -105,12 +116,12 @@ def _capture_line(capture: CaptureReport) -> str:
     return f"{safe(s.path)}: {s.frames} frames{span}: {parts or 'nothing'}{snapped}{cut}"
 
 
-def _losses(report: Report, layout: Layout) -> Iterator[str]:
-    counts = report.counts
-    if report.folded:
-        total = sum(f.exchanges for f in report.folded)
+def losses(folded: Sequence[Folded], counts: TrackerCounts, layout: Layout) -> Iterator[str]:
+    """What is counted and not told one by one."""
+    if folded:
+        total = sum(f.exchanges for f in folded)
         yield from wrapped(f"More exchanges than are told one by one; {total} are only counted:", layout)
-        found = crowds(report.folded)
+        found = crowds(folded)
         for crowd in found[:MAX_CROWDS]:
             yield from wrapped(f"  {_crowd(crowd)}", layout, 4)
         if len(found) > MAX_CROWDS:

@@ -1,0 +1,125 @@
+"""A capture that another program is writing: `tcpdump -U -w - | …`, `ssh host tcpdump …`, a named pipe.
+
+Reading blocks, and only reading knows when something has come: so it has a thread of its own, which hands over what it
+read. Its clock is that of the capture: the time of the last item, and what has passed since it came.
+"""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Collection
+from typing import BinaryIO
+
+from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
+from pcapdiag.capture.savefile import Savefile
+from pcapdiag.capture.source import InterfaceCounts
+
+MAX_WAITING = 20_000
+"""Items that may wait for their analysis; beyond it the pipe fills, and whoever writes it has to wait."""
+
+
+class Pipe:
+    """A capture stream as a Source (see `source`)."""
+
+    def __init__(self, path: str | BinaryIO, *, ports: Collection[int] = ()) -> None:
+        """path -- "-" for standard input, the name of a pipe, or an open binary file."""
+        self._savefile = Savefile(path, ports=ports)
+        self.names: tuple[str, ...] = (self._savefile.summary().path,)
+        self.notices: list[str] = []
+        self.over = self.failed = False
+        self._waiting: deque[Captured] = deque()
+        self._room = threading.Semaphore(MAX_WAITING)
+        self._there, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        os.set_blocking(self._there, False)
+        self._ended = threading.Event()
+        self._closed = False
+        self._fault: str | None = None
+        self._time = time.time_ns()
+        self._came = time.monotonic_ns()
+        threading.Thread(target=self._read, name="capture", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            for item in self._savefile:
+                self._room.acquire()
+                if self._closed:
+                    return
+                self._waiting.append(item)
+                self._signal()
+        except CaptureError as error:
+            self._fault = str(error)
+        except (OSError, ValueError) as error:
+            # The stream was closed under our hands.
+            self._fault = f"{self.names[0]}: {error}"
+        finally:
+            self._ended.set()
+            self._signal()
+
+    def _signal(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._tell, b"\0")
+
+    @property
+    def backlog(self) -> int:
+        """Items that wait for their analysis."""
+        return len(self._waiting)
+
+    def wait(self, seconds: float, wake: int) -> None:
+        """See Source."""
+        if not self._waiting and not self._ended.is_set():
+            select.select([self._there, wake], [], [], seconds)
+
+    def gather(self) -> None:
+        """See Source."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._there, 65_536)
+        if self._ended.is_set() and not self._waiting and not self.over:
+            self.over = True
+            if self._fault is not None:
+                self.failed = True
+                self.notices.append(self._fault)
+            self.notices += self.summary().warnings
+
+    def take(self, limit: int) -> list[Captured]:
+        """See Source."""
+        found = []
+        while self._waiting and limit:
+            limit -= 1
+            found.append(self._waiting.popleft())
+            self._room.release()
+        if found:
+            self._time, self._came = found[-1].time, time.monotonic_ns()
+        return found
+
+    def now(self) -> int:
+        """See Source."""
+        if self.over:
+            # What the stream holds is all: whatever time has passed since, nobody was listening.
+            return self.summary().last_time or self._time
+        return self._time + time.monotonic_ns() - self._came
+
+    def finish(self) -> list[Captured]:
+        """See Source. The stream's own end has done it already."""
+        return self.take(MAX_WAITING)
+
+    def summary(self) -> CaptureSummary:
+        """See Source."""
+        while True:
+            # The reader may add to a table that is just being gone through.
+            with contextlib.suppress(RuntimeError):
+                return self._savefile.summary()
+
+    def counts(self) -> tuple[InterfaceCounts, ...]:
+        """See Source. What was lost in front of the pipe only its writer knows."""
+        frames = self.summary().frames
+        return (InterfaceCounts(self.names[0], frames, None, None, frames),)
+
+    def close(self) -> None:
+        """See Source. The thread may be waiting in a read; it ends with the process."""
+        if not self._closed:
+            self._closed = True
+            self._room.release()

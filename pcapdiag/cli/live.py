@@ -1,0 +1,189 @@
+"""`pcapdiag live` and `pcapdiag interfaces`: watching as it happens."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from pcapdiag.capture.pcapng import Writer
+    from pcapdiag.capture.source import Source
+    from pcapdiag.live.loop import Ended, Observer
+    from pcapdiag.live.session import Watch
+    from pcapdiag.report.live_text import LiveText
+
+EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
+
+
+@click.command()
+@click.argument("stream", required=False, metavar="[-]", type=click.Path(allow_dash=True))
+@click.option("-i", "--interface", "names", multiple=True, metavar="IFACE", help="May be given again; `any` is all.")
+@click.option("-q", "--quiet", is_flag=True, help="Only verdicts, a line each.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
+@click.option("--port", "ports", metavar="N", multiple=True, type=click.IntRange(1, 65535), help="Another port of IKE.")
+@click.option("--promiscuous", is_flag=True, help="Take in frames that are for other machines (on a mirror port).")
+@click.option("--tunnels", is_flag=True, help="Look into GRE, IP in IP, VXLAN, GENEVE and AH: all of it is then read.")
+@click.option(
+    "-w", "--write", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the packets (pcapng)."
+)
+@click.option("--rotate-size", metavar="MB", type=click.FloatRange(min=0, min_open=True), help="Begin a new file then.")
+@click.option("--rotate-count", metavar="N", type=click.IntRange(1, 1000), default=10, help="Files that are kept: 10.")
+@click.option("--duration", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="End after that.")
+@click.option("--count", metavar="N", type=click.IntRange(1), help="End after so many IKE messages.")
+@click.option(
+    "--stop-on",
+    type=click.Choice(["completed", "stalled", "rejected", "any"]),
+    help="End with the first such verdict; the exit status is that of its exchange.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colour. NO_COLOR in the environment turns `auto` off.",
+)
+@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+def live(
+    stream: str | None,
+    names: Sequence[str],
+    quiet: bool,
+    as_json: bool,
+    ports: Sequence[int],
+    promiscuous: bool,
+    tunnels: bool,
+    path: str | None,
+    rotate_size: float | None,
+    rotate_count: int,
+    duration: float | None,
+    count: int | None,
+    stop_on: str | None,
+    color: str,
+    width: int | None,
+) -> None:
+    """Watch IKE as it happens: each message, what is waited for, and the verdict when it falls.
+
+    Reads network interfaces (-i), or a capture that another program writes to standard input (`-`), as in
+    `tcpdump -U -w - | pcapdiag live -`.
+    """
+    if bool(names) == bool(stream):
+        raise click.UsageError("give either interfaces (-i IFACE) or `-` for a capture on standard input")
+    if stream and path:
+        raise click.UsageError("-w keeps the packets of interfaces; a stream is kept with `tee FILE` in front")
+    from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.cli.terminal import columns, encodable, wants_colour
+    from pcapdiag.diagnosis.stop import Outcome
+    from pcapdiag.live.loop import Limits, Signals, outcomes, run
+    from pcapdiag.live.session import Watch
+    from pcapdiag.report.layout import Layout
+    from pcapdiag.report.live_output import JsonOutput, TextOutput
+    from pcapdiag.report.live_text import LiveText
+
+    text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
+    stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
+    try:
+        source = _source(stream, names, ports, promiscuous, tunnels)
+        writer = _writer(source, path, rotate_size, rotate_count)
+    except CaptureError as error:
+        _fail(str(error))
+    observers: list[Observer] = []
+    if as_json:
+        observers.append(JsonOutput(sys.stdout, not quiet))
+    else:
+        observers.append(TextOutput(sys.stdout, text, encodable))
+    if writer is not None:
+        observers.append(_recorder(source, writer))
+    watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream else None)
+    click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
+    with Signals() as signals:
+        ended = run(source, watch, observers, Limits(duration, count, stops), signals)
+    if writer is not None:
+        writer.close()
+    source.close()
+    _sum_up(ended, text, watch, as_json, quiet)
+    sys.exit(_status(ended))
+
+
+def _source(
+    stream: str | None, names: Sequence[str], ports: Sequence[int], promiscuous: bool, tunnels: bool
+) -> "Source":
+    if stream:
+        from pcapdiag.capture.pipe import Pipe
+
+        return Pipe(stream, ports=ports)
+    from pcapdiag.capture.interface import Interfaces
+
+    return Interfaces(names, ports=ports, promiscuous=promiscuous, tunnels=tunnels)
+
+
+def _writer(source: "Source", path: str | None, rotate_size: float | None, rotate_count: int) -> "Writer | None":
+    if path is None:
+        return None
+    from pcapdiag.capture.interface import Interfaces
+    from pcapdiag.capture.pcapng import Writer
+    from pcapdiag.version import VERSION
+
+    assert isinstance(source, Interfaces)
+    size = round(rotate_size * 1_000_000) if rotate_size else None
+    application = f"pcapdiag {VERSION}"
+    return Writer(path, source.links, application=application, rotate_size=size, rotate_count=rotate_count)
+
+
+def _recorder(source: "Source", writer: "Writer") -> "Observer":
+    from pcapdiag.capture.interface import Interfaces
+    from pcapdiag.report.live_output import Recorder
+
+    assert isinstance(source, Interfaces)
+    return Recorder(source, writer)
+
+
+def _sum_up(ended: "Ended", text: "LiveText", watch: "Watch", as_json: bool, quiet: bool) -> None:
+    """The summary, where the reports went; of -q, which is one line a verdict, on standard error."""
+    from pcapdiag.cli.terminal import encodable
+    from pcapdiag.report import live_json
+
+    summary = ended.summary
+    lines = live_json.summary(summary) if as_json else encodable(text.summary(summary, watch.tracker.folded()))
+    try:
+        click.echo(lines, nl=False, err=quiet and not as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads it; the interpreter must not stumble over that once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not summary.counts.messages and not summary.failed:
+        click.echo("pcapdiag: no IKE was seen", err=True)
+
+
+def _status(ended: "Ended") -> int:
+    if ended.verdict is not None:
+        return EXIT_COMPLETED if ended.verdict.diagnosis.completed else EXIT_NOT_COMPLETED
+    if ended.summary.failed:
+        return EXIT_UNREADABLE
+    if not ended.summary.counts.messages:
+        return EXIT_NO_IKE
+    return EXIT_COMPLETED if ended.summary.all_completed else EXIT_NOT_COMPLETED
+
+
+def _fail(text: str) -> NoReturn:
+    from pcapdiag.report.wording import safe
+
+    click.echo(f"pcapdiag: {safe(text)}", err=True)
+    sys.exit(EXIT_UNREADABLE)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def interfaces(as_json: bool) -> None:
+    """List the interfaces, and say of each whether it can be opened for `live` and what is missing if not."""
+    from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.capture.interface import interfaces as found_interfaces
+    from pcapdiag.report.interfaces import as_lines, as_object
+
+    try:
+        found = found_interfaces()
+    except CaptureError as error:
+        _fail(str(error))
+    for line in as_object(found) if as_json else as_lines(found):
+        click.echo(line)
+    sys.exit(EXIT_COMPLETED if any(one.problem is None for one in found) else EXIT_UNREADABLE)

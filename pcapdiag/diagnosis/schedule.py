@@ -1,0 +1,130 @@
+"""When a sender that has no answer sends again, and when it gives up.
+
+RFC 2408 §5.1 leaves the timers to the sender. The schedules here are those of known daemons in their default settings,
+measured; each is a hint at the software and no proof of it. Where none fits, the gaps seen so far say how long the next
+one can be.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.stop import SECOND, SILENCE
+from pcapdiag.exchange.model import Exchange, Mode, Step
+from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.record import Record
+
+LATE = 1.15
+"""A timer fires this much later than it says, at most: strongSwan adds no jitter by default, others a little."""
+LAST_REPLY = 5 * SECOND
+"""Behind the last message that a schedule has, an answer to it is waited for this long; a round trip takes less."""
+LONGEST_GAP = 64 * SECOND
+"""No known sender pauses longer between two tries."""
+LONGEST = 180 * SECOND
+"""Every known sender has given up this long after its first try; one that goes on for ever is not waited for."""
+
+
+class Schedule(Record, frozen=True):
+    """After how many seconds a sender repeats a message, each gap from the transmission before.
+
+    ends -- it gives up after the last of them; where that is not known, it may go on
+    """
+
+    name: str
+    gaps: tuple[float, ...]
+    ends: bool = True
+
+    def begins_with(self, gaps: Sequence[float]) -> bool:
+        """Whether these gaps (seconds) are the first ones of this schedule, as exactly as timers keep to it."""
+        return all(abs(seen - own) <= 0.12 * own + 0.1 for seen, own in zip(gaps, self.gaps, strict=False))
+
+
+SCHEDULES = (
+    Schedule("strongSwan's default (4.0 s × 1.8ⁿ, five times)", (4.0, 7.2, 12.96, 23.3, 42.0)),
+    Schedule("libreswan's default (0.5, 1, 2, 4 … s)", (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    Schedule("a Cisco ASA's (8 s apart)", (8.0, 8.0, 8.0)),
+    Schedule("Cisco IOS's or racoon's (10 s apart)", (10.0, 10.0, 10.0, 10.0, 10.0)),
+    Schedule("a FortiGate's (6, then 12 s)", (6.0, 12.0), ends=False),
+    Schedule("Windows' (1, 2, 4 … s)", (1.0, 2.0, 4.0, 8.0, 16.0)),
+)
+
+
+class Outlook(Record, frozen=True):
+    """What is still to come of a message that has no answer. Times are nanoseconds since the Unix epoch.
+
+    sent -- transmissions so far; last -- when it was sent last
+    due -- when it is sent again by the schedule that fits so far; None where none fits, or none is left
+    over_at -- by then nothing more of it is to be expected
+    final -- the schedule has no further try; schedule -- its name, None where none fits
+    """
+
+    sent: int
+    last: int
+    due: int | None
+    over_at: int
+    final: bool
+    schedule: str | None
+
+
+def outlook(times: Sequence[int]) -> Outlook:
+    """What to expect of a message that was sent at these times (nanoseconds, at least one)."""
+    first, last = times[0], times[-1]
+    sent = len(times)
+    if sent == 1:
+        # Every known sender would have repeated it by then, and it is what one silence is judged by everywhere.
+        return Outlook(1, last, None, last + SILENCE, False, None)
+    gaps = [(b - a) / SECOND for a, b in pairwise(times)]
+    fitting = [s for s in SCHEDULES if len(s.gaps) >= len(gaps) and s.begins_with(gaps)]
+    ahead = [s.gaps[len(gaps)] for s in fitting if len(s.gaps) > len(gaps)]
+    name = fitting[0].name if len(fitting) == 1 else None
+    if ahead:
+        due = last + round(max(ahead) * SECOND)
+        over = last + round((max(ahead) * LATE + 1) * SECOND)
+        return Outlook(sent, last, due, over, False, name)
+    if fitting and all(s.ends for s in fitting):
+        return Outlook(sent, last, None, last + LAST_REPLY, True, name)
+    growth = max(gaps[-1] / gaps[-2], 1.0) if len(gaps) > 1 and gaps[-2] > 0 else 2.0
+    longest = min(round(gaps[-1] * max(growth, 2.0) * SECOND), LONGEST_GAP)
+    over = min(last + round(longest * LATE) + SECOND, max(first + LONGEST, last + LAST_REPLY))
+    return Outlook(sent, last, None, over, False, name)
+
+
+class Pending(Record, frozen=True):
+    """A phase 1 that waits: the message that has no answer, and what its ends' schedules say.
+
+    step -- the latest message by its place; reached -- when it was first sent
+    outlook -- of the message that is being repeated: of this one, or of an earlier one where that still is
+    repeated -- that message
+    over_at -- when nothing more is to be expected of either end
+    frames -- of `repeated`
+    """
+
+    step: Step
+    reached: int
+    repeated: Step
+    outlook: Outlook
+    over_at: int
+    frames: tuple[Frame, ...]
+
+
+def pending(exchange: Exchange) -> Pending | None:
+    """What a phase 1 waits with; None where nothing of phase 1 was seen.
+
+    Either end may be the one that repeats (RFC 2408 §5.1): what was sent behind the latest message counts as well.
+    """
+    steps = _phase1(exchange)
+    if not steps:
+        return None
+    top = steps[-1] if exchange.mode is Mode.IKEV2 else max(steps, key=lambda s: (s.number or 0, -s.first.time))
+    reached = top.first.time
+    repeated = [(s, outlook(s.times)) for s in steps if s is top or s.last.time > reached]
+    over_at = max(max(o.over_at for _, o in repeated), reached + SILENCE)
+    step, ahead = max(repeated, key=lambda pair: (len(pair[0].sent) > 1, pair[1].over_at))
+    return Pending(top, reached, step, ahead, over_at, step.frames)
+
+
+def _phase1(exchange: Exchange) -> list[Step]:
+    if exchange.mode is Mode.IKEV2:
+        types = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
+        return [s for s in exchange.steps if s.exchange_type in types]
+    return [s for s in exchange.steps if s.number]

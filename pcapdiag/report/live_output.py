@@ -1,0 +1,71 @@
+"""Where a watch tells what happens: a stream for people or programs, the file that keeps its packets."""
+
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from pcapdiag.capture.interface import Interfaces, Kept
+from pcapdiag.capture.pcapng import Writer
+from pcapdiag.capture.source import Source
+from pcapdiag.live.events import Event
+from pcapdiag.live.session import Watch
+from pcapdiag.report import live_json
+from pcapdiag.report.live_text import LiveText
+
+
+class TextOutput:
+    """Lines for people, flushed with every event. encodable -- makes a text fit for the stream."""
+
+    def __init__(self, stream: TextIO, text: LiveText, encodable: Callable[[str], str] = str) -> None:
+        self._stream = stream
+        self._text = text
+        self._encodable = encodable
+
+    def events(self, events: Sequence[Event]) -> None:
+        """See Observer."""
+        lines = self._text.render(events)
+        if lines:
+            self._stream.write(self._encodable(lines))
+            self._stream.flush()
+
+    def pulse(self, watch: Watch, source: Source) -> None:
+        """See Observer."""
+
+
+class JsonOutput:
+    """A JSON object a line, flushed with every event. messages -- see `live_json.render`."""
+
+    def __init__(self, stream: TextIO, messages: bool) -> None:
+        self._stream = stream
+        self._messages = messages
+
+    def events(self, events: Sequence[Event]) -> None:
+        """See Observer."""
+        lines = live_json.render(events, self._messages)
+        if lines:
+            self._stream.write(lines)
+            self._stream.flush()
+
+    def pulse(self, watch: Watch, source: Source) -> None:
+        """See Observer."""
+
+
+class Recorder:
+    """Keeps the packets of the interfaces in a file."""
+
+    def __init__(self, interfaces: Interfaces, writer: Writer) -> None:
+        self._writer = writer
+        self._told = False
+        interfaces.keep = self._keep
+
+    def _keep(self, kept: Kept) -> None:
+        self._writer.add(kept.interface, kept.time, kept.wire, kept.octets)
+
+    def events(self, events: Sequence[Event]) -> None:
+        """See Observer."""
+
+    def pulse(self, watch: Watch, source: Source) -> None:
+        """Write what came; say once where that does not work any more."""
+        self._writer.flush()
+        if self._writer.problem is not None and not self._told:
+            self._told = True
+            source.notices.append(self._writer.problem)
