@@ -8,10 +8,11 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 
 from pcapdiag.capture import bpf, libpcap, walker
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
-from pcapdiag.capture.libpcap import Handle, LibpcapError, MissingLibraryError
+from pcapdiag.capture.libpcap import Handle, LibpcapError, MissingLibraryError, Packet
 from pcapdiag.capture.network import Network, protocol_counts
 from pcapdiag.capture.source import InterfaceCounts
 from pcapdiag.capture.walker import Found, Tally
@@ -22,8 +23,9 @@ SNAPLEN = 65_535
 DELAY = 10
 """Milliseconds that the kernel may collect packets before it hands them over. A buffer in its immediate mode reserves
 the longest frame for each packet, and so holds a hundredth of what it does in this one."""
-BUFFER = 16 << 20
-"""Octets of the kernel's ring, for each interface."""
+BUFFER = 64 << 20
+"""Octets of the kernel's rings, of all interfaces together: half a second of a gigabit of IKE."""
+LEAST_BUFFER = 8 << 20
 MAX_BACKLOG = 128 << 20
 """Octets of frames that wait for their analysis; beyond it the kernel's ring fills, and what that drops is counted."""
 OVERHEAD = 200
@@ -32,18 +34,6 @@ GATHERED = 20_000
 """Packets that are read from an interface before the others have their turn."""
 SETTLED = 5 * DELAY * 1_000_000
 """Nanoseconds: what was captured longer ago than this has been handed over, if the ring was just found empty."""
-
-
-class Kept(Record, frozen=True):
-    """A frame that belongs to what is analysed, as it came.
-
-    interface -- its place among those that are read; wire -- octets that it had before it was cut to the snap length
-    """
-
-    interface: int
-    time: int
-    wire: int
-    octets: bytes
 
 
 class _Opened:
@@ -63,7 +53,8 @@ class Interfaces:
     """Live interfaces as a Source (see `source`).
 
     links -- for each interface in turn: its name, its link type, and its snap length
-    keep -- called with every frame that holds, or may hold a part of, what is analysed; None for nobody
+    keep -- called with every frame that holds, or may hold a part of, what is analysed: when it came (nanoseconds), its
+        octets on the wire, those that were captured, and the place of its interface; None for nobody
     """
 
     def __init__(
@@ -80,12 +71,12 @@ class Interfaces:
         self.names = tuple(dict.fromkeys(names))
         self.notices: list[str] = []
         self.over = self.failed = False
-        self.keep: Callable[[Kept], None] | None = None
+        self.keep: Callable[[int, int, bytes, int], None] | None = None
         self._ports = (frozenset(ports) | {walker.IKE_PORT}) - {walker.NAT_T_PORT}
         self._tally, self._found = Tally(), Found()
         self._network = Network(0, self._ports, self._tally)
         self._number = 0
-        self._waiting: deque[Kept] = deque()
+        self._waiting: deque[Packet] = deque()
         self._octets = 0
         self._max_backlog = max_backlog
         self._first: int | None = None
@@ -94,8 +85,9 @@ class Interfaces:
         self._selector = selectors.DefaultSelector()
         self._woken: int | None = None
         try:
-            for name in self.names:
-                self._opened.append(_open(name, self._ports, promiscuous, tunnels, buffer))
+            share = max(buffer // len(self.names), LEAST_BUFFER)
+            for place, name in enumerate(self.names):
+                self._opened.append(_open(name, self._ports, promiscuous, tunnels, share, place))
         except BaseException:
             self.close()
             raise
@@ -104,7 +96,7 @@ class Interfaces:
 
     @property
     def links(self) -> tuple[tuple[str, int, int], ...]:
-        """Name, link type and snap length of each interface, as `Kept.interface` counts them."""
+        """Name, link type and snap length of each interface, in its place."""
         return tuple((one.name, one.link_type, SNAPLEN) for one in self._opened)
 
     @property
@@ -121,8 +113,8 @@ class Interfaces:
 
     def gather(self) -> None:
         """See Source. Where several interfaces are read, what came meanwhile is put into the order of its times."""
-        came: list[Kept] = []
-        for place, one in enumerate(self._opened):
+        came: list[Packet] = []
+        for one in self._opened:
             if one.gone or self._octets > self._max_backlog:
                 continue
             try:
@@ -131,10 +123,10 @@ class Interfaces:
                 self._lost(one, str(error))
                 continue
             one.taken += len(packets)
-            came += [Kept(place, *packet) for packet in packets]
-            self._octets += sum(len(packet[2]) + OVERHEAD for packet in packets)
+            came += packets
+            self._octets += sum([len(packet[2]) for packet in packets]) + OVERHEAD * len(packets)
         if len(self._opened) > 1:
-            came.sort(key=lambda kept: kept.time)
+            came.sort(key=itemgetter(0))
         self._waiting += came
 
     def _lost(self, one: _Opened, reason: str) -> None:
@@ -152,37 +144,37 @@ class Interfaces:
         waiting = self._waiting
         while waiting and limit:
             limit -= 1
-            kept = waiting.popleft()
-            self._octets -= len(kept.octets) + OVERHEAD
-            self._frame(kept)
+            packet = waiting.popleft()
+            self._octets -= len(packet[2]) + OVERHEAD
+            self._frame(*packet)
         if self._last is not None:
             self._network.expire(max(self._last, 0 if waiting else self.now()))
         found = list(ready)
         ready.clear()
         return found
 
-    def _frame(self, kept: Kept) -> None:
+    def _frame(self, time: int, wire: int, octets: bytes, place: int) -> None:
         """Number the frames that are kept, so that a number means the same in a file that has these."""
-        octets, found, tally = kept.octets, self._found, self._tally
+        found, tally = self._found, self._tally
         if self._first is None:
-            self._first = kept.time
-        if self._last is None or kept.time > self._last:
-            self._last = kept.time
+            self._first = time
+        if self._last is None or time > self._last:
+            self._last = time
         tally.frames += 1
-        tally.snapped += kept.wire > len(octets)
-        found.start, found.stop, found.wire = 0, len(octets), max(kept.wire, len(octets))
-        kind = walker.locate(octets, 0, len(octets), self._opened[kept.interface].link_type, self._ports, found)
+        tally.snapped += wire > len(octets)
+        found.start, found.stop, found.wire = 0, len(octets), max(wire, len(octets))
+        kind = walker.locate(octets, 0, len(octets), self._opened[place].link_type, self._ports, found)
         if kind == walker.OTHER:
             tally.count_other(found.key)
         elif kind in (walker.UNREADABLE, walker.UNKNOWN_LINK):
             tally.unreadable += 1
         else:
             before = _of_interest(tally)
-            self._network.take(kind, octets, found, self._number + 1, kept.time)
+            self._network.take(kind, octets, found, self._number + 1, time)
             if kind == walker.STREAM or _of_interest(tally) != before:
                 self._number += 1
                 if self.keep is not None:
-                    self.keep(kept)
+                    self.keep(time, wire, octets, place)
 
     def now(self) -> int:
         """See Source: the machine's clock, less the time that a packet may be on its way to us."""
@@ -243,9 +235,9 @@ def _of_interest(tally: Tally) -> tuple[int, int, int, int]:
     return tally.datagrams, tally.icmp_errors, tally.ip_fragments, tally.nat_keepalives
 
 
-def _open(name: str, ports: frozenset[int], promiscuous: bool, tunnels: bool, buffer: int) -> _Opened:
+def _open(name: str, ports: frozenset[int], promiscuous: bool, tunnels: bool, buffer: int, tag: int) -> _Opened:
     try:
-        handle = Handle.live(name, snaplen=SNAPLEN, promiscuous=promiscuous, delay=DELAY, buffer=buffer)
+        handle = Handle.live(name, snaplen=SNAPLEN, promiscuous=promiscuous, delay=DELAY, buffer=buffer, tag=tag)
     except MissingLibraryError:
         raise CaptureError(MISSING) from None
     except (LibpcapError, ValueError) as error:
@@ -326,7 +318,7 @@ def interfaces() -> list[Listed]:
 
 def _problem(name: str) -> str | None:
     try:
-        _open(name, frozenset((walker.IKE_PORT,)), False, False, 1 << 20).handle.close()
+        _open(name, frozenset((walker.IKE_PORT,)), False, False, 1 << 20, 0).handle.close()
     except CaptureError as error:
         return str(error).removeprefix(f"{name}: ")
     return None

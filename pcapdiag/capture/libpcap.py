@@ -197,8 +197,8 @@ class Counts(Record, frozen=True):
     interface_dropped: int = 0
 
 
-Packet = tuple[int, int, bytes]
-"""Nanoseconds since the Unix epoch, octets on the wire, octets captured."""
+Packet = tuple[int, int, bytes, int]
+"""Nanoseconds since the Unix epoch, octets on the wire, octets captured, and the tag of the handle."""
 
 
 class Handle:
@@ -209,6 +209,7 @@ class Handle:
         self._pointer = c_void_p(pointer)
         self._open = True
         self._got: list[Packet] = []
+        self._tag = 0
         self._to_nanoseconds = 1000
         self._callback = _Callback(self._packet)
 
@@ -218,9 +219,10 @@ class Handle:
         return cls(_library().pcap_open_dead(link_type, snaplen))
 
     @classmethod
-    def live(cls, name: str, *, snaplen: int, promiscuous: bool, delay: int, buffer: int) -> "Handle":
+    def live(cls, name: str, *, snaplen: int, promiscuous: bool, delay: int, buffer: int, tag: int = 0) -> "Handle":
         """Open an interface, not blocking.
 
+        tag -- what its packets carry, so that it is known which handle they came from
         delay -- milliseconds after which the kernel hands over what it has; buffer -- octets it may hold until then
         """
         library = _library()
@@ -229,6 +231,7 @@ class Handle:
         if not pointer:
             raise LibpcapError(_text(error.value))
         handle = cls(pointer)
+        handle._tag = tag
         try:
             library.pcap_set_snaplen(pointer, snaplen)
             library.pcap_set_promisc(pointer, int(promiscuous))
@@ -291,7 +294,7 @@ class Handle:
     def _packet(self, _: Any, header: Callable[..., Any], data: int) -> None:
         found: Any = header.contents  # type: ignore[attr-defined]
         time = found.seconds * 1_000_000_000 + found.fraction * self._to_nanoseconds
-        self._got.append((time, found.length, ctypes.string_at(data, found.captured)))
+        self._got.append((time, found.length, ctypes.string_at(data, found.captured), self._tag))
 
     def counts(self) -> Counts:
         """What the kernel counted so far. Raises LibpcapError where the interface is gone."""

@@ -10,11 +10,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.record import Record
 
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
+_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
+_OPTION_START, _OPTION_END, _OPTION_RECEIVED, _OPTION_DROPPED = 2, 3, 6, 7
 _OPTION_NAME, _OPTION_RESOLUTION, _OPTION_APPLICATION = 2, 9, 4
 PENDING = 1 << 20
 """Octets that are collected before they are written, at most; `flush` writes what there is."""
+
+
+class Statistics(Record, frozen=True):
+    """When an interface was read (nanoseconds since the Unix epoch), and what it counted; None where nobody knows.
+
+    Without it a capture that ends in silence looks as if it ended with its last packet.
+    """
+
+    began: int
+    ended: int
+    received: int | None
+    dropped: int | None
 
 
 class Writer:
@@ -51,7 +65,7 @@ class Writer:
         except OSError as error:
             raise CaptureError(f"{self._path}: cannot be written: {error.strerror or error}") from None
 
-    def add(self, interface: int, time: int, wire: int, octets: bytes) -> None:
+    def add(self, time: int, wire: int, octets: bytes, interface: int) -> None:
         """Take a frame; it is written with the next flush(), or when enough has come."""
         if self.problem is not None:
             return
@@ -74,8 +88,10 @@ class Writer:
         self._pending.clear()
         self._pending_octets = 0
 
-    def close(self) -> None:
-        """Write the rest and close; harmless the second time."""
+    def close(self, statistics: Sequence[Statistics] = ()) -> None:
+        """Write the rest and close; harmless the second time. statistics -- of each interface, in turn."""
+        if self._descriptor >= 0:
+            self._pending += [_statistics(number, found) for number, found in enumerate(statistics)]
         self.flush()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -135,6 +151,18 @@ def _section(application: str) -> bytes:
 def _interface(name: str, link_type: int, snaplen: int) -> bytes:
     options = _option(_OPTION_NAME, name.encode()) + _option(_OPTION_RESOLUTION, b"\x09") + _option(0, b"")
     return _block(_INTERFACE, struct.pack("<HHI", link_type, 0, snaplen) + options)
+
+
+def _statistics(interface: int, found: Statistics) -> bytes:
+    options = b"".join(
+        _option(code, struct.pack("<II", value >> 32, value & 0xFFFFFFFF))
+        for code, value in ((_OPTION_START, found.began), (_OPTION_END, found.ended))
+    )
+    for code, count in ((_OPTION_RECEIVED, found.received), (_OPTION_DROPPED, found.dropped)):
+        if count is not None:
+            options += _option(code, struct.pack("<Q", count))
+    time = struct.pack("<II", found.ended >> 32, found.ended & 0xFFFFFFFF)
+    return _block(_STATISTICS, struct.pack("<I", interface) + time + options + _option(0, b""))
 
 
 def _packet(interface: int, time: int, wire: int, octets: bytes) -> bytes:

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from pcapdiag.capture.pcapng import Writer
     from pcapdiag.capture.source import Source
+    from pcapdiag.live.events import Summary
     from pcapdiag.live.loop import Ended, Observer
     from pcapdiag.live.session import Watch
     from pcapdiag.report.live_text import LiveText
@@ -80,6 +81,7 @@ def live(
     from pcapdiag.report.live_output import JsonOutput, TextOutput
     from pcapdiag.report.live_text import LiveText
 
+    Watch.warm_up()
     text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
     stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     try:
@@ -99,7 +101,7 @@ def live(
     with Signals() as signals:
         ended = run(source, watch, observers, Limits(duration, count, stops), signals)
     if writer is not None:
-        writer.close()
+        _close(writer, ended.summary)
     source.close()
     _sum_up(ended, text, watch, as_json, quiet)
     sys.exit(_status(ended))
@@ -128,6 +130,13 @@ def _writer(source: "Source", path: str | None, rotate_size: float | None, rotat
     size = round(rotate_size * 1_000_000) if rotate_size else None
     application = f"pcapdiag {VERSION}"
     return Writer(path, source.links, application=application, rotate_size=size, rotate_count=rotate_count)
+
+
+def _close(writer: "Writer", summary: "Summary") -> None:
+    from pcapdiag.capture.pcapng import Statistics
+
+    ended = max(summary.ended, summary.capture.last_time or 0)
+    writer.close([Statistics(summary.began, ended, i.received, i.dropped) for i in summary.interfaces])
 
 
 def _recorder(source: "Source", writer: "Writer") -> "Observer":

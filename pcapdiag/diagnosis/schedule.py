@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.stop import SECOND, SILENCE
-from pcapdiag.exchange.model import Exchange, Mode, Step
+from pcapdiag.diagnosis.case import RETRY
+from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome, Stop, informational, sent_again_after
+from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
 
@@ -121,6 +122,23 @@ def pending(exchange: Exchange) -> Pending | None:
     over_at = max(max(o.over_at for _, o in repeated), reached + SILENCE)
     step, ahead = max(repeated, key=lambda pair: (len(pair[0].sent) > 1, pair[1].over_at))
     return Pending(top, reached, step, ahead, over_at, step.frames)
+
+
+def settles_at(exchange: Exchange, stop: Stop) -> int:
+    """Until when what is known of a refusal can change with the next retransmission; 0 where it cannot.
+
+    Whether the initiator heeds an encrypted refusal or goes on sending tells whether it could read it, and so whether
+    the keys are the same: two causes that the refusal alone does not tell apart.
+    """
+    waits = pending(exchange)
+    if Outcome.REJECTED not in (stop.outcome, stop.before) or stop.refused_by is not Side.RESPONDER or waits is None:
+        return 0
+    refusal = next((s for s in informational(exchange) if s.encrypted and set(s.frames) & set(stop.frames)), None)
+    if refusal is None or waits.step.sender is not Side.INITIATOR:
+        return 0
+    if sent_again_after([waits.step], refusal.first.time):
+        return 0
+    return refusal.first.time + RETRY
 
 
 def _phase1(exchange: Exchange) -> list[Step]:

@@ -63,11 +63,13 @@ def diagnose(
     esp: Sequence[EspFlow] = (),
     keys: Sequence[bytes] = (),
     met_before: Mapping[str, Collection[str]] | None = None,
+    only: Collection[int] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
     met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
+    only -- ids of those that are to be diagnosed, beside the others; None: all
 
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
@@ -82,7 +84,7 @@ def diagnose(
     around = Around(Between(keepalives), Between(esp), keys, met)
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
-        found += _conversation(setting, ends, around)
+        found += _conversation(setting, ends, around, only)
     place = {e.id: number for number, e in enumerate(exchanges)}
 
     def order(diagnosis: Diagnosis) -> tuple[int, int]:
@@ -131,7 +133,9 @@ class Around(Record, frozen=True):
     met: dict[str, set[str]]
 
 
-def _conversation(setting: Setting, stops: dict[int, Stop], around: Around) -> list[Diagnosis]:
+def _conversation(
+    setting: Setting, stops: dict[int, Stop], around: Around, only: Collection[int] | None
+) -> list[Diagnosis]:
     groups: dict[tuple[object, ...], list[Exchange]] = {}
     for e in setting.conversation:
         groups.setdefault(_ending(e, stops[e.id]), []).append(e)
@@ -155,6 +159,7 @@ def _conversation(setting: Setting, stops: dict[int, Stop], around: Around) -> l
             )
         )
         for e in setting.conversation
+        if only is None or e.id in only
     ]
 
 

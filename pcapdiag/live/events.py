@@ -59,6 +59,8 @@ class Verdict(Record, frozen=True):
 
     before -- the outcome that was told before; None the first time
     attempt -- which of the exchanges in a row, between the same peers, that ended alike
+    settles_at -- until then the causes may still change with what the initiator does next (see schedule.settles_at);
+        0 where they are what they are
     last -- the watch ends: it is as far as the exchange got
     """
 
@@ -66,6 +68,7 @@ class Verdict(Record, frozen=True):
     diagnosis: Diagnosis
     before: Outcome | None
     attempt: int
+    settles_at: int = 0
     last: bool = False
 
 

@@ -14,8 +14,11 @@ from pcapdiag.live.events import Event, Notice, Summary, Verdict
 from pcapdiag.live.session import Watch
 from pcapdiag.record import Record
 
-BATCH = 256
-"""Frames that are analysed before the source is drained again."""
+BATCH = 32
+"""Frames that are analysed in one go."""
+SLICE = 0.005
+"""Seconds of analysis, about, before the source is drained again: its buffer holds a tenth of a second of the most that
+a gigabit of small packets can bring."""
 PULSE = 1.0
 """Seconds after which observers have their turn although nothing came."""
 LAST_EFFORT = 5.0
@@ -101,8 +104,8 @@ class _Run:
         if not events:
             return
         for event in events:
-            if isinstance(event, Verdict) and event.diagnosis.stop.outcome in self.limits.stop_on:
-                self.verdict = self.verdict or event
+            if isinstance(event, Verdict) and not event.settles_at and self.verdict is None:
+                self.verdict = event if event.diagnosis.stop.outcome in self.limits.stop_on else None
         if not self.muted:
             for observer in self.observers:
                 observer.events(events)
@@ -112,12 +115,16 @@ class _Run:
         source, watch, limits = self.source, self.watch, self.limits
         source.gather()
         self._notices()
-        for item in source.take(BATCH):
-            self.deliver(watch.feed(item))
-            if self.verdict is not None:
-                return "the verdict that was waited for"
-            if limits.count is not None and watch.tracker.counts.messages >= limits.count:
-                return f"{limits.count} messages"
+        until = time.monotonic() + SLICE
+        while True:
+            for item in source.take(BATCH):
+                self.deliver(watch.feed(item))
+                if self.verdict is not None:
+                    return "the verdict that was waited for"
+                if limits.count is not None and watch.tracker.counts.messages >= limits.count:
+                    return f"{limits.count} messages"
+            if not source.backlog or time.monotonic() >= until:
+                break
         if not source.backlog:
             now = source.now()
             due = watch.next_time()

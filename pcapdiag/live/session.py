@@ -7,12 +7,13 @@ a bound; what gives way is counted and told.
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, IcmpError
 from pcapdiag.diagnosis.phase2 import phase2_of
-from pcapdiag.diagnosis.schedule import pending
+from pcapdiag.diagnosis.schedule import pending, settles_at
 from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome, Setting, Stop
 from pcapdiag.diagnosis.stops import find_stop, find_stops
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
@@ -28,6 +29,8 @@ MAX_OPENINGS = 500
 """Those; a flood is nothing else, and pushes out itself."""
 MAX_TOGETHER = 32
 """Exchanges on watch between the same two peers. A tunnel that is tried all day has a new one every few minutes."""
+MAX_SETTLED = 8
+"""Conversations that are judged in one go: a source has to be drained in between."""
 MAX_LISTED = 200
 """Messages a second that are told one by one."""
 MAX_PEERS = 200
@@ -60,6 +63,7 @@ class _Watched(Struct):
     source -- who sent its first message; messages -- how many came; last -- when the last one did
     built -- as the tracker had it, None where something came since; decoded -- more than a first message, or looked at
     told, outcome -- what was said of it last; completed -- as Diagnosis.completed
+    settles_at -- until then the causes that were told are open
     seen -- what the last judgement was about; judged -- when that was; asked -- what it was said to wait for
     """
 
@@ -76,6 +80,7 @@ class _Watched(Struct):
     seen: tuple[object, ...] | None = None
     judged: int = 0
     stirred: bool = True
+    settles_at: int = 0
     asked: tuple[object, ...] | None = None
 
 
@@ -120,6 +125,13 @@ class Watch:
         self._peers: dict[tuple[str, str], int] = {}
         self._named_peers: set[str] = set()
 
+    @staticmethod
+    def warm_up() -> None:
+        """Load now what the first verdict would otherwise wait for, with packets coming in."""
+        from pcapdiag.diagnosis import causes
+
+        causes.load()
+
     # -- what comes in -------------------------------------------------------------------------------------------
 
     def feed(self, item: Captured) -> list[Event]:
@@ -148,7 +160,7 @@ class Watch:
         while due is not None and due < until:
             events += self.tick(due)
             due = self.next_time()
-        return events + self.tick(until)
+        return events if until - self._settled < SETTLE else events + self.tick(until)
 
     def _watch(self, number: int, item: Captured, time: int) -> _Watched:
         """The exchange that this item belongs to is on watch from now on, if it was not."""
@@ -291,16 +303,16 @@ class Watch:
     # -- what is said --------------------------------------------------------------------------------------------
 
     def tick(self, now: int) -> list[Event]:
-        """Judge what has changed, and what was to be looked at by `now`."""
+        """Judge what has changed, and what was to be looked at by `now`; a part of it, where that is much."""
         self._now = max(self._now, now)
         for number in self._wheel.due(self._now):
             found = self._going.get(number) or self._openings.get(number)
             if found is not None:
                 found.decoded = True
                 self._dirty[found.talk] = None
-        dirty, self._dirty = self._dirty, {}
         events: list[Event] = []
-        for talk in dirty:
+        for talk in list(islice(self._dirty, MAX_SETTLED)):
+            del self._dirty[talk]
             if talk in self._talks:
                 events += self._settle(talk)
         events += self._losses()
@@ -344,16 +356,15 @@ class Watch:
                 events += self._wait(w, e, stop, known_from)
                 continue
             seen = (*_ending(stop), _phase2(e, setting))
-            if w.told is None and self._phase2_is_under_way(w, seen):
+            if w.outcome is not Outcome.COMPLETED and self._phase2_is_under_way(w, seen):
                 continue
             if seen != w.seen or self._is_due(w):
                 wanted[w.id] = w
                 w.seen, w.judged, w.stirred = seen, self._now, False
             self._plan(w)
         if wanted:
-            for diagnosis in self._diagnose(exchanges):
-                if diagnosis.exchange.id in wanted:
-                    events += self._tell(wanted[diagnosis.exchange.id], diagnosis)
+            for diagnosis in self._diagnose(exchanges, wanted):
+                events += self._tell(wanted[diagnosis.exchange.id], diagnosis)
         self._forget([w for w, _ in members])
         return events
 
@@ -381,11 +392,16 @@ class Watch:
 
     def _is_due(self, w: _Watched) -> bool:
         """Something came since it was judged, and that was long enough ago, or it is quiet by now."""
-        return w.stirred and (self._now - w.judged >= REVIEW or self._now - w.last >= REVIEW)
+        if w.settles_at and self._now >= w.settles_at:
+            return True
+        pause = REVIEW if w.completed else SECOND
+        return w.stirred and (w.settles_at > 0 or self._now - w.judged >= pause or self._now - w.last >= REVIEW)
 
     def _plan(self, w: _Watched) -> None:
         """When to look again at an exchange that was told."""
-        if w.stirred:
+        if w.settles_at:
+            self._wheel.set(w.id, w.settles_at)
+        elif w.stirred:
             self._wheel.set(w.id, max(min(w.judged, w.last) + REVIEW, self._now + SECOND))
         else:
             self._wheel.set(w.id, max(w.last + (FORGET_COMPLETED if w.completed else FORGET), self._now + REVIEW))
@@ -404,7 +420,7 @@ class Watch:
         self._wheel.set(w.id, known_from)
         return [Waiting(self._now, exchange, stop.missing, stop.waits_for, waits)]
 
-    def _diagnose(self, exchanges: Sequence[Exchange]) -> tuple[Diagnosis, ...]:
+    def _diagnose(self, exchanges: Sequence[Exchange], only: Collection[int] | None = None) -> tuple[Diagnosis, ...]:
         return diagnose(
             exchanges,
             self._now,
@@ -412,6 +428,7 @@ class Watch:
             esp=self._esp() if self._esp is not None else (),
             keys=self._keys,
             met_before={e.initiator.address: self._met.get(e.initiator.address, ()) for e in exchanges},
+            only=only,
         )
 
     def _keepalives(self, exchanges: Iterable[Exchange]) -> list[KeepaliveFlow]:
@@ -428,15 +445,18 @@ class Watch:
 
     def _tell(self, w: _Watched, diagnosis: Diagnosis, last: bool = False) -> list[Event]:
         """Say what is found of an exchange, if that was not said before."""
-        ending = _said(diagnosis)
+        open_until = settles_at(diagnosis.exchange, diagnosis.stop)
+        w.settles_at = open_until if open_until > self._now and not last else 0
+        ending = (*_said(diagnosis), w.settles_at > 0)
         if ending == w.told:
+            self._plan(w)
             return []
         before = w.outcome
         w.told, w.outcome, w.completed = ending, diagnosis.stop.outcome, diagnosis.completed
         self._remember_peers(w, diagnosis)
         attempt = self._attempt(w.talk, ending, before)
         self._plan(w)
-        return [Verdict(self._now, diagnosis, before, attempt, last)]
+        return [Verdict(self._now, diagnosis, before, attempt, w.settles_at, last)]
 
     def _attempt(self, talk: tuple[str, str], ending: tuple[object, ...], before: Outcome | None) -> int:
         run, count = self._runs.get(talk, ((), 0))
@@ -495,7 +515,9 @@ class Watch:
 
     def finish(self, now: int) -> list[Event]:
         """The capture ends at `now`: say of every exchange on watch how far it got, where that was not said."""
-        events = self.tick(now)
+        events = self._pass_time(now)
+        while self._dirty:
+            events += self.tick(now)
         for talk in list(self._talks):
             on_watch = [self._going.get(n) or self._openings[n] for n in self._talks[talk]]
             members = [(w, e) for w in on_watch for e in [self._built(w)] if e is not None and e.steps]

@@ -59,6 +59,7 @@ def _event(event: Event) -> dict[str, Json]:
             "time": time(event.time),
             "before": event.before.value if event.before else None,
             "attempt": event.attempt,
+            "settles_at": time(event.settles_at) if event.settles_at else None,
             "last": event.last,
             "exchange": exchange(event.diagnosis),
         }

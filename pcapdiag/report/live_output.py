@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from pcapdiag.capture.interface import Interfaces, Kept
+from pcapdiag.capture.interface import Interfaces
 from pcapdiag.capture.pcapng import Writer
 from pcapdiag.capture.source import Source
 from pcapdiag.live.events import Event
@@ -55,10 +55,7 @@ class Recorder:
     def __init__(self, interfaces: Interfaces, writer: Writer) -> None:
         self._writer = writer
         self._told = False
-        interfaces.keep = self._keep
-
-    def _keep(self, kept: Kept) -> None:
-        self._writer.add(kept.interface, kept.time, kept.wire, kept.octets)
+        interfaces.keep = writer.add
 
     def events(self, events: Sequence[Event]) -> None:
         """See Observer."""

@@ -82,8 +82,8 @@ class LiveText:
 
     def _note(self, time: int, text: str, mark: str = "", colour: str | None = None) -> Iterator[str]:
         yield from self._dated(time)
-        for line in wrapped(f"{mark}{text}", self._layout, 16, f"{self._clock(time)}  "):
-            yield self._layout.paint(line, fg=colour) if colour else line
+        line = f"{self._clock(time)}  {mark}{text}"
+        yield self._layout.paint(line, fg=colour) if colour else line
 
     def _seen(self, event: Seen) -> Iterator[str]:
         ends = f"{event.source}:{event.source_port} → {event.destination}:{event.destination_port}"
@@ -96,17 +96,22 @@ class LiveText:
         pieces = "" if event.whole else "; only some of its fragments"
         text = f"{ends}  {event.step.name}{again} ({payload_summary(event.step)}{pieces})"
         yield from self._dated(event.time)
-        lines = wrapped(text, self._layout, 16, f"{self._clock(event.time)}  ")
-        for line in lines:
-            yield self._layout.paint(line, dim=True) if again else line
+        line = f"{self._clock(event.time)}  {text}"
+        yield self._layout.paint(line, dim=True) if again else line
 
     def _verdict(self, event: Verdict) -> Iterator[str]:
         yield from self._dated(event.time)
         diagnosis = event.diagnosis
         outcome = diagnosis.stop.outcome
         if self._layout.detail < 0:
-            line = f"{self._stamp(event.time)} {headline(diagnosis)}{_change(event)}"
+            line = f"{self._stamp(event.time)} {headline(diagnosis, not event.settles_at)}{_change(event)}"
+            if event.settles_at:
+                line += f"; {_open_question(event)}"
             yield self._layout.paint(line, fg=_OUTCOME_COLOURS[outcome])
+            return
+        if event.settles_at:
+            text = f"{headline(diagnosis, False)}{_change(event)}; {_open_question(event)}"
+            yield from self._note(event.time, text, "━━ ", _OUTCOME_COLOURS[outcome])
             return
         if event.attempt > 1 or outcome is Outcome.SUPERSEDED:
             times = f" ({_ordinal(event.attempt)} in a row; the report of the first stands above)"
@@ -168,6 +173,13 @@ def _change(event: Verdict) -> str:
     if event.before is now:
         return "; more is known than before"
     return f"; it was {event.before.value} before"
+
+
+def _open_question(event: Verdict) -> str:
+    """What decides between the causes of a refusal that nobody but its receiver can read."""
+    e = event.diagnosis.exchange
+    left = seconds(event.settles_at - event.time)
+    return f"why shows in whether {e.initiator.address} sends its message again, which is known in {left} at most"
 
 
 def _ordinal(number: int) -> str:

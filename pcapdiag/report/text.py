@@ -153,12 +153,12 @@ def _ends(name: str | None, known: int, more: bool, what: str) -> str:
 # --- one line --------------------------------------------------------------------------------------------------
 
 
-def headline(diagnosis: Diagnosis) -> str:
+def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
     """The exchange in one line that can be pasted into a ticket."""
     e, stop = diagnosis.exchange, diagnosis.stop
     mode = MODE_NAMES[e.mode]
     where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
-    cause = leading_cause(diagnosis)
+    cause = leading_cause(diagnosis) if with_cause else None
     why_ = f"; {cause}" if cause else ""
     said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
     return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {said}{why_}"
