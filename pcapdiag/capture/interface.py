@@ -83,7 +83,7 @@ class Interfaces:
         self._last: int | None = None
         self._opened: list[_Opened] = []
         self._selector = selectors.DefaultSelector()
-        self._woken: int | None = None
+        self._wakes: set[int] = set()
         try:
             share = max(buffer // len(self.names), LEAST_BUFFER)
             for place, name in enumerate(self.names):
@@ -104,11 +104,12 @@ class Interfaces:
         """Frames that wait for their analysis."""
         return len(self._waiting)
 
-    def wait(self, seconds: float, wake: int) -> None:
+    def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """See Source."""
-        if self._woken is None:
-            self._selector.register(wake, selectors.EVENT_READ, -1)
-            self._woken = wake
+        for wake in wakes:
+            if wake not in self._wakes:
+                self._selector.register(wake, selectors.EVENT_READ, -1)
+                self._wakes.add(wake)
         self._selector.select(seconds)
 
     def gather(self) -> None:

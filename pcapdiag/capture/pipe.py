@@ -10,7 +10,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import BinaryIO
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
@@ -68,10 +68,10 @@ class Pipe:
         """Items that wait for their analysis."""
         return len(self._waiting)
 
-    def wait(self, seconds: float, wake: int) -> None:
+    def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """See Source."""
         if not self._waiting and not self._ended.is_set():
-            select.select([self._there, wake], [], [], seconds)
+            select.select([self._there, *wakes], [], [], seconds)
 
     def gather(self) -> None:
         """See Source."""

@@ -4,6 +4,7 @@
 as one that reads what dumpcap or tshark captures, needs no more than this protocol.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pcapdiag.capture.datagram import Captured, CaptureSummary
@@ -45,8 +46,8 @@ class Source(Protocol):
     def backlog(self) -> int:
         """Frames that were taken from the kernel and wait for their analysis."""
 
-    def wait(self, seconds: float, wake: int) -> None:
-        """Return when there may be something to gather, `wake` (a descriptor) is readable, or the time is up."""
+    def wait(self, seconds: float, wakes: Sequence[int]) -> None:
+        """Return when there may be something to gather, one of `wakes` (descriptors) is readable, or time is up."""
 
     def gather(self) -> None:
         """Take in what has arrived, cheaply, so that the kernel's buffer has room."""

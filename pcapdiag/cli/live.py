@@ -1,5 +1,6 @@
 """`pcapdiag live` and `pcapdiag interfaces`: watching as it happens."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 @click.option("-i", "--interface", "names", multiple=True, metavar="IFACE", help="May be given again; `any` is all.")
 @click.option("-q", "--quiet", is_flag=True, help="Only verdicts, a line each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
+@click.option("--watch", "full_screen", is_flag=True, help="A full-screen table of exchanges, with a detail view.")
 @click.option("--port", "ports", metavar="N", multiple=True, type=click.IntRange(1, 65535), help="Another port of IKE.")
 @click.option("--promiscuous", is_flag=True, help="Take in frames that are for other machines (on a mirror port).")
 @click.option("--tunnels", is_flag=True, help="Look into GRE, IP in IP, VXLAN, GENEVE and AH: all of it is then read.")
@@ -38,6 +40,8 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
     type=click.Choice(["completed", "stalled", "rejected", "any"]),
     help="End with the first such verdict; the exit status is that of its exchange.",
 )
+@click.option("--metrics", "metrics_file", metavar="FILE", help="Write metrics (Prometheus text) there every 15 s.")
+@click.option("--metrics-listen", metavar="ADDRESS:PORT", help="Serve them over HTTP, under /metrics.")
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
@@ -51,6 +55,7 @@ def live(
     names: Sequence[str],
     quiet: bool,
     as_json: bool,
+    full_screen: bool,
     ports: Sequence[int],
     promiscuous: bool,
     tunnels: bool,
@@ -60,6 +65,8 @@ def live(
     duration: float | None,
     count: int | None,
     stop_on: str | None,
+    metrics_file: str | None,
+    metrics_listen: str | None,
     color: str,
     width: int | None,
 ) -> None:
@@ -72,6 +79,8 @@ def live(
         raise click.UsageError("give either interfaces (-i IFACE) or `-` for a capture on standard input")
     if stream and path:
         raise click.UsageError("-w keeps the packets of interfaces; a stream is kept with `tee FILE` in front")
+    if full_screen and (as_json or quiet or not sys.stdout.isatty()):
+        raise click.UsageError("--watch needs a terminal, and goes with neither --json nor -q")
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.cli.terminal import columns, encodable, wants_colour
     from pcapdiag.diagnosis.stop import Outcome
@@ -84,27 +93,43 @@ def live(
     Watch.warm_up()
     text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
     stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
+    keyboard = _keyboard(stream) if full_screen else None
     try:
         source = _source(stream, names, ports, promiscuous, tunnels)
         writer = _writer(source, path, rotate_size, rotate_count)
+        observers = _metrics(metrics_file, metrics_listen)
     except CaptureError as error:
         _fail(str(error))
-    observers: list[Observer] = []
-    if as_json:
-        observers.append(JsonOutput(sys.stdout, not quiet))
-    else:
-        observers.append(TextOutput(sys.stdout, text, encodable))
     if writer is not None:
         observers.append(_recorder(source, writer))
     watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream else None)
-    click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
-    with Signals() as signals:
-        ended = run(source, watch, observers, Limits(duration, count, stops), signals)
+    limits = Limits(duration, count, stops, linger=full_screen)
+    with Signals() as signals, contextlib.ExitStack() as stack:
+        if full_screen:
+            from pcapdiag.report.screen import Screen
+
+            observers.append(stack.enter_context(Screen(lambda: signals.request("q"))))
+        else:
+            click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
+            output = JsonOutput(sys.stdout, not quiet) if as_json else TextOutput(sys.stdout, text, encodable)
+            observers.append(output)
+        ended = run(source, watch, observers, limits, signals, [keyboard] if keyboard is not None else [])
     if writer is not None:
         _close(writer, ended.summary)
     source.close()
     _sum_up(ended, text, watch, as_json, quiet)
     sys.exit(_status(ended))
+
+
+def _keyboard(stream: str | None) -> int:
+    """The descriptor of the keyboard; where standard input is the capture, the terminal takes its place."""
+    if stream == "-":
+        capture = os.dup(0)
+        terminal = os.open("/dev/tty", os.O_RDWR)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+        sys.stdin = os.fdopen(capture)
+    return 0
 
 
 def _source(
@@ -130,6 +155,18 @@ def _writer(source: "Source", path: str | None, rotate_size: float | None, rotat
     size = round(rotate_size * 1_000_000) if rotate_size else None
     application = f"pcapdiag {VERSION}"
     return Writer(path, source.links, application=application, rotate_size=size, rotate_count=rotate_count)
+
+
+def _metrics(path: str | None, listen: str | None) -> "list[Observer]":
+    found: list[Observer] = []
+    if path or listen:
+        from pcapdiag.report.metrics import MetricsFile, MetricsServer
+
+        if path:
+            found.append(MetricsFile(path))
+        if listen:
+            found.append(MetricsServer(listen))
+    return found
 
 
 def _close(writer: "Writer", summary: "Summary") -> None:

@@ -3,7 +3,7 @@
 from pcapdiag.capture.datagram import CaptureSummary, Frame, IcmpError
 from pcapdiag.capture.source import InterfaceCounts
 from pcapdiag.diagnosis.schedule import Pending
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.stop import Outcome, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
@@ -100,11 +100,24 @@ class Notice(Record, frozen=True):
 Event = Seen | Bounced | Waiting | Verdict | Unlisted | Evicted | Notice
 
 
+class Row(Record, frozen=True):
+    """An exchange on watch.
+
+    outcome -- what was last said of it, "open" for nothing; stop -- where it stands now
+    last -- when something of it was last seen
+    """
+
+    exchange: Exchange
+    outcome: str
+    stop: Stop
+    last: int
+
+
 class Totals(Record, frozen=True):
     """How the exchanges stand.
 
     outcomes -- of those on watch and of those that were told and put aside, by what was last said; "open" is not yet
-    states -- of those on watch that are not done: end ("initiator") and state ("MM_WAIT_MSG6") to how many
+    states -- of those on watch that were told: end ("initiator") and its most probable state ("MM_WAIT_MSG6")
     peers -- verdicts by peers ("10.1.0.2 10.2.0.2") and outcome, "other" beyond what is named
     evicted_openings, evicted_exchanges, unlisted -- see the events of these names
     released -- exchanges that were told and put aside; watched -- those that are on watch

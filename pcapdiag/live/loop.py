@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -26,11 +27,16 @@ LAST_EFFORT = 5.0
 
 
 class Limits(Record, frozen=True):
-    """When to end by itself. duration -- seconds; count -- IKE messages; stop_on -- outcomes, at the first of which."""
+    """When to end by itself.
+
+    duration -- seconds; count -- IKE messages; stop_on -- outcomes, at the first of which
+    linger -- the end of the source is no reason: somebody is still looking
+    """
 
     duration: float | None = None
     count: int | None = None
     stop_on: frozenset[Outcome] = frozenset()
+    linger: bool = False
 
 
 class Observer(Protocol):
@@ -41,6 +47,9 @@ class Observer(Protocol):
 
     def pulse(self, watch: Watch, source: Source) -> None:
         """Do what is to be done from time to time; called at least every PULSE seconds."""
+
+    def finish(self, watch: Watch, source: Source) -> None:
+        """The watch is over, and everything was told."""
 
 
 class Signals:
@@ -70,6 +79,10 @@ class Signals:
         self._restore()
         with contextlib.suppress(OSError):
             os.write(self._tell, b"\0")
+
+    def request(self, reason: str) -> None:
+        """End for another reason, as if a signal of that name had come."""
+        self.caught = self.caught or reason
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
@@ -132,7 +145,7 @@ class _Run:
                 self.deliver(watch.tick(now))
         if self.verdict is not None:
             return "the verdict that was waited for"
-        return "the capture ended" if source.over and not source.backlog else ""
+        return "the capture ended" if source.over and not source.backlog and not limits.linger else ""
 
     def _notices(self) -> None:
         if self.source.notices:
@@ -143,6 +156,13 @@ class _Run:
         if not self.muted:
             for observer in self.observers:
                 observer.pulse(self.watch, self.source)
+
+    def wait(self, seconds: float, wakes: Sequence[int]) -> None:
+        """Until there is something to do."""
+        if self.source.over and not self.source.backlog:
+            select.select(wakes, [], [], seconds)
+        else:
+            self.source.wait(seconds, wakes)
 
     def patience(self, until: float | None) -> float:
         """Seconds that nothing has to be done if nothing comes."""
@@ -169,8 +189,11 @@ class _Run:
         counts = source.counts()
         last = source.summary().last_time
         self.deliver(watch.finish(max(source.now(), last or 0) if not unread else last or source.now()))
-        self._notices()
         self.pulse()
+        self._notices()
+        if not self.muted:
+            for observer in self.observers:
+                observer.finish(watch, source)
         return Summary(
             reason=reason,
             began=began,
@@ -189,15 +212,25 @@ class _Run:
             self.deliver(self.watch.feed(item))
 
 
-def run(source: Source, watch: Watch, observers: Sequence[Observer], limits: Limits, signals: Signals) -> Ended:
-    """Watch until a limit, a signal, or the end of the source; then sum up. The source is not closed."""
+def run(
+    source: Source,
+    watch: Watch,
+    observers: Sequence[Observer],
+    limits: Limits,
+    signals: Signals,
+    wakes: Sequence[int] = (),
+) -> Ended:
+    """Watch until a limit, a signal, or the end of the source; then sum up. The source is not closed.
+
+    wakes -- descriptors that are worth a pulse when there is something to read: a keyboard
+    """
     going = _Run(source, watch, observers, limits)
     began = time.time_ns()
     until = time.monotonic() + limits.duration if limits.duration is not None else None
     reason = ""
     try:
         while not reason:
-            source.wait(going.patience(until), signals.descriptor)
+            going.wait(going.patience(until), [signals.descriptor, *wakes])
             reason = going.step()
             going.pulse()
             if signals.caught:

@@ -20,7 +20,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Step
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.nat_traversal import KEEPALIVE
-from pcapdiag.live.events import Bounced, Event, Evicted, Seen, Totals, Unlisted, Verdict, Waiting
+from pcapdiag.live.events import Bounced, Event, Evicted, Row, Seen, Totals, Unlisted, Verdict, Waiting
 from pcapdiag.live.wheel import Wheel
 
 MAX_WATCHED = 10_000
@@ -554,13 +554,25 @@ class Watch:
             watched=len(watched),
         )
 
-    def diagnoses(self) -> list[Diagnosis]:
-        """What is on watch, diagnosed as of now, the latest last. For a screen: it costs what is on watch."""
-        found: list[Diagnosis] = []
-        for talk in list(self._talks):
-            members = self._members(talk)
-            found += self._diagnose([e for _, e in members])
-        return sorted(found, key=lambda d: d.exchange.last_time)
+    def rows(self, skip: int, limit: int) -> list[Row]:
+        """A part of what is on watch, what was heard of last first. For a screen: only this part is looked at."""
+        watched = sorted((*self._openings.values(), *self._going.values()), key=lambda w: -w.last)
+        found = []
+        for w in watched[skip : skip + limit]:
+            exchange = self._built(w)
+            if exchange is not None and exchange.steps:
+                outcome = w.outcome.value if w.outcome is not None else "open"
+                found.append(Row(exchange, outcome, find_stop(exchange, Setting(self._now, (exchange,))), w.last))
+        return found
+
+    def diagnosis(self, number: int) -> Diagnosis | None:
+        """All that is to be said now of an exchange on watch; None where it is no longer."""
+        w = self._going.get(number) or self._openings.get(number)
+        if w is None:
+            return None
+        self._built(w)
+        members = [e for _, e in self._members(w.talk)]
+        return next(iter(self._diagnose(members, [number])), None)
 
 
 def _states(w: _Watched) -> list[tuple[str, str]]:

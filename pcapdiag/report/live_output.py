@@ -30,6 +30,9 @@ class TextOutput:
     def pulse(self, watch: Watch, source: Source) -> None:
         """See Observer."""
 
+    def finish(self, watch: Watch, source: Source) -> None:
+        """See Observer."""
+
 
 class JsonOutput:
     """A JSON object a line, flushed with every event. messages -- see `live_json.render`."""
@@ -46,6 +49,9 @@ class JsonOutput:
             self._stream.flush()
 
     def pulse(self, watch: Watch, source: Source) -> None:
+        """See Observer."""
+
+    def finish(self, watch: Watch, source: Source) -> None:
         """See Observer."""
 
 
@@ -66,3 +72,6 @@ class Recorder:
         if self._writer.problem is not None and not self._told:
             self._told = True
             source.notices.append(self._writer.problem)
+
+    def finish(self, watch: Watch, source: Source) -> None:
+        """See Observer."""

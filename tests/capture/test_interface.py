@@ -60,7 +60,7 @@ def items_of(source: Interfaces, count: int, seconds: float = 5) -> list[Capture
     until = time.monotonic() + seconds
     while len(found) < count:
         assert time.monotonic() < until, f"{len(found)} of {count} items"
-        source.wait(0.2, wake)
+        source.wait(0.2, [wake])
         source.gather()
         found += source.take(1000)
     os.close(wake)
@@ -187,7 +187,7 @@ def test_an_interface_that_goes_away_ends_it_and_the_others_go_on(pair: Pair) ->
         until = time.monotonic() + 5
         while not source.notices:
             assert time.monotonic() < until
-            source.wait(0.2, wake)
+            source.wait(0.2, [wake])
             source.gather()
         (notice,) = source.notices
         assert notice.startswith("gone: ")
@@ -211,7 +211,7 @@ def test_an_interface_that_is_alone_and_goes_away_is_a_failure(pair: Pair) -> No
     until = time.monotonic() + 5
     while not source.over:
         assert time.monotonic() < until
-        source.wait(0.2, wake)
+        source.wait(0.2, [wake])
         source.gather()
     assert source.failed
     source.close()

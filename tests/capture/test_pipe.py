@@ -21,7 +21,7 @@ def drained(pipe: Pipe, seconds: float = 10) -> list[Captured]:
     until = time.monotonic() + seconds
     while not pipe.over:
         assert time.monotonic() < until
-        pipe.wait(0.2, here)
+        pipe.wait(0.2, [here])
         pipe.gather()
         items += pipe.take(100)
     os.close(here)
@@ -62,7 +62,7 @@ def test_each_record_as_it_comes(ends: "tuple[BinaryIO, BinaryIO]") -> None:
         until = time.monotonic() + 5
         while not pipe.take(10):
             assert time.monotonic() < until, "the record did not come through while the pipe was open"
-            pipe.wait(0.5, wake)
+            pipe.wait(0.5, [wake])
             pipe.gather()
         break
     here.close()
