@@ -111,7 +111,9 @@ def live(
             observers.append(stack.enter_context(Screen(lambda: signals.request("q"))))
         else:
             click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
-            output = JsonOutput(sys.stdout, not quiet) if as_json else TextOutput(sys.stdout, text, encodable)
+            output = (
+                JsonOutput(sys.stdout, not quiet, source.names) if as_json else TextOutput(sys.stdout, text, encodable)
+            )
             observers.append(output)
         ended = run(source, watch, observers, limits, signals, [keyboard] if keyboard is not None else [])
     if writer is not None:

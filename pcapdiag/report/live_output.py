@@ -1,5 +1,6 @@
 """Where a watch tells what happens: a stream for people or programs, the file that keeps its packets."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -35,21 +36,29 @@ class TextOutput:
 
 
 class JsonOutput:
-    """A JSON object a line, flushed with every event. messages -- see `live_json.render`."""
+    """A JSON object a line, flushed with every event.
 
-    def __init__(self, stream: TextIO, messages: bool) -> None:
+    messages -- see `live_json.render`; names -- of what is watched, for the first line
+    """
+
+    def __init__(self, stream: TextIO, messages: bool, names: Sequence[str]) -> None:
         self._stream = stream
         self._messages = messages
+        self._start = live_json.start(names, time.time_ns())
 
     def events(self, events: Sequence[Event]) -> None:
         """See Observer."""
-        lines = live_json.render(events, self._messages)
-        if lines:
-            self._stream.write(lines)
+        self._write(live_json.render(events, self._messages))
+
+    def _write(self, lines: str) -> None:
+        if lines or self._start:
+            self._stream.write(self._start + lines)
+            self._start = ""
             self._stream.flush()
 
     def pulse(self, watch: Watch, source: Source) -> None:
-        """See Observer."""
+        """Write the first line, if nothing else came before it."""
+        self._write("")
 
     def finish(self, watch: Watch, source: Source) -> None:
         """See Observer."""
