@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import BinaryIO
 
 import click
 
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.live import interfaces, live
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
@@ -19,8 +19,34 @@ EXIT_NO_IKE = 4
 EXIT_INTERNAL_ERROR = 70
 
 
+_LATE = {
+    "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
+    "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
+}
+"""Commands that are loaded when they are run, with the line that the list of commands has for them."""
+
+
 class _Program(click.Group):
     """The commands, with a last line of defence: a fault of the program is one line, not a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all, those that are not loaded yet too."""
+        return sorted((*super().list_commands(ctx), *_LATE))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or what the list needs of one that is not loaded."""
+        if cmd_name in _LATE:
+            return click.Command(cmd_name, short_help=_LATE[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is to be run."""
+        if args and args[0] in _LATE:
+            command = getattr(import_module(_LATE[args[0]][0]), args[0])
+            return args[0], command, args[1:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
@@ -49,8 +75,6 @@ def main() -> None:
 
 
 main.add_command(explain)
-main.add_command(interfaces)
-main.add_command(live)
 
 
 @main.command()

@@ -184,8 +184,8 @@ def test_a_lingering_watch_outlives_its_source() -> None:
 
 def test_an_idle_watch_does_not_spin() -> None:
     listener = Listener()
-    ran(Given(messages(1)), Limits(duration=2.5), listener)
-    assert listener.pulses < 12
+    ran(Given(messages(1)), Limits(duration=1.5), listener)
+    assert listener.pulses < 9
 
 
 def test_what_was_captured_and_not_reached_is_counted() -> None:

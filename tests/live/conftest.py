@@ -1,0 +1,19 @@
+"""Begins the tunnels before the first test of this folder, so that they are decided when their own tests come."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.tunnels import ABSENT, Begun
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun | None]:
+    """The tunnels, where they can be made and are asked for."""
+    wanted = any(item.path.name == "test_tunnels.py" for item in request.session.items)
+    if ABSENT or not wanted:
+        yield None
+        return
+    found = Begun(tmp_path_factory.mktemp("tunnels"))
+    yield found
+    found.close()
