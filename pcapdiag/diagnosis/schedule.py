@@ -75,19 +75,44 @@ def outlook(times: Sequence[int]) -> Outlook:
         # Every known sender would have repeated it by then, and it is what one silence is judged by everywhere.
         return Outlook(1, last, None, last + SILENCE, False, None)
     gaps = [(b - a) / SECOND for a, b in pairwise(times)]
-    fitting = [s for s in SCHEDULES if len(s.gaps) >= len(gaps) and s.begins_with(gaps)]
-    ahead = [s.gaps[len(gaps)] for s in fitting if len(s.gaps) > len(gaps)]
-    name = fitting[0].name if len(fitting) == 1 else None
+    fits = _fits(gaps)
+    names = {fit.schedule.name for fit in fits}
+    # One gap alone names nobody.
+    name = names.pop() if len(names) == 1 and len(gaps) > 1 else None
+    ahead = [fit for fit in fits if fit.rest]
     if ahead:
-        due = last + round(max(ahead) * SECOND)
-        over = last + round((max(ahead) * LATE + 1) * SECOND)
+        expected = [fit for fit in ahead if fit.whole] or ahead
+        due = last + round(max(fit.rest[0] for fit in expected) * SECOND)
+        over = last + round((max(fit.rest[0] for fit in ahead) * LATE + 1) * SECOND)
         return Outlook(sent, last, due, over, False, name)
-    if fitting and all(s.ends for s in fitting):
+    if fits and all(fit.schedule.ends for fit in fits):
         return Outlook(sent, last, None, last + LAST_REPLY, True, name)
     growth = max(gaps[-1] / gaps[-2], 1.0) if len(gaps) > 1 and gaps[-2] > 0 else 2.0
     longest = min(round(gaps[-1] * max(growth, 2.0) * SECOND), LONGEST_GAP)
     over = min(last + round(longest * LATE) + SECOND, max(first + LONGEST, last + LAST_REPLY))
     return Outlook(sent, last, None, over, False, name)
+
+
+class _Fit(Record, frozen=True):
+    """A place in a schedule where the gaps seen may be. rest -- those still to come; whole -- it is the beginning."""
+
+    schedule: Schedule
+    rest: tuple[float, ...]
+    whole: bool
+
+
+def _fits(gaps: Sequence[float]) -> list[_Fit]:
+    """Where in the known schedules these gaps fit; somewhere inside only where none begins with them for sure.
+
+    The first transmissions of a message may not have been seen: the watch began later, or the capture lost them.
+    """
+    found = []
+    for schedule in SCHEDULES:
+        for place in range(len(schedule.gaps) - len(gaps) + 1):
+            if Schedule(schedule.name, schedule.gaps[place:]).begins_with(gaps):
+                found.append(_Fit(schedule, schedule.gaps[place + len(gaps) :], place == 0))
+    whole = [fit for fit in found if fit.whole]
+    return whole if whole and len(gaps) > 1 else found
 
 
 class Pending(Record, frozen=True):

@@ -219,6 +219,21 @@ def test_an_interface_that_is_alone_and_goes_away_is_a_failure(pair: Pair) -> No
     os.close(tell)
 
 
+def test_an_interface_that_goes_down_and_up_again_is_read_on(pair: Pair) -> None:
+    source = opened(pair, "right")
+    try:
+        pair.run(pair.right, "ip", "link", "set", "right", "down")
+        time.sleep(0.1)
+        source.gather()
+        pair.run(pair.right, "ip", "link", "set", "right", "up")
+        time.sleep(0.1)
+        send(pair, broadcast(PASS["UDP 500"]))
+        assert len(items_of(source, 1)) == 1
+        assert not source.over
+    finally:
+        source.close()
+
+
 def test_what_the_kernel_drops_is_counted(pair: Pair) -> None:
     source = opened(pair, "right")
     try:

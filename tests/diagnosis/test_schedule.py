@@ -46,6 +46,18 @@ def test_strongswan_is_told_by_its_second_gap() -> None:
     assert ahead.due == ahead.last + round(12.96 * SECOND)
 
 
+def test_a_watch_that_began_in_the_middle_finds_its_place_in_the_schedule() -> None:
+    """The first of strongSwan's transmissions was not seen."""
+    one = outlook(sent(7.2))
+    assert one.schedule is None, "a single gap names nobody: it could be an ASA's"
+    assert one.over_at > one.last + 13 * SECOND
+    two = outlook(sent(7.2, 12.96))
+    assert two.schedule is not None
+    assert "strongSwan" in two.schedule
+    assert two.due == two.last + round(23.3 * SECOND)
+    assert outlook(sent(7.2, 12.96, 23.3, 42.0)).final
+
+
 def test_an_unknown_schedule_may_grow_as_it_did() -> None:
     ahead = outlook(sent(3.0, 9.0))
     assert ahead.schedule is None

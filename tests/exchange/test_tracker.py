@@ -401,3 +401,41 @@ def test_arbitrary_payloads_never_raise(payloads: list[bytes]) -> None:
         tracker.feed(_error(wire.datagram(n, octets), 28))
     assert tracker.counts.messages + tracker.counts.not_ike == len([p for p in payloads if p != b"\xff"])
     list(tracker.exchanges())
+
+
+def test_an_exchange_that_is_released_is_folded_with_its_outcome() -> None:
+    wire, tracker = Wire(), Tracker()
+    for item in wire.main_mode(0, 1, 2, 3):
+        tracker.feed(item)
+    opening = tracker.feed(wire.datagram(1, main_mode(1, (b"o" * 8, ZERO))))
+    assert opening is not None
+    assert tracker.release(1, "stalled")
+    assert tracker.release(opening)
+    assert not tracker.release(1)
+    assert list(tracker.exchanges()) == []
+    rows = {(f.last_message, f.outcome, f.exchanges) for f in tracker.folded()}
+    assert rows == {("MM3", "stalled", 1), ("MM1", None, 1)}
+    assert tracker.feed(wire.datagram(2, main_mode(4), left=False)) == opening + 1, "it begins anew"
+
+
+def test_a_long_exchange_is_thinned_in_the_middle() -> None:
+    wire, tracker = Wire(), Tracker()
+    for item in wire.main_mode(0, 1, 2, 3, 4, 5, 6):
+        tracker.feed(item)
+    for number in range(100):
+        for n in (1, 2, 3):
+            tracker.feed(wire.datagram(1 + number + n / 10, quick_mode(n, number + 1), left=n != 2))
+    whole = tracker.exchange(1)
+    assert whole is not None
+    assert tracker.thin(1, 10) == 300 - 12 - 12
+    thinned = tracker.exchange(1)
+    assert thinned is not None
+    assert thinned.uncounted == 276
+    assert [s.name for s in thinned.steps[:6]] == [f"MM{n}" for n in range(1, 7)]
+    assert [s.name for s in thinned.steps[6:]] == ["QM1", "QM2", "QM3"] * 8, "a Quick Mode stays whole or goes"
+    assert tracker.thin(1, 100) == 0
+    assert tracker.thin(99, 10) == 0
+    tracker.feed(wire.datagram(200, quick_mode(3, 100)))
+    again = tracker.exchange(1)
+    assert again is not None
+    assert len(again.steps[-1].sent) == 2, "what stayed is still known when it is sent again"
