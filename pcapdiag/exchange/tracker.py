@@ -371,9 +371,7 @@ class Tracker:
     def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
         """Fold the exchange of this table that was quiet longest."""
         _, gone = table.popitem(last=False)
-        if len(self._latest) > 4 * self._max_exchanges:
-            kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
-            self._latest = kept
+        self._prune_latest()
         if isinstance(gone, _Opening):
             octets = gone.octets
             del self._by_cookie[octets[:8]]
@@ -391,6 +389,12 @@ class Tracker:
                 Side.INITIATOR if last.by_first else Side.RESPONDER,
                 [s for step in gone.steps for s in step.sent],
             )
+
+    def _prune_latest(self) -> None:
+        """Forget who sent last between ends of which no exchange is kept any more, when there are many of these."""
+        if len(self._latest) > 4 * self._max_exchanges:
+            kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
+            self._latest = kept
 
     def _forget(self, gone: _Open) -> None:
         for answer in gone.responder_spis:
@@ -413,6 +417,7 @@ class Tracker:
         if isinstance(gone, _Opening):
             gone = self._regrown(gone)
         self._forget(gone)
+        self._prune_latest()
         self._folder.add(_build(gone), outcome)
         return True
 

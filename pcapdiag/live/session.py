@@ -28,7 +28,8 @@ MAX_WATCHED = 10_000
 MAX_OPENINGS = 500
 """Those; a flood is nothing else, and pushes out itself."""
 MAX_TOGETHER = 32
-"""Exchanges on watch between the same two peers. A tunnel that is tried all day has a new one every few minutes."""
+"""Exchanges on watch between the same two peers that did not complete. A tunnel that is tried all day has a new one
+every few minutes; of those that completed there may be many, from behind one NAT."""
 MAX_SETTLED = 8
 """Conversations that are judged in one go: a source has to be drained in between."""
 MAX_LISTED = 200
@@ -54,13 +55,14 @@ FORGET = 600 * SECOND
 the same peers do can change its outcome by then (300 s, see diagnosis.stops)."""
 FORGET_COMPLETED = 26 * 3600 * SECOND
 """One that completed: longer than any usual lifetime of an IKE SA, which may be silent until it is renewed."""
+KEEPALIVES_STALE = 3600 * SECOND
 REPORT_LOSSES = 10 * SECOND
 
 
 class _Watched(Struct):
     """What the watch knows of one exchange.
 
-    source -- who sent its first message; messages -- how many came; last -- when the last one did
+    source -- who sent its first message; messages -- how many came; began, last -- when the first and the last did
     built -- as the tracker had it, None where something came since; decoded -- more than a first message, or looked at
     told, outcome -- what was said of it last; completed -- as Diagnosis.completed
     settles_at -- until then the causes that were told are open
@@ -70,6 +72,7 @@ class _Watched(Struct):
     id: int
     talk: tuple[str, str]
     source: str
+    began: int
     last: int
     messages: int = 0
     built: Exchange | None = None
@@ -82,6 +85,13 @@ class _Watched(Struct):
     stirred: bool = True
     settles_at: int = 0
     asked: tuple[object, ...] | None = None
+
+
+class _Talk(Struct):
+    """The exchanges on watch between two peers, by id: all, and those that are not known to have completed."""
+
+    members: dict[int, None]
+    unfinished: dict[int, None]
 
 
 class Watch:
@@ -109,7 +119,7 @@ class Watch:
         self._keys = tuple(keys)
         self._openings: OrderedDict[int, _Watched] = OrderedDict()
         self._going: OrderedDict[int, _Watched] = OrderedDict()
-        self._talks: dict[tuple[str, str], dict[int, None]] = {}
+        self._talks: dict[tuple[str, str], _Talk] = {}
         self._runs: OrderedDict[tuple[str, str], tuple[tuple[object, ...], int]] = OrderedDict()
         self._dirty: dict[tuple[str, str], None] = {}
         self._wheel = Wheel()
@@ -139,10 +149,10 @@ class Watch:
         time = item.last_time if isinstance(item, FragmentLoss) else item.time
         events = self._pass_time(time) if time - self._settled >= SETTLE else []
         self._now = max(self._now, time)
-        if isinstance(item, Datagram) and item.payload == KEEPALIVE:
-            self._keepalive(item)
         number = self.tracker.feed(item)
         if number is None:
+            if isinstance(item, Datagram) and item.payload == KEEPALIVE:
+                self._keepalive(item)
             return events
         found = self._watch(number, item, time)
         if isinstance(item, IcmpError):
@@ -166,17 +176,13 @@ class Watch:
         """The exchange that this item belongs to is on watch from now on, if it was not."""
         found = self._going.get(number) or self._openings.get(number)
         if found is None:
-            talk = (
-                (item.source, item.destination) if item.source <= item.destination else (item.destination, item.source)
-            )
-            if isinstance(item, IcmpError):
-                quoted = item.quoted
-                talk = (min(quoted.source, quoted.destination), max(quoted.source, quoted.destination))
-            found = _Watched(number, talk, item.source, time)
+            between = item.quoted if isinstance(item, IcmpError) else item
+            talk = (min(between.source, between.destination), max(between.source, between.destination))
+            found = _Watched(number, talk, between.source, time, time)
             self._openings[number] = found
-            together = self._talks.setdefault(talk, {})
-            together[number] = None
-            if len(together) > MAX_TOGETHER:
+            together = self._talks.setdefault(talk, _Talk({}, {}))
+            together.members[number] = together.unfinished[number] = None
+            if len(together.unfinished) > MAX_TOGETHER:
                 self._make_room(together)
             if len(self._openings) > MAX_OPENINGS:
                 self._evict(next(iter(self._openings.values())))
@@ -187,7 +193,7 @@ class Watch:
                 self._openings.move_to_end(number)
         else:
             self._going.move_to_end(number)
-        if found.messages or any(n in self._going for n in self._talks[found.talk]):
+        if found.messages or any(n in self._going for n in self._talks[found.talk].members):
             self._dirty[found.talk] = None
         else:
             # A first message changes nothing by itself; it is looked at when its answer is late.
@@ -198,11 +204,10 @@ class Watch:
         found.stirred = True
         return found
 
-    def _make_room(self, together: dict[int, None]) -> None:
+    def _make_room(self, together: _Talk) -> None:
         """Put aside one exchange of a conversation that has too many: one that was told, or else an opening."""
-        members = [self._going.get(n) or self._openings[n] for n in together][:-1]
-        done = next((w for w in members if w.told is not None and not w.completed), None)
-        done = done or next((w for w in members if w.told is not None), None)
+        members = [self._going.get(n) or self._openings[n] for n in together.unfinished][:-1]
+        done = next((w for w in members if w.told is not None), None)
         if done is not None:
             self._release(done)
         else:
@@ -244,11 +249,24 @@ class Watch:
     def _keepalive(self, item: Datagram) -> None:
         pair = (min(item.source, item.destination), max(item.source, item.destination))
         flow = (item.source, item.source_port, item.destination, item.destination_port)
+        if flow not in self.tracker.keepalives:
+            return  # the tracker has too many
         self._alive.setdefault(pair, {})[flow] = None
         self._alive.move_to_end(pair)
         if len(self._alive) > MAX_KEEPALIVE_PAIRS:
-            for gone in self._alive.popitem(last=False)[1]:
-                self.tracker.keepalives.pop(gone, None)
+            self._drop_keepalives(next(iter(self._alive)))
+
+    def _drop_keepalives(self, pair: tuple[str, str]) -> None:
+        for gone in self._alive.pop(pair):
+            self.tracker.keepalives.pop(gone, None)
+
+    def _sweep(self) -> None:
+        """Forget the keep-alives of pairs that have sent none for an hour."""
+        self._swept = self._now
+        known = self.tracker.keepalives
+        for pair, flows in list(self._alive.items()):
+            if all(self._now - known[flow].last_time > KEEPALIVES_STALE for flow in flows if flow in known):
+                self._drop_keepalives(pair)
 
     def _built(self, found: _Watched) -> Exchange | None:
         if found.built is None:
@@ -267,8 +285,9 @@ class Watch:
         self._wheel.drop(gone.id)
         together = self._talks.get(gone.talk)
         if together is not None:
-            together.pop(gone.id, None)
-            if not together:
+            together.members.pop(gone.id, None)
+            together.unfinished.pop(gone.id, None)
+            if not together.members:
                 del self._talks[gone.talk]
 
     def _evict(self, gone: _Watched) -> None:
@@ -316,6 +335,8 @@ class Watch:
             if talk in self._talks:
                 events += self._settle(talk)
         events += self._losses()
+        if self._now - self._swept > KEEPALIVES_STALE:
+            self._sweep()
         self._settled = self._now
         return events
 
@@ -325,9 +346,18 @@ class Watch:
             return self._settled + SETTLE
         return self._wheel.next()
 
-    def _members(self, talk: tuple[str, str]) -> list[tuple[_Watched, Exchange]]:
-        """The exchanges of a conversation as they are now; openings only where something else is to be judged by."""
-        on_watch = [self._going.get(n) or self._openings[n] for n in self._talks[talk]]
+    def _members(self, talk: tuple[str, str], also: int = 0) -> list[tuple[_Watched, Exchange]]:
+        """The exchanges of a conversation that can matter now, as they are; `also`: this one in any case.
+
+        What was told and has been going on for long matters to itself alone. Openings matter where something else is
+        to be judged by them.
+        """
+        recent = self._now - FORGET
+        on_watch = [
+            w
+            for w in (self._going.get(n) or self._openings[n] for n in self._talks[talk].members)
+            if w.stirred or w.told is None or w.began >= recent or w.id == also or self._is_over(w)
+        ]
         if any(w.id in self._going for w in on_watch):
             wanted = on_watch
         else:
@@ -340,6 +370,10 @@ class Watch:
             elif exchange.steps:
                 found.append((w, exchange))
         return found
+
+    def _is_over(self, w: _Watched) -> bool:
+        """It has been quiet for so long after it was told that it is put aside."""
+        return w.told is not None and self._now - w.last >= (FORGET_COMPLETED if w.completed else FORGET)
 
     def _settle(self, talk: tuple[str, str]) -> list[Event]:
         """Judge one conversation."""
@@ -453,6 +487,10 @@ class Watch:
             return []
         before = w.outcome
         w.told, w.outcome, w.completed = ending, diagnosis.stop.outcome, diagnosis.completed
+        if w.completed:
+            self._talks[w.talk].unfinished.pop(w.id, None)
+        else:
+            self._talks[w.talk].unfinished[w.id] = None
         self._remember_peers(w, diagnosis)
         attempt = self._attempt(w.talk, ending, before)
         self._plan(w)
@@ -494,8 +532,7 @@ class Watch:
     def _forget(self, members: Iterable[_Watched]) -> None:
         """Put aside what has been quiet for long."""
         for w in members:
-            quiet = self._now - w.last
-            if quiet >= (FORGET_COMPLETED if w.completed else FORGET) and w.told is not None:
+            if self._is_over(w):
                 self._release(w)
 
     def _losses(self) -> list[Event]:
@@ -519,7 +556,7 @@ class Watch:
         while self._dirty:
             events += self.tick(now)
         for talk in list(self._talks):
-            on_watch = [self._going.get(n) or self._openings[n] for n in self._talks[talk]]
+            on_watch = [self._going.get(n) or self._openings[n] for n in self._talks[talk].members]
             members = [(w, e) for w in on_watch for e in [self._built(w)] if e is not None and e.steps]
             for diagnosis in self._diagnose([e for _, e in members]):
                 w = next(w for w, _ in members if w.id == diagnosis.exchange.id)
@@ -571,7 +608,7 @@ class Watch:
         if w is None:
             return None
         self._built(w)
-        members = [e for _, e in self._members(w.talk)]
+        members = [e for _, e in self._members(w.talk, number)]
         return next(iter(self._diagnose(members, [number])), None)
 
 

@@ -157,7 +157,8 @@ def _schedule(pending: Pending, now: int) -> str:
     ahead, name = pending.outlook, pending.repeated.name
     left = seconds(max(pending.over_at - now, 0))
     if ahead.final:
-        return f"{name} was sent for the last time by {ahead.schedule or 'every schedule that fits'}; decided in {left}"
+        whose = f" (like {ahead.schedule})" if ahead.schedule else ""
+        return f"{name} was sent {ahead.sent}×, and that was the last try{whose}; decided in {left}"
     if ahead.due is not None:
         whose = f" (like {ahead.schedule})" if ahead.schedule else ""
         return f"{name} was sent {ahead.sent}×, again in {seconds(max(ahead.due - now, 0))}{whose}"

@@ -265,6 +265,35 @@ def test_an_sa_that_is_up_for_weeks_does_not_grow() -> None:
     assert outcomes == {Outcome.COMPLETED}
 
 
+def test_many_tunnels_from_behind_one_nat_stay_on_watch() -> None:
+    wire, watch = Wire(), Watch(messages=False)
+    count = 3 * session.MAX_TOGETHER
+    events: list[Event] = []
+    for number in range(count):
+        at, cookies = number * 5.0, ((number + 1).to_bytes(8, "big"), (number + 1).to_bytes(8, "little"))
+        items: list[Captured] = [*wire.main_mode(at, 1, 2, 3, 4, 5, 6, cookies=cookies)]
+        items += [wire.datagram(at + 0.1 + n / 10, quick_mode(n, cookies=cookies), left=n != 2) for n in (1, 2, 3)]
+        events += watched(items, watch=watch)
+    for number in range(count):
+        cookies = ((number + 1).to_bytes(8, "big"), (number + 1).to_bytes(8, "little"))
+        octets = message(5, cookies=cookies, message_id=7, sealed=bytes(64), first=8)
+        events += watch.feed(wire.datagram(count * 5 + number, octets))
+    events += watch.finish(count * 7 * SECOND)
+    assert watch.totals().watched == count
+    assert watch.totals().outcomes == {"completed": count}
+    assert len(verdicts(events)) == count
+
+
+def test_stale_keep_alives_are_forgotten() -> None:
+    wire, watch = Wire(), Watch()
+    for port in range(1024, 1124):
+        watch.feed(wire.datagram(0, b"\xff", ports=(port, 4500)))
+    watch.feed(wire.datagram(4000, b"\xff", source="192.0.2.9", ports=(4500, 4500)))
+    quiet(watch, 4001, 8000)
+    assert [flow.source for flow in watch.tracker.keepalives.values()] == []
+    assert not watch._alive
+
+
 def test_only_the_conversation_that_changed_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     wire, watch = Wire(), Watch()
     for number in range(300):
