@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, Datagram, IcmpError
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, IcmpError
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.stop import SILENCE, Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
@@ -14,6 +18,9 @@ from pcapdiag.live import session
 from pcapdiag.live.events import Bounced, Event, Evicted, Seen, Unlisted, Verdict, Waiting
 from pcapdiag.live.session import Watch
 from pcapdiag.pipeline import analyze
+from pcapdiag.report import live_json
+from pcapdiag.report.layout import Layout
+from pcapdiag.report.live_text import LiveText
 from tests import CAPTURES, SHARED
 from tests.messages import LEFT, RIGHT, SECOND, ZERO, Wire, informational, main_mode, message, quick_mode, sa
 
@@ -324,3 +331,32 @@ def test_silence_after_six_messages_completes() -> None:
     watched(wire.main_mode(0, 1, 2, 3, 4, 5, 6), watch=watch)
     (verdict,) = verdicts(quiet(watch, 1, SILENCE // SECOND + 2))
     assert verdict.diagnosis.stop.outcome is Outcome.COMPLETED
+
+
+def items_of_captures() -> list[Captured]:
+    return [item for path in sorted(CAPTURES.glob("*.pcap*")) for item in Savefile(path)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from([1, 1_000, 10**9, 10**12, 10**14]))
+def test_no_order_of_items_and_times_breaks_it(random: Random, spread: int) -> None:
+    """A damaged stream can have any times, in any order."""
+    items = random.sample(ITEMS, 120)
+    watch, events = Watch(), []
+    for item in items:
+        time = random.randrange(spread)
+        moved = replace(item, last_time=time) if isinstance(item, FragmentLoss) else replace(item, time=time)
+        events += watch.feed(moved)
+        if random.random() < 0.1:
+            events += watch.tick(random.randrange(spread))
+    events += watch.finish(random.randrange(spread))
+    totals = watch.totals()
+    assert sum(totals.outcomes.values()) == totals.watched + totals.released
+    assert render_all(events)
+
+
+def render_all(events: list[Event]) -> str:
+    return LiveText(Layout()).render(events) + live_json.render(events)
+
+
+ITEMS = items_of_captures()
