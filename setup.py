@@ -1,7 +1,7 @@
 """Two steps that pyproject.toml cannot say.
 
-The walker over savefiles is compiled where a C compiler is at hand, from the source that runs without one as well; set
-PCAPDIAG_COMPILE=no to do without.
+The walker over savefiles, and what takes in the frames that it stops at, are compiled where a C compiler is at hand,
+from the source that runs without one as well; set PCAPDIAG_COMPILE=no to do without.
 
 And the built package has its knowledge base as a module beside the TOML. The TOML is what people write. Parsing and
 checking it takes a sixth of the run time of an analysis of a small capture; done once, at build time, it leaves a
@@ -17,13 +17,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
+COMPILED = ("pcapdiag/capture/walker.py", "pcapdiag/capture/network.py")
 DIRECTIVES = {
     "language_level": "3",
-    "annotation_typing": False,  # the types are in walker.pxd
-    "wraparound": False,
+    "annotation_typing": False,  # the types are in the .pxd beside each
     "initializedcheck": False,
     "nonecheck": False,
-    "cdivision": True,
 }
 
 
@@ -47,8 +46,8 @@ def extensions() -> list[Extension]:
     """What is compiled; `optional`: the installation goes on where that fails."""
     if os.environ.get("PCAPDIAG_COMPILE", "").lower() in ("no", "0", "false"):
         return []
-    walker = Extension("pcapdiag.capture.walker", ["pcapdiag/capture/walker.py"], optional=True)
-    found: list[Extension] = cythonize([walker], compiler_directives=DIRECTIVES, build_dir="build/cython", quiet=True)
+    wanted = [Extension(path.removesuffix(".py").replace("/", "."), [path], optional=True) for path in COMPILED]
+    found: list[Extension] = cythonize(wanted, compiler_directives=DIRECTIVES, build_dir="build/cython", quiet=True)
     return found
 
 

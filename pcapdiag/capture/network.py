@@ -9,7 +9,6 @@ Ethernet, and does not say where in the frame a layer was.
 from __future__ import annotations
 
 import struct
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import kinds, walker
 from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
 from .reassembly import Fragment, Key, Partial, Reassembly
-from .walker import Found, Tally, flow_key, port_table
+from .walker import Found, Link, Tally, flow_key, port_table
 
 if TYPE_CHECKING:
     from .streams import Carrier, Flow, Packet, Streams
@@ -29,6 +28,7 @@ MAX_PAIRS = 4096
 _TELLING = (kinds.DATAGRAM, kinds.KEEPALIVE, kinds.ESP, kinds.OTHER)
 """What a TCP segment is counted as, where several packets end in it: the first of these."""
 
+_IPV4, _IPV6 = int(AF_INET), int(AF_INET6)  # an enum's member costs inet_ntop more than the work itself
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
 _PROTOCOLS_WITH_UDP_INSIDE = frozenset((kinds.UDP, 60))  # 60: destination options may come before UDP in a fragment
@@ -36,6 +36,12 @@ _PPP_PROTOCOLS = {0x21: kinds.IPV4, 0x57: kinds.IPV6, 0x281: kinds.MPLS, 0x283: 
 _GRE_PROTOCOLS = frozenset((kinds.IPV4, kinds.IPV6)) | kinds.TUNNELS - {kinds.PPPOE}
 _ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
 _ETHERTYPES = frozenset((0x0800, 0x0806, 0x86DD, 0x8847, 0x8848, 0x8863, 0x8864)) | kinds.VLAN_TAGS
+
+
+_new_tuple = tuple.__new__  # what a named tuple's own constructor comes to, without its call
+
+Scan = Callable[[bytes, int, int, Link, bytes, Tally, Found], int]
+"""One of the walker's loops."""
 
 
 class UnreadableError(Exception):
@@ -49,7 +55,7 @@ class NotOursError(Exception):
 @lru_cache(4096)
 def address(octets: bytes) -> str:
     """Return 4 or 16 octets as `inet_ntop` writes them."""
-    return inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)
+    return inet_ntop(_IPV4 if len(octets) == 4 else _IPV6, octets)
 
 
 class Network:
@@ -58,6 +64,7 @@ class Network:
     ready -- what is to be handed on; whoever feeds frames in takes it out
     tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
     ports -- what UDP ports are for, as the walker takes it
+    unsupported -- of each link type that is not: number of the first frame, and how many there are
     streams -- IKE in TCP; None until there is a segment on one of its ports
     """
 
@@ -70,14 +77,44 @@ class Network:
         self._capture = capture
         self._reassembly = Reassembly()
         self.streams: Streams | None = None
-        self._pairs: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        self.unsupported: dict[int, list[int]] = {}
+        self._pairs: set[bytes] = set()
+        self._older_pairs: set[bytes] = set()
 
-    def take(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
+    def run(self, scan: Scan, buffer: bytes, position: int, end: int, link: Link, found: Found) -> int:
+        """Let the walker scan `buffer[position:end]`, take in what matters, and return why it stopped (see `kinds`)."""
+        tally = self.tally
+        while True:
+            kind = scan(buffer, position, end, link, self.ports, tally, found)
+            if kind < 0:
+                return kind
+            position = found.position
+            self.take(kind, buffer, found, link, tally.frames)
+
+    def take(self, kind: int, buffer: bytes, found: Found, link: Link, number: int) -> None:
         """Take the frame in that the walker stopped at; raise nothing, whatever is in it."""
+        time = found.ticks * link.multiply if found.ticks < link.exact else link.nanoseconds(found.ticks)
+        if kind == kinds.DATAGRAM:
+            self._take_datagram(buffer, found, number, time)
+        elif kind == kinds.UNKNOWN_LINK:
+            self.tally.unreadable += 1
+            self.unsupported.setdefault(link.type, [number, 0])[1] += 1
+        else:
+            self._take_rest(kind, buffer, found, number, time)
+
+    def _take_datagram(self, buffer: bytes, found: Found, number: int, time: int) -> None:
+        self.tally.datagrams += 1
+        pair = _pair(buffer, found.version, found.ip)
+        self._remember_pair(pair)
+        self.ready.append(_datagram(buffer, found, pair, _new_tuple(Frame, (self._capture, number)), time))
+
+    def _take_rest(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
         try:
             if kind >= kinds.TUNNEL:
                 kind = self._open(kind, buffer, found)
-            if kind == kinds.ESP:
+            if kind == kinds.DATAGRAM:
+                self._take_datagram(buffer, found, number, time)
+            elif kind == kinds.ESP:
                 self.tally.esp += 1
                 self.tally.flows.count(flow_key(buffer, found), number, time)
             elif kind == kinds.STREAM:
@@ -179,13 +216,11 @@ class Network:
     # -- what came out
 
     def _settle(self, kind: int, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
-        if kind == kinds.DATAGRAM or kind == kinds.KEEPALIVE:
-            if kind == kinds.DATAGRAM:
-                self.tally.datagrams += 1
-            else:
-                self.tally.nat_keepalives += 1
-            self._remember_pair(_pair(buffer, found.version, found.ip))
-            self.ready.append(_datagram(buffer, found, frame, time))
+        if kind == kinds.KEEPALIVE:
+            self.tally.nat_keepalives += 1
+            pair = _pair(buffer, found.version, found.ip)
+            self._remember_pair(pair)
+            self.ready.append(_datagram(buffer, found, pair, frame, time))
         elif kind == kinds.FRAGMENT:
             self._take_fragment(buffer, found, frame, time)
         elif kind == kinds.ICMP:
@@ -217,7 +252,7 @@ class Network:
             raise nothing
         pair = _pair(buffer, version, found.ip)
         half = len(pair) // 2
-        quoted = _datagram(buffer, inner, frame, time)
+        quoted = _datagram(buffer, inner, _pair(buffer, version, inner.ip), frame, time)
         return IcmpError(frame, time, address(pair[:half]), address(pair[half:]), version, kind, code, mtu, quoted)
 
     def _locate_quote(self, buffer: bytes, ip: int, version: int, inner: Found) -> bool:
@@ -387,7 +422,7 @@ class Network:
         head = partial.head()
         _, udp = _skip_extensions(head, key.protocol, 0, len(head))
         known = len(head) - udp >= 8
-        if not known and _sorted(key.source + key.destination) not in self._pairs:
+        if not known and not self._talk(key.source, key.destination):
             self._release(partial)
             return
         self.ready.append(
@@ -424,11 +459,15 @@ class Network:
         self.tally.flows.count(flow, number, time)
 
     def _remember_pair(self, pair: bytes) -> None:
-        key = _sorted(pair)
-        if key not in self._pairs:
-            self._pairs[key] = None
-            if len(self._pairs) > MAX_PAIRS:
-                self._pairs.popitem(last=False)
+        """Remember that IKE went this way: pieces of datagrams between the two may be IKE as well."""
+        if pair not in self._pairs:
+            if len(self._pairs) >= MAX_PAIRS:
+                self._older_pairs, self._pairs = self._pairs, set()
+            self._pairs.add(pair)
+
+    def _talk(self, one: bytes, other: bytes) -> bool:
+        """Whether IKE went between these two, lately."""
+        return any(pair in pairs for pair in (one + other, other + one) for pairs in (self._pairs, self._older_pairs))
 
 
 def _pair(buffer: bytes, version: int, ip: int) -> bytes:
@@ -436,21 +475,15 @@ def _pair(buffer: bytes, version: int, ip: int) -> bytes:
     return buffer[ip + 12 : ip + 20] if version == 4 else buffer[ip + 8 : ip + 40]
 
 
-def _sorted(pair: bytes) -> tuple[bytes, bytes]:
-    half = len(pair) // 2
-    one, other = pair[:half], pair[half:]
-    return (one, other) if one < other else (other, one)
-
-
 def _fragment_key(key: Key) -> int:
     return (kinds.KEY_FRAGMENT4 if len(key.source) == 4 else kinds.KEY_FRAGMENT6) + key.protocol
 
 
-def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
+def _datagram(buffer: bytes, found: Found, pair: bytes, frame: Frame, time: int) -> Datagram:
     ip, udp = found.ip, found.transport
     four = found.version == 4
-    pair = _pair(buffer, found.version, ip)
-    half = len(pair) // 2
+    half = 4 if four else 16
+    stop = udp + 8 + found.declared
     return Datagram(
         frame,
         time,
@@ -458,7 +491,7 @@ def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
         buffer[udp] << 8 | buffer[udp + 1],
         address(pair[half:]),
         buffer[udp + 2] << 8 | buffer[udp + 3],
-        buffer[udp + 8 : min(found.limit, udp + 8 + found.declared)],
+        buffer[udp + 8 : stop if stop < found.limit else found.limit],
         found.declared,
         buffer[ip + 8] if four else buffer[ip + 7],
         buffer[ip + 4] << 8 | buffer[ip + 5] if four else None,

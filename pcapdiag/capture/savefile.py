@@ -100,13 +100,17 @@ class Savefile:
         self._truncated = False
         self._warnings: list[str] = []
         self._muted = 0
-        self._unsupported: dict[int, list[int]] = {}  # link type: number of the first frame, frames
         self._links: list[Link] = []
         self._first: int | None = None
         self._last: int | None = None
 
     def __iter__(self) -> Iterator[Captured]:
         """Read to the end, once. Raises CaptureError where the file cannot be opened or is no capture."""
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Captured]]:
+        """Do as the iteration does, in lists of what was read at a time; a list is good until the next one."""
         if self._opened:
             raise RuntimeError("a savefile is read once")
         self._opened = True
@@ -116,12 +120,12 @@ class Savefile:
             records = self._start(window, compression)
             ready = self._network.ready
             for _ in records:
-                yield from ready
+                yield ready
                 ready.clear()
             if window.fault:
                 self._damaged(window.fault)
             self._network.finish()
-            yield from ready
+            yield ready
             ready.clear()
         finally:
             if owned:
@@ -181,7 +185,7 @@ class Savefile:
         yield from self._warnings
         if self._muted:
             yield f"{self._name}: {self._muted} more warnings of this kind"
-        for link_type, (number, frames) in self._unsupported.items():
+        for link_type, (number, frames) in self._network.unsupported.items():
             known = _LINK_NAMES.get(link_type)
             label = f"link type {link_type}" + (f" ({known})" if known else "")
             yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
@@ -269,7 +273,7 @@ class Savefile:
     # -- pcap
 
     def _pcap(self, window: "_Window", order: str, kind: tuple[int, int, str]) -> Iterator[None]:
-        """Read records; stop for every frame that left something in `ready`."""
+        """Read records, and stop where the buffer ends: then what is `ready` is to be taken."""
         if not window.need(24):
             raise CaptureError(f"{self._name}: the file ends within the pcap header")
         snaplen, network = struct.unpack_from(order + "II", window.buffer, 16)
@@ -281,37 +285,24 @@ class Savefile:
         link.limit = min(max(snaplen or MAX_RECORD, MAX_FRAME), MAX_RECORD)
         self._links.append(link)
         window.position = 24
-        found, tally, ports, ready = self._found, self._tally, self._network.ports, self._network.ready
+        found, network = self._found, self._network
         captured = struct.Struct(order + "8xI").unpack_from
         while True:
-            kind_ = _scan_pcap(window.buffer, window.position, window.end, link, ports, tally, found)
+            stopped = network.run(_scan_pcap, window.buffer, window.position, window.end, link, found)
             window.position = found.position
-            if kind_ > kinds.UNREADABLE:
-                self._take(kind_, window.buffer, link)
-                if ready:
-                    yield
-            elif kind_ == kinds.DAMAGED:
+            if stopped == kinds.DAMAGED:
                 (length,) = captured(window.buffer, window.position)
                 self._damaged(f"a record of {length} octets cannot be true; reading stops here")
                 return
-            else:
-                self._expire(link)
-                yield
-                left = window.end - window.position
-                size = captured(window.buffer, window.position)[0] if left >= header else 0
-                # A length that cannot be true is not read up to, but brought before the walker.
-                if not window.more(header + (size if size <= link.limit else link.reach)):
-                    break
+            self._expire(link)
+            yield
+            left = window.end - window.position
+            size = captured(window.buffer, window.position)[0] if left >= header else 0
+            # A length that cannot be true is not read up to, but brought before the walker.
+            if not window.more(header + (size if size <= link.limit else link.reach)):
+                break
         if window.position < window.end and not window.fault:
             self._damaged("the file ends in the middle of the record")
-
-    def _take(self, kind: int, buffer: bytes, link: Link) -> None:
-        number = self._tally.frames
-        if kind == kinds.UNKNOWN_LINK:
-            self._tally.unreadable += 1
-            self._unsupported.setdefault(link.type, [number, 0])[1] += 1
-        else:
-            self._network.take(kind, buffer, self._found, number, link.nanoseconds(self._found.ticks))
 
     def _expire(self, link: Link) -> None:
         if link.seen:
@@ -321,19 +312,14 @@ class Savefile:
 
     def _pcapng(self, window: "_Window") -> Iterator[None]:
         """Read blocks; the walker takes runs of packets of one interface, the rest is read one by one."""
-        found, tally, ports, ready = self._found, self._tally, self._network.ports, self._network.ready
+        found, network = self._found, self._network
         section = _Section(self, window)
         while True:
             link = section.link
             if link is not None:
-                kind = _scan_pcapng(window.buffer, window.position, window.end, link, ports, tally, found)
+                stopped = network.run(_scan_pcapng, window.buffer, window.position, window.end, link, found)
                 window.position = found.position
-                if kind > kinds.UNREADABLE:
-                    self._take(kind, window.buffer, link)
-                    if ready:
-                        yield
-                    continue
-                if kind == kinds.MORE and window.more(1):
+                if stopped == kinds.MORE and window.more(1):
                     self._expire(link)
                     yield
                     continue
@@ -354,7 +340,7 @@ class Savefile:
         elif kind == kinds.UNREADABLE:
             tally.unreadable += 1
         else:
-            self._take(kind, buffer, link)
+            self._network.take(kind, buffer, found, link, tally.frames)
 
 
 class _Section:

@@ -102,10 +102,15 @@ def analyze(
     width: int | None,
 ) -> None:
     """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input)."""
+    import gc
+
     from pcapdiag import pipeline
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.report.wording import safe
 
+    # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
+    gc.disable()
+    click.get_current_context().call_on_close(gc.enable)
     try:
         psks = _keys(psk_file) if psk_file else []
         report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks)
