@@ -85,8 +85,9 @@ def analyze(
         before = (tracker.counts.messages, tracker.counts.not_ike)
         savefile = Savefile(path, capture=len(captures), ports=ports)
         try:
-            for item in savefile:
-                tracker.feed(item)
+            for batch in savefile.batches():
+                for item in batch:
+                    tracker.feed(item)
         except CaptureError as error:
             errors.append(str(error))
             continue

@@ -8,8 +8,8 @@ therefore), and packets within GRE, IP in IP, VXLAN, GENEVE and AH, unless `tunn
 
 from collections.abc import Collection
 
+from pcapdiag.capture.kinds import NAT_T_PORT
 from pcapdiag.capture.libpcap import MAX_INSTRUCTIONS, Handle, Instruction, LibpcapError, alternatives
-from pcapdiag.capture.walker import NAT_T_PORT
 
 _WRAPPINGS = ("", "vlan and ", "vlan and vlan and ", "mpls and ", "mpls and mpls and ", "pppoes and ")
 """Each is compiled by itself, because it moves every offset behind it."""

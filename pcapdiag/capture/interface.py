@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 
-from pcapdiag.capture import bpf, libpcap, walker
+from pcapdiag.capture import bpf, kinds, libpcap, walker
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.libpcap import Handle, LibpcapError, MissingLibraryError, Packet
 from pcapdiag.capture.network import Network, protocol_counts
 from pcapdiag.capture.source import InterfaceCounts
-from pcapdiag.capture.walker import Found, Tally
+from pcapdiag.capture.walker import Found, Link, Tally
 from pcapdiag.record import Record
 
 SNAPLEN = 65_535
@@ -42,7 +42,9 @@ class _Opened:
     def __init__(self, name: str, handle: Handle) -> None:
         self.name = name
         self.handle = handle
-        self.link_type = handle.link_type
+        # Times come in nanoseconds; a record has no header here, so its layout does not matter.
+        self.link = Link(handle.link_type, "<", 16, "IIII")
+        self.link.set_resolution(1, 1, 0)
         self.descriptor = handle.descriptor
         self.counts = libpcap.Counts()
         self.taken = 0
@@ -72,9 +74,9 @@ class Interfaces:
         self.notices: list[str] = []
         self.over = self.failed = False
         self.keep: Callable[[int, int, bytes, int], None] | None = None
-        self._ports = (frozenset(ports) | {walker.IKE_PORT}) - {walker.NAT_T_PORT}
+        wanted = (frozenset(ports) | {kinds.IKE_PORT}) - {kinds.NAT_T_PORT}
         self._tally, self._found = Tally(), Found()
-        self._network = Network(0, self._ports, self._tally)
+        self._network = Network(0, frozenset(ports), self._tally)
         self._number = 0
         self._waiting: deque[Packet] = deque()
         self._octets = 0
@@ -87,7 +89,7 @@ class Interfaces:
         try:
             share = max(buffer // len(self.names), LEAST_BUFFER)
             for place, name in enumerate(self.names):
-                self._opened.append(_open(name, self._ports, promiscuous, tunnels, share, place))
+                self._opened.append(_open(name, wanted, promiscuous, tunnels, share, place))
         except BaseException:
             self.close()
             raise
@@ -97,7 +99,7 @@ class Interfaces:
     @property
     def links(self) -> tuple[tuple[str, int, int], ...]:
         """Name, link type and snap length of each interface, in its place."""
-        return tuple((one.name, one.link_type, SNAPLEN) for one in self._opened)
+        return tuple((one.name, one.link.type, SNAPLEN) for one in self._opened)
 
     @property
     def backlog(self) -> int:
@@ -164,15 +166,17 @@ class Interfaces:
         tally.frames += 1
         tally.snapped += wire > len(octets)
         found.start, found.stop, found.wire = 0, len(octets), max(wire, len(octets))
-        kind = walker.locate(octets, 0, len(octets), self._opened[place].link_type, self._ports, found)
-        if kind == walker.OTHER:
+        link = self._opened[place].link
+        kind = walker.locate(octets, 0, len(octets), link.type, self._network.ports, found)
+        if kind == kinds.OTHER:
             tally.count_other(found.key)
-        elif kind in (walker.UNREADABLE, walker.UNKNOWN_LINK):
+        elif kind == kinds.UNREADABLE:
             tally.unreadable += 1
         else:
             before = _of_interest(tally)
-            self._network.take(kind, octets, found, self._number + 1, time)
-            if kind == walker.STREAM or _of_interest(tally) != before:
+            found.ticks = time
+            self._network.take(kind, octets, found, link, self._number + 1)
+            if kind == kinds.STREAM or _of_interest(tally) != before:
                 self._number += 1
                 if self.keep is not None:
                     self.keep(time, wire, octets, place)
@@ -191,6 +195,7 @@ class Interfaces:
     def summary(self) -> CaptureSummary:
         """See Source."""
         tally = self._tally
+        tally.settle()
         protocols = protocol_counts(tally)
         return CaptureSummary(
             path=", ".join(self.names),
@@ -319,7 +324,7 @@ def interfaces() -> list[Listed]:
 
 def _problem(name: str) -> str | None:
     try:
-        _open(name, frozenset((walker.IKE_PORT,)), False, False, 1 << 20, 0).handle.close()
+        _open(name, frozenset((kinds.IKE_PORT,)), False, False, 1 << 20, 0).handle.close()
     except CaptureError as error:
         return str(error).removeprefix(f"{name}: ")
     return None

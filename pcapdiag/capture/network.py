@@ -9,34 +9,39 @@ Ethernet, and does not say where in the frame a layer was.
 from __future__ import annotations
 
 import struct
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Any
 
-from . import walker
+from . import kinds, walker
 from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
 from .reassembly import Fragment, Key, Partial, Reassembly
-from .walker import Found, Tally
+from .walker import Found, Link, Tally, flow_key, port_table
 
 if TYPE_CHECKING:
     from .streams import Carrier, Flow, Packet, Streams
 
 MAX_DEPTH = 8
 """Tunnels inside tunnels, and extension headers, in one frame."""
-MAX_ESP_FLOWS = 4096
 MAX_PAIRS = 4096
-_TELLING = (walker.DATAGRAM, walker.KEEPALIVE, walker.ESP, walker.OTHER)
+_TELLING = (kinds.DATAGRAM, kinds.KEEPALIVE, kinds.ESP, kinds.OTHER)
 """What a TCP segment is counted as, where several packets end in it: the first of these."""
 
+_IPV4, _IPV6 = int(AF_INET), int(AF_INET6)  # an enum's member costs inet_ntop more than the work itself
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
-_PROTOCOLS_WITH_UDP_INSIDE = frozenset((walker.UDP, 60))  # 60: destination options may come before UDP in a fragment
-_PPP_PROTOCOLS = {0x21: walker.IPV4, 0x57: walker.IPV6, 0x281: walker.MPLS, 0x283: walker.MPLS_MULTICAST}
-_GRE_PROTOCOLS = frozenset((walker.IPV4, walker.IPV6)) | walker.TUNNELS - {walker.PPPOE}
+_PROTOCOLS_WITH_UDP_INSIDE = frozenset((kinds.UDP, 60))  # 60: destination options may come before UDP in a fragment
+_PPP_PROTOCOLS = {0x21: kinds.IPV4, 0x57: kinds.IPV6, 0x281: kinds.MPLS, 0x283: kinds.MPLS_MULTICAST}
+_GRE_PROTOCOLS = frozenset((kinds.IPV4, kinds.IPV6)) | kinds.TUNNELS - {kinds.PPPOE}
 _ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
-_ETHERTYPES = frozenset((0x0800, 0x0806, 0x86DD, 0x8847, 0x8848, 0x8863, 0x8864)) | walker.VLAN_TAGS
+_ETHERTYPES = frozenset((0x0800, 0x0806, 0x86DD, 0x8847, 0x8848, 0x8863, 0x8864)) | kinds.VLAN_TAGS
+
+
+_new_tuple = tuple.__new__  # what a named tuple's own constructor comes to, without its call
+
+Scan = Callable[[bytes, int, int, Link, bytes, Tally, Found], int]
+"""One of the walker's loops."""
 
 
 class UnreadableError(Exception):
@@ -50,7 +55,7 @@ class NotOursError(Exception):
 @lru_cache(4096)
 def address(octets: bytes) -> str:
     """Return 4 or 16 octets as `inet_ntop` writes them."""
-    return inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)
+    return inet_ntop(_IPV4 if len(octets) == 4 else _IPV6, octets)
 
 
 class Network:
@@ -58,32 +63,61 @@ class Network:
 
     ready -- what is to be handed on; whoever feeds frames in takes it out
     tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
-    esp_overflow -- ESP packets that found the table of flows full
+    ports -- what UDP ports are for, as the walker takes it
+    unsupported -- of each link type that is not: number of the first frame, and how many there are
     streams -- IKE in TCP; None until there is a segment on one of its ports
     """
 
     def __init__(self, capture: int, ports: frozenset[int], tally: Tally) -> None:
-        """Number the capture, and take `ports` (without 4500) for IKE ports."""
+        """Number the capture, and take `ports` for IKE ports beside 500 and 4500."""
         self.ready: list[Captured] = []
-        self.evicted = self.esp_overflow = 0
+        self.evicted = 0
         self.tally = tally
+        self.ports = port_table(ports)
         self._capture = capture
-        self._ports = ports
         self._reassembly = Reassembly()
         self.streams: Streams | None = None
-        self._pairs: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
-        # addresses, ports (-1: none), SPI: packets, first and last frame, first and last time
-        self._flows: dict[tuple[bytes, int, int, int], list[int]] = {}
+        self.unsupported: dict[int, list[int]] = {}
+        self._pairs: set[bytes] = set()
+        self._older_pairs: set[bytes] = set()
 
-    def take(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
+    def run(self, scan: Scan, buffer: bytes, position: int, end: int, link: Link, found: Found) -> int:
+        """Let the walker scan `buffer[position:end]`, take in what matters, and return why it stopped (see `kinds`)."""
+        tally = self.tally
+        while True:
+            kind = scan(buffer, position, end, link, self.ports, tally, found)
+            if kind < 0:
+                return kind
+            position = found.position
+            self.take(kind, buffer, found, link, tally.frames)
+
+    def take(self, kind: int, buffer: bytes, found: Found, link: Link, number: int) -> None:
         """Take the frame in that the walker stopped at; raise nothing, whatever is in it."""
+        time = found.ticks * link.multiply if found.ticks < link.exact else link.nanoseconds(found.ticks)
+        if kind == kinds.DATAGRAM:
+            self._take_datagram(buffer, found, number, time)
+        elif kind == kinds.UNKNOWN_LINK:
+            self.tally.unreadable += 1
+            self.unsupported.setdefault(link.type, [number, 0])[1] += 1
+        else:
+            self._take_rest(kind, buffer, found, number, time)
+
+    def _take_datagram(self, buffer: bytes, found: Found, number: int, time: int) -> None:
+        self.tally.datagrams += 1
+        pair = _pair(buffer, found.version, found.ip)
+        self._remember_pair(pair)
+        self.ready.append(_datagram(buffer, found, pair, _new_tuple(Frame, (self._capture, number)), time))
+
+    def _take_rest(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
         try:
-            if kind >= walker.TUNNEL:
+            if kind >= kinds.TUNNEL:
                 kind = self._open(kind, buffer, found)
-            if kind == walker.ESP:
+            if kind == kinds.DATAGRAM:
+                self._take_datagram(buffer, found, number, time)
+            elif kind == kinds.ESP:
                 self.tally.esp += 1
-                self._count_esp(buffer, found, number, time)
-            elif kind == walker.STREAM:
+                self.tally.flows.count(flow_key(buffer, found), number, time)
+            elif kind == kinds.STREAM:
                 self._take_segment(buffer, found, Frame(self._capture, number), time)
             else:
                 self._settle(kind, buffer, found, Frame(self._capture, number), time)
@@ -112,39 +146,38 @@ class Network:
 
     def esp_flows(self) -> tuple[EspFlow, ...]:
         """Return who sent ESP to whom, in the order in which they began."""
-        flows = []
-        for (pair, source_port, destination_port, spi), row in self._flows.items():
-            packets, first, last, first_time, last_time = row
-            half = len(pair) // 2
-            udp = source_port >= 0
-            flows.append(
-                EspFlow(
-                    address(pair[:half]),
-                    address(pair[half:]),
-                    source_port if udp else None,
-                    destination_port if udp else None,
-                    spi,
-                    packets,
-                    Frame(self._capture, first),
-                    Frame(self._capture, last),
-                    first_time,
-                    last_time,
-                )
-            )
-        return tuple(flows)
+        return tuple(self._esp_flow(key, row) for key, row in self.tally.flows.rows.items())
+
+    def _esp_flow(self, key: bytes, row: list[int]) -> EspFlow:
+        packets, first, last, first_time, last_time = row
+        # Addresses, ports where there are any, SPI: 4 + 4 + (4) + 4 octets of IPv4, 16 + 16 + (4) + 4 of IPv6.
+        half = 4 if len(key) <= 16 else 16
+        ports = key[2 * half : -4]
+        return EspFlow(
+            address(key[:half]),
+            address(key[half : 2 * half]),
+            _u16(ports)[0] if ports else None,
+            _u16(ports, 2)[0] if ports else None,
+            _u32(key, len(key) - 4)[0],
+            packets,
+            Frame(self._capture, first),
+            Frame(self._capture, last),
+            first_time,
+            last_time,
+        )
 
     # -- from the outside in
 
     def _open(self, kind: int, buffer: bytes, found: Found) -> int:
         """Take layers off until what is left is one of the walker's final kinds."""
         for _ in range(MAX_DEPTH):
-            if kind == walker.TUNNEL:
+            if kind == kinds.TUNNEL:
                 kind = self._enter(buffer, found)
-            elif kind == walker.HEADER:
+            elif kind == kinds.HEADER:
                 kind = self._skip_header(buffer, found)
-            elif kind == walker.OTHER:
+            elif kind == kinds.OTHER:
                 raise NotOursError(found.key)
-            elif kind == walker.UNREADABLE:
+            elif kind == kinds.UNREADABLE:
                 raise UnreadableError
             else:
                 return kind
@@ -157,9 +190,9 @@ class Network:
             # Inside, the outer packet's own end is what the wire's end was outside.
             found.wire = found.packet
         found.version = 0
-        if layer == walker.ETHERNET:
-            return walker.locate(buffer, at, found.limit, walker.LINK_ETHERNET, self._ports, found)
-        return walker.locate_layer(buffer, layer, at, found.limit, self._ports, found)
+        if layer == kinds.ETHERNET:
+            return walker.locate(buffer, at, found.limit, kinds.LINK_ETHERNET, self.ports, found)
+        return walker.locate_layer(buffer, layer, at, found.limit, self.ports, found)
 
     def _skip_header(self, buffer: bytes, found: Found) -> int:
         """Step over one extension header (RFC 8200 §4) or Authentication Header (RFC 4302 §2)."""
@@ -171,62 +204,36 @@ class Network:
             (field,) = _u16(buffer, at + 2)
             if field & 0xFFF9:
                 if following not in _PROTOCOLS_WITH_UDP_INSIDE:
-                    raise NotOursError(walker.KEY_FRAGMENT6 + following)
-                return walker.FRAGMENT
+                    raise NotOursError(kinds.KEY_FRAGMENT6 + following)
+                return kinds.FRAGMENT
             size = 8
-        elif found.layer == walker.AH:
+        elif found.layer == kinds.AH:
             size = (buffer[at + 1] + 2) * 4
         else:
             size = (buffer[at + 1] + 1) * 8
-        return walker.locate_transport(buffer, following, at + size, found.limit, self._ports, found)
+        return walker.locate_transport(buffer, following, at + size, found.limit, self.ports, found)
 
     # -- what came out
 
     def _settle(self, kind: int, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
-        if kind == walker.DATAGRAM or kind == walker.KEEPALIVE:
-            if kind == walker.DATAGRAM:
-                self.tally.datagrams += 1
-            else:
-                self.tally.nat_keepalives += 1
-            self._remember_pair(_pair(buffer, found.version, found.ip))
-            self.ready.append(_datagram(buffer, found, frame, time))
-        elif kind == walker.FRAGMENT:
+        if kind == kinds.KEEPALIVE:
+            self.tally.nat_keepalives += 1
+            pair = _pair(buffer, found.version, found.ip)
+            self._remember_pair(pair)
+            self.ready.append(_datagram(buffer, found, pair, frame, time))
+        elif kind == kinds.FRAGMENT:
             self._take_fragment(buffer, found, frame, time)
-        elif kind == walker.ICMP:
+        elif kind == kinds.ICMP:
             error = self._icmp_error(buffer, found, frame, time)
             self.tally.icmp_errors += 1
             self.ready.append(error)
         else:
             raise UnreadableError
 
-    def _count_esp(self, buffer: bytes, found: Found, number: int, time: int) -> None:
-        at = found.transport
-        pair = _pair(buffer, found.version, found.ip)
-        if found.ports:
-            key = (pair, _u16(buffer, at)[0], _u16(buffer, at + 2)[0], _u32(buffer, at + 8)[0])
-        else:
-            key = (pair, -1, -1, _u32(buffer, at)[0])
-        self._count_flow(key, number, time)
-
-    def _count_flow(self, key: tuple[bytes, int, int, int], number: int, time: int) -> None:
-        row = self._flows.get(key)
-        if row is not None:
-            row[0] += 1
-            if number > row[2]:
-                row[2] = number
-            if time > row[4]:
-                row[4] = time
-            elif time < row[3]:
-                row[3] = time
-        elif len(self._flows) < MAX_ESP_FLOWS:
-            self._flows[key] = [1, number, number, time, time]
-        else:
-            self.esp_overflow += 1
-
     def _icmp_error(self, buffer: bytes, found: Found, frame: Frame, time: int) -> IcmpError:
         """RFC 792, RFC 4443 §3, and the length of the quote by RFC 4884 §4 and §5."""
         at, limit, version = found.transport, found.limit, found.version
-        nothing = NotOursError(walker.KEY_IP + (walker.ICMP_PROTOCOL if version == 4 else walker.ICMP6_PROTOCOL))
+        nothing = NotOursError(kinds.KEY_IP + (kinds.ICMP_PROTOCOL if version == 4 else kinds.ICMP6_PROTOCOL))
         if limit - at < 8:
             raise nothing
         kind, code = buffer[at], buffer[at + 1]
@@ -245,7 +252,7 @@ class Network:
             raise nothing
         pair = _pair(buffer, version, found.ip)
         half = len(pair) // 2
-        quoted = _datagram(buffer, inner, frame, time)
+        quoted = _datagram(buffer, inner, _pair(buffer, version, inner.ip), frame, time)
         return IcmpError(frame, time, address(pair[:half]), address(pair[half:]), version, kind, code, mtu, quoted)
 
     def _locate_quote(self, buffer: bytes, ip: int, version: int, inner: Found) -> bool:
@@ -262,13 +269,12 @@ class Network:
                 return False
         else:
             protocol, at = _skip_extensions(buffer, buffer[ip + 6], ip + 40, limit)
-        if protocol != walker.UDP or limit - at < 8:
+        if protocol != kinds.UDP or limit - at < 8:
             return False
         inner.version, inner.ip, inner.packet = version, ip, limit
-        ike = self._ports | {walker.NAT_T_PORT}
-        if _u16(buffer, at)[0] not in ike and _u16(buffer, at + 2)[0] not in ike:
-            return walker.locate_udp(buffer, at, limit, self._ports, inner) == walker.DATAGRAM
-        walker.locate_udp(buffer, at, limit, self._ports, inner)
+        if not self.ports[_u16(buffer, at)[0]] and not self.ports[_u16(buffer, at + 2)[0]]:
+            return walker.locate_udp(buffer, at, limit, self.ports, inner) == kinds.DATAGRAM
+        walker.locate_udp(buffer, at, limit, self.ports, inner)
         inner.transport, inner.limit = at, limit
         return True
 
@@ -305,10 +311,10 @@ class Network:
             carrier = packet.carriers[-1]
             flow = packet.flow
             self._count_as(packet.kind, carrier, flow)
-            if packet.kind == walker.ESP:
-                pair = flow.source + flow.destination
-                key = (pair, flow.source_port, flow.destination_port, _u32(packet.payload)[0])
-                self._count_flow(key, carrier.frame.number, carrier.time)
+            if packet.kind == kinds.ESP:
+                ports = struct.pack(">HH", flow.source_port, flow.destination_port)
+                key = flow.source + flow.destination + ports + packet.payload[:4]
+                self.tally.flows.count(key, carrier.frame.number, carrier.time)
                 continue
             self._remember_pair(flow.source + flow.destination)
             self.ready.append(_streamed(packet, carrier))
@@ -318,11 +324,11 @@ class Network:
         if _TELLING.index(kind) >= _TELLING.index(carrier.counted):
             return
         for counted, one in ((carrier.counted, -1), (kind, 1)):
-            if counted == walker.DATAGRAM:
+            if counted == kinds.DATAGRAM:
                 self.tally.datagrams += one
-            elif counted == walker.KEEPALIVE:
+            elif counted == kinds.KEEPALIVE:
                 self.tally.nat_keepalives += one
-            elif counted == walker.ESP:
+            elif counted == kinds.ESP:
                 self.tally.esp += one
             else:
                 self.tally.count_other(_stream_key(flow), one)
@@ -339,12 +345,12 @@ class Network:
         self.tally.ip_fragments += 1
         if not partial.wanted:
             kind = self._judge(partial)
-            if kind == walker.DATAGRAM or kind == walker.KEEPALIVE:
+            if kind == kinds.DATAGRAM or kind == kinds.KEEPALIVE:
                 partial.wanted = True
-            elif kind != walker.MORE:
+            elif kind != kinds.MORE:
                 self._reassembly.refuse(partial)
                 self._release(partial)
-                if kind == walker.ESP and fragment.offset == 0:
+                if kind == kinds.ESP and fragment.offset == 0:
                     # The packet is ESP, and its flow is in its first piece: count that one as what it is.
                     self.tally.count_other(_fragment_key(partial.key), -1)
                     self.tally.esp += 1
@@ -363,18 +369,18 @@ class Network:
         protocol, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
         if protocol in _PROTOCOLS_WITH_UDP_INSIDE and len(head) - udp < 8:
             if partial.complete():
-                return walker.UNREADABLE
-            return walker.MORE
-        if protocol != walker.UDP:
-            return walker.OTHER
+                return kinds.UNREADABLE
+            return kinds.MORE
+        if protocol != kinds.UDP:
+            return kinds.OTHER
         inner = Found()
         inner.packet = udp + 8
-        kind = walker.locate_udp(head, udp, len(head), self._ports, inner)
+        kind = walker.locate_udp(head, udp, len(head), self.ports, inner)
         # The marker and an ISAKMP header must be there before anything else can be said.
-        short = len(head) < udp + 8 + 4 + walker.ISAKMP_HEADER and not partial.complete()
-        if kind == walker.DATAGRAM:
+        short = len(head) < udp + 8 + 4 + kinds.ISAKMP_HEADER and not partial.complete()
+        if kind == kinds.DATAGRAM:
             return kind
-        return walker.MORE if short else kind
+        return kinds.MORE if short else kind
 
     def _complete(self, partial: Partial, frame: Frame, time: int) -> None:
         head = partial.head()
@@ -416,7 +422,7 @@ class Network:
         head = partial.head()
         _, udp = _skip_extensions(head, key.protocol, 0, len(head))
         known = len(head) - udp >= 8
-        if not known and _sorted(key.source + key.destination) not in self._pairs:
+        if not known and not self._talk(key.source, key.destination):
             self._release(partial)
             return
         self.ready.append(
@@ -447,22 +453,21 @@ class Network:
         self.tally.count_other(_fragment_key(partial.key), len(partial.frames))
 
     def _count_first_esp(self, partial: Partial, number: int, time: int) -> None:
-        head = partial.head()
-        inner = Found()
-        _, inner.transport = _skip_extensions(head, partial.key.protocol, 0, len(head))
-        pair = partial.key.source + partial.key.destination
-        inner.version, inner.ports = (4 if len(pair) == 8 else 6), True
-        # The table of flows reads addresses out of an IP header: put them where it looks.
-        inner.ip = len(head)
-        gap = bytes(12 if inner.version == 4 else 8)
-        self._count_esp(head + gap + pair, inner, number, time)
+        head, key = partial.head(), partial.key
+        _, udp = _skip_extensions(head, key.protocol, 0, len(head))
+        flow = key.source + key.destination + head[udp : udp + 4] + head[udp + 8 : udp + 12]
+        self.tally.flows.count(flow, number, time)
 
     def _remember_pair(self, pair: bytes) -> None:
-        key = _sorted(pair)
-        if key not in self._pairs:
-            self._pairs[key] = None
-            if len(self._pairs) > MAX_PAIRS:
-                self._pairs.popitem(last=False)
+        """Remember that IKE went this way: pieces of datagrams between the two may be IKE as well."""
+        if pair not in self._pairs:
+            if len(self._pairs) >= MAX_PAIRS:
+                self._older_pairs, self._pairs = self._pairs, set()
+            self._pairs.add(pair)
+
+    def _talk(self, one: bytes, other: bytes) -> bool:
+        """Whether IKE went between these two, lately."""
+        return any(pair in pairs for pair in (one + other, other + one) for pairs in (self._pairs, self._older_pairs))
 
 
 def _pair(buffer: bytes, version: int, ip: int) -> bytes:
@@ -470,21 +475,15 @@ def _pair(buffer: bytes, version: int, ip: int) -> bytes:
     return buffer[ip + 12 : ip + 20] if version == 4 else buffer[ip + 8 : ip + 40]
 
 
-def _sorted(pair: bytes) -> tuple[bytes, bytes]:
-    half = len(pair) // 2
-    one, other = pair[:half], pair[half:]
-    return (one, other) if one < other else (other, one)
-
-
 def _fragment_key(key: Key) -> int:
-    return (walker.KEY_FRAGMENT4 if len(key.source) == 4 else walker.KEY_FRAGMENT6) + key.protocol
+    return (kinds.KEY_FRAGMENT4 if len(key.source) == 4 else kinds.KEY_FRAGMENT6) + key.protocol
 
 
-def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
+def _datagram(buffer: bytes, found: Found, pair: bytes, frame: Frame, time: int) -> Datagram:
     ip, udp = found.ip, found.transport
     four = found.version == 4
-    pair = _pair(buffer, found.version, ip)
-    half = len(pair) // 2
+    half = 4 if four else 16
+    stop = udp + 8 + found.declared
     return Datagram(
         frame,
         time,
@@ -492,7 +491,7 @@ def _datagram(buffer: bytes, found: Found, frame: Frame, time: int) -> Datagram:
         buffer[udp] << 8 | buffer[udp + 1],
         address(pair[half:]),
         buffer[udp + 2] << 8 | buffer[udp + 3],
-        buffer[udp + 8 : min(found.limit, udp + 8 + found.declared)],
+        buffer[udp + 8 : stop if stop < found.limit else found.limit],
         found.declared,
         buffer[ip + 8] if four else buffer[ip + 7],
         buffer[ip + 4] << 8 | buffer[ip + 5] if four else None,
@@ -510,8 +509,8 @@ def _flow(buffer: bytes, found: Found) -> Flow:
 
 def _stream_key(flow: Flow) -> int:
     """Return the tally's key of TCP frames on a port where IKE may run."""
-    nat_t = walker.NAT_T_PORT in (flow.source_port, flow.destination_port)
-    return walker.KEY_TCP + (walker.NAT_T_PORT if nat_t else walker.CISCO_PORT)
+    nat_t = kinds.NAT_T_PORT in (flow.source_port, flow.destination_port)
+    return kinds.KEY_TCP + (kinds.NAT_T_PORT if nat_t else kinds.CISCO_PORT)
 
 
 def _streamed(packet: Packet, carrier: Carrier) -> Datagram:
@@ -567,9 +566,9 @@ def _skip_extensions(octets: bytes, protocol: int, at: int, limit: int) -> tuple
             if _u16(octets, at + 2)[0] & 0xFFF8:
                 break
             size = 8
-        elif protocol == walker.AH:
+        elif protocol == kinds.AH:
             size = (octets[at + 1] + 2) * 4
-        elif protocol in walker.EXTENSION_HEADERS:
+        elif protocol in kinds.EXTENSION_HEADERS:
             size = (octets[at + 1] + 1) * 8
         else:
             break
@@ -593,26 +592,26 @@ _ETHERTYPE_NAMES = {
 def protocol_name(key: int) -> str:
     """Return what the frames of a tally's key are called (IANA's protocol numbers and EtherTypes)."""
     kind, number = key & ~0xFFFFF, key & 0xFFFFF
-    if kind == walker.KEY_UDP:
+    if kind == kinds.KEY_UDP:
         return f"UDP {number}" if number else "UDP"
-    if kind == walker.KEY_TCP:
+    if kind == kinds.KEY_TCP:
         return f"TCP {number}"
-    if kind == walker.KEY_ETHERTYPE:
+    if kind == kinds.KEY_ETHERTYPE:
         return _ETHERTYPE_NAMES.get(number, f"ethertype 0x{number:04x}")
-    if kind == walker.KEY_LLC:
+    if kind == kinds.KEY_LLC:
         return "STP/LLC"
-    if kind == walker.KEY_FAMILY:
+    if kind == kinds.KEY_FAMILY:
         return f"address family {number}"
-    if kind == walker.KEY_PPP:
+    if kind == kinds.KEY_PPP:
         return f"PPP 0x{number:04x}"
-    if kind == walker.KEY_BLOCK:
+    if kind == kinds.KEY_BLOCK:
         return "systemd journal" if number == 9 else "pcapng record"
-    if kind == walker.KEY_REST:
+    if kind == kinds.KEY_REST:
         return "other"
     name = _IP_NAMES.get(number, f"IP protocol {number}")
-    if kind == walker.KEY_IP:
+    if kind == kinds.KEY_IP:
         return name
-    return f"IPv{4 if kind == walker.KEY_FRAGMENT4 else 6} fragment ({name})"
+    return f"IPv{4 if kind == kinds.KEY_FRAGMENT4 else 6} fragment ({name})"
 
 
 MAX_NAMES = 50
@@ -622,7 +621,7 @@ MAX_NAMES = 50
 def protocol_counts(tally: Tally) -> dict[str, int]:
     """Name to frames, of what was counted as other: most frequent first."""
     counts: dict[str, int] = {}
-    numbered = ((walker.KEY_IP + number, n) for number, n in enumerate(tally.ip))
+    numbered = ((kinds.KEY_IP + number, n) for number, n in enumerate(tally.ip))
     for key, n in (*numbered, *tally.others.items()):
         if n:
             name = protocol_name(key)
@@ -640,10 +639,10 @@ def protocol_counts(tally: Tally) -> dict[str, int]:
 
 def _unwrap(layer: int, buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     """Take off one tunnel's header: return the layer inside and where it begins."""
-    if layer in (walker.IPV4, walker.IPV6):
+    if layer in (kinds.IPV4, kinds.IPV6):
         return layer, at
-    if layer == walker.ETHERNET:
-        return walker.ETHERNET, at
+    if layer == kinds.ETHERNET:
+        return kinds.ETHERNET, at
     size, read = _WRAPPINGS[layer]
     if limit - at < size:
         raise UnreadableError
@@ -653,10 +652,10 @@ def _unwrap(layer: int, buffer: bytes, at: int, limit: int) -> tuple[int, int]:
 def _llc(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     """IEEE 802.2: IP behind plain LLC, or SNAP with an EtherType (RFC 1042, and 802.1H's bridge tunnel)."""
     if buffer[at : at + 3] == b"\x06\x06\x03":
-        return walker.IPV4, at + 3
+        return kinds.IPV4, at + 3
     if limit - at >= 8 and buffer[at : at + 6] in (b"\xaa\xaa\x03\0\0\0", b"\xaa\xaa\x03\0\0\xf8"):
         return _u16(buffer, at + 6)[0], at + 8
-    raise NotOursError(walker.KEY_LLC)
+    raise NotOursError(kinds.KEY_LLC)
 
 
 def _mpls(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
@@ -676,12 +675,12 @@ def _mpls(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
             and _u16(buffer, start + 12)[0] in _ETHERTYPES
             and not _looks_like_ip(buffer, start, limit)
         ):
-            return walker.ETHERNET, start
+            return kinds.ETHERNET, start
     if version == 4:
-        return walker.IPV4, at
+        return kinds.IPV4, at
     if version == 6:
-        return walker.IPV6, at
-    return walker.ETHERNET, at + 4 if version == 0 else at
+        return kinds.IPV6, at
+    return kinds.ETHERNET, at + 4 if version == 0 else at
 
 
 def _looks_like_ip(buffer: bytes, at: int, limit: int) -> bool:
@@ -698,7 +697,7 @@ def _pppoe(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     # No more than the header is given to dpkt, which would decode all the rest at once.
     header = _dpkt(dpkt.pppoe.PPPoE, buffer[at : at + 8])
     if header.code != 0 or not hasattr(header, "ppp"):
-        raise NotOursError(walker.KEY_ETHERTYPE + walker.PPPOE)
+        raise NotOursError(kinds.KEY_ETHERTYPE + kinds.PPPOE)
     return _ppp_protocol(header.ppp.p), at + (7 if buffer[at + 6] & 1 else 8)
 
 
@@ -714,7 +713,7 @@ def _ppp(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
 
 def _ppp_protocol(protocol: int) -> int:
     if protocol not in _PPP_PROTOCOLS:
-        raise NotOursError(walker.KEY_PPP + protocol)
+        raise NotOursError(kinds.KEY_PPP + protocol)
     return _PPP_PROTOCOLS[protocol]
 
 
@@ -727,11 +726,11 @@ def _gre(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     header = _dpkt(dpkt.gre.GRE, buffer[at : at + 2] + b"\0\0" + buffer[at + 4 : limit])
     start = limit - len(header.data)
     if protocol == _ERSPAN:
-        return walker.ETHERNET, start + (8 if header.flags & 0x1000 else 0)
+        return kinds.ETHERNET, start + (8 if header.flags & 0x1000 else 0)
     if protocol == _ERSPAN3 and limit - start >= 12:
-        return walker.ETHERNET, start + (20 if buffer[start + 11] & 1 else 12)
+        return kinds.ETHERNET, start + (20 if buffer[start + 11] & 1 else 12)
     if protocol not in _GRE_PROTOCOLS:
-        raise NotOursError(walker.KEY_IP + walker.GRE)
+        raise NotOursError(kinds.KEY_IP + kinds.GRE)
     return protocol, start
 
 
@@ -745,7 +744,7 @@ def _dpkt(parse: Callable[[bytes], Any], octets: bytes) -> Any:
 
 def _vxlan(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     """RFC 7348 §5."""
-    return walker.ETHERNET, at + 8
+    return kinds.ETHERNET, at + 8
 
 
 def _geneve(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
@@ -755,19 +754,19 @@ def _geneve(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
 
 def _etherip(buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     """RFC 3378 §3."""
-    return walker.ETHERNET, at + 2
+    return kinds.ETHERNET, at + 2
 
 
 _WRAPPINGS: dict[int, tuple[int, Callable[[bytes, int, int], tuple[int, int]]]] = {
-    walker.LLC: (3, _llc),
-    walker.MPLS: (4, _mpls),
-    walker.MPLS_MULTICAST: (4, _mpls),
-    walker.MPLS_IN_IP: (4, _mpls),
-    walker.PPPOE: (8, _pppoe),
-    walker.PPP: (2, _ppp),
-    walker.GRE: (4, _gre),
-    walker.VXLAN: (8, _vxlan),
-    walker.GENEVE: (8, _geneve),
-    walker.ETHERIP: (2, _etherip),
+    kinds.LLC: (3, _llc),
+    kinds.MPLS: (4, _mpls),
+    kinds.MPLS_MULTICAST: (4, _mpls),
+    kinds.MPLS_IN_IP: (4, _mpls),
+    kinds.PPPOE: (8, _pppoe),
+    kinds.PPP: (2, _ppp),
+    kinds.GRE: (4, _gre),
+    kinds.VXLAN: (8, _vxlan),
+    kinds.GENEVE: (8, _geneve),
+    kinds.ETHERIP: (2, _etherip),
 }
 """Octets that a tunnel's header has at least, and who reads it."""

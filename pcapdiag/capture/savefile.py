@@ -13,13 +13,15 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, BinaryIO, Final, cast
 
-from . import walker
+from . import kinds, walker
 from .datagram import Captured, CaptureError, CaptureSummary
 from .network import Network, protocol_counts
 from .walker import Found, Link, Tally
 
 CHUNK: Final = 256 * 1024
-"""Octets that are asked for at a time."""
+"""Octets that are asked for at a time: few enough to stay in the processor's cache until they were looked at."""
+BRIDGE: Final = 4096
+"""Octets of the next chunk that are copied behind the end of a chunk, unless a record needs more."""
 MAX_RECORD: Final = 64 << 20
 """Octets of the longest record or block that is believed."""
 MAX_FRAME: Final = 256 * 1024
@@ -28,6 +30,8 @@ MAX_INTERFACES: Final = 4096
 MAX_WARNINGS: Final = 20
 _PADDING: Final = bytes(128)
 """What the walker may look at behind the last record."""
+_scan_pcap = walker.scan_pcap if walker.COMPILED else walker.scan_pcap_fields
+_scan_pcapng = walker.scan_pcapng if walker.COMPILED else walker.scan_pcapng_fields
 
 _PCAP_MAGICS: Final = {
     0xA1B2C3D4: (1_000_000, 16, "IIII"),
@@ -87,22 +91,25 @@ class Savefile:
         """
         self._path = path
         self._name = name or _name(path)
-        self._ports = (frozenset(ports) | {walker.IKE_PORT}) - {walker.NAT_T_PORT}
         self._tally = Tally()
         self._found = Found()
-        self._network = Network(capture, self._ports, self._tally)
+        self._network = Network(capture, frozenset(ports), self._tally)
         self._opened = False
         self._format = ""
         self._truncated = False
         self._warnings: list[str] = []
         self._muted = 0
-        self._unsupported: dict[int, list[int]] = {}  # link type: number of the first frame, frames
         self._links: list[Link] = []
         self._first: int | None = None
         self._last: int | None = None
 
     def __iter__(self) -> Iterator[Captured]:
         """Read to the end, once. Raises CaptureError where the file cannot be opened or is no capture."""
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Captured]]:
+        """Do as the iteration does, in lists of what was read at a time; a list is good until the next one."""
         if self._opened:
             raise RuntimeError("a savefile is read once")
         self._opened = True
@@ -112,12 +119,12 @@ class Savefile:
             records = self._start(window, compression)
             ready = self._network.ready
             for _ in records:
-                yield from ready
+                yield ready
                 ready.clear()
             if window.fault:
                 self._damaged(window.fault)
             self._network.finish()
-            yield from ready
+            yield ready
             ready.clear()
         finally:
             if owned:
@@ -126,7 +133,8 @@ class Savefile:
     def summary(self) -> CaptureSummary:
         """Return what has been read so far; final once the iteration is over."""
         tally = self._tally
-        protocols = protocol_counts(self._tally)
+        tally.settle()
+        protocols = protocol_counts(tally)
         first, last = self._times()
         return CaptureSummary(
             path=self._name,
@@ -153,7 +161,7 @@ class Savefile:
     def _times(self) -> tuple[int | None, int | None]:
         first, last = self._first, self._last
         for link in self._links:
-            if link.oldest >= 0:
+            if link.seen:
                 first = _least(first, link.nanoseconds(link.oldest))
                 last = _greatest(last, link.nanoseconds(link.newest))
         return first, last
@@ -162,7 +170,7 @@ class Savefile:
         yield from self._warnings
         if self._muted:
             yield f"{self._name}: {self._muted} more warnings of this kind"
-        for link_type, (number, frames) in self._unsupported.items():
+        for link_type, (number, frames) in self._network.unsupported.items():
             known = _LINK_NAMES.get(link_type)
             label = f"link type {link_type}" + (f" ({known})" if known else "")
             yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
@@ -173,8 +181,8 @@ class Savefile:
             yield f"{self._name}: {streams.evicted} TCP streams evicted"
         if streams is not None and streams.gaps:
             yield f"{self._name}: {streams.gaps} gaps in TCP streams: messages in them are missing"
-        if self._network.esp_overflow:
-            yield f"{self._name}: {self._network.esp_overflow} ESP packets of further flows are not listed"
+        if self._tally.flows.overflow:
+            yield f"{self._name}: {self._tally.flows.overflow} ESP packets of further flows are not listed"
 
     def _warn(self, reason: str, number: int) -> None:
         if len(self._warnings) < MAX_WARNINGS:
@@ -250,7 +258,7 @@ class Savefile:
     # -- pcap
 
     def _pcap(self, window: "_Window", order: str, kind: tuple[int, int, str]) -> Iterator[None]:
-        """Read records; stop for every frame that left something in `ready`."""
+        """Read records, and stop where the buffer ends: then what is `ready` is to be taken."""
         if not window.need(24):
             raise CaptureError(f"{self._name}: the file ends within the pcap header")
         snaplen, network = struct.unpack_from(order + "II", window.buffer, 16)
@@ -258,63 +266,45 @@ class Savefile:
         # The upper bits tell of a frame check sequence; what is behind the IP packet does not matter here.
         link = Link(network & 0xFFFF, order, header, layout)
         link.ticks = per_second
-        link.multiply = 1_000_000_000 // per_second
+        link.set_resolution(1_000_000_000 // per_second, 1, 0)
         link.limit = min(max(snaplen or MAX_RECORD, MAX_FRAME), MAX_RECORD)
         self._links.append(link)
         window.position = 24
-        found, tally, ports, ready = self._found, self._tally, self._ports, self._network.ready
+        found, network = self._found, self._network
         captured = struct.Struct(order + "8xI").unpack_from
         while True:
-            kind_ = walker.scan_pcap(window.buffer, window.position, window.end, link, ports, tally, found)
+            stopped = network.run(_scan_pcap, window.buffer, window.position, window.end, link, found)
             window.position = found.position
-            if kind_ > walker.UNREADABLE:
-                self._take(kind_, window.buffer, link)
-                if ready:
-                    yield
-            elif kind_ == walker.DAMAGED:
+            if stopped == kinds.DAMAGED:
                 (length,) = captured(window.buffer, window.position)
                 self._damaged(f"a record of {length} octets cannot be true; reading stops here")
                 return
-            else:
-                self._expire(link)
-                yield
-                left = window.end - window.position
-                size = captured(window.buffer, window.position)[0] if left >= header else 0
-                # A length that cannot be true is not read up to, but brought before the walker.
-                if not window.more(header + (size if size <= link.limit else link.reach)):
-                    break
+            self._expire(link)
+            yield
+            left = window.end - window.position
+            size = captured(window.buffer, window.position)[0] if left >= header else 0
+            # A length that cannot be true is not read up to, but brought before the walker.
+            if not window.more(header + (size if size <= link.limit else link.reach)):
+                break
         if window.position < window.end and not window.fault:
             self._damaged("the file ends in the middle of the record")
 
-    def _take(self, kind: int, buffer: bytes, link: Link) -> None:
-        number = self._tally.frames
-        if kind == walker.UNKNOWN_LINK:
-            self._tally.unreadable += 1
-            self._unsupported.setdefault(link.type, [number, 0])[1] += 1
-        else:
-            self._network.take(kind, buffer, self._found, number, link.nanoseconds(self._found.ticks))
-
     def _expire(self, link: Link) -> None:
-        if link.latest >= 0:
+        if link.seen:
             self._network.expire(link.nanoseconds(link.latest))
 
     # -- pcapng
 
     def _pcapng(self, window: "_Window") -> Iterator[None]:
         """Read blocks; the walker takes runs of packets of one interface, the rest is read one by one."""
-        found, tally, ports, ready = self._found, self._tally, self._ports, self._network.ready
+        found, network = self._found, self._network
         section = _Section(self, window)
         while True:
             link = section.link
             if link is not None:
-                kind = walker.scan_pcapng(window.buffer, window.position, window.end, link, ports, tally, found)
+                stopped = network.run(_scan_pcapng, window.buffer, window.position, window.end, link, found)
                 window.position = found.position
-                if kind > walker.UNREADABLE:
-                    self._take(kind, window.buffer, link)
-                    if ready:
-                        yield
-                    continue
-                if kind == walker.MORE and window.more(1):
+                if stopped == kinds.MORE and window.more(1):
                     self._expire(link)
                     yield
                     continue
@@ -329,13 +319,13 @@ class Savefile:
         tally.snapped += original > captured
         found.start, found.stop, found.ticks = start, start + captured, ticks
         found.wire = start + max(original, captured)
-        kind = walker.locate(buffer, start, start + captured, link.type, self._ports, found)
-        if kind == walker.OTHER:
+        kind = walker.locate(buffer, start, start + captured, link.type, self._network.ports, found)
+        if kind == kinds.OTHER:
             tally.count_other(found.key)
-        elif kind == walker.UNREADABLE:
+        elif kind == kinds.UNREADABLE:
             tally.unreadable += 1
         else:
-            self._take(kind, buffer, link)
+            self._network.take(kind, buffer, found, link, tally.frames)
 
 
 class _Section:
@@ -412,7 +402,7 @@ class _Section:
         elif kind in _NUMBERED:
             file = self._savefile
             file._tally.frames += 1
-            file._tally.count_other(walker.KEY_BLOCK + min(kind, 0xFFFF))
+            file._tally.count_other(kinds.KEY_BLOCK + min(kind, 0xFFFF))
         self._window.position = at + length
         return True
 
@@ -435,11 +425,12 @@ class _Section:
             if code == _OPTION_TSRESOL and len(value) == 1:
                 exponent = value[0] & 0x7F
                 if value[0] & 0x80:
-                    link.multiply, link.divide = 1_000_000_000, 1 << exponent
+                    link.set_resolution(1_000_000_000, 1 << exponent, link.offset)
                 else:
-                    link.multiply, link.divide = 10 ** max(9 - exponent, 0), 10 ** max(exponent - 9, 0)
+                    link.set_resolution(10 ** max(9 - exponent, 0), 10 ** max(exponent - 9, 0), link.offset)
             elif code == _OPTION_TSOFFSET and len(value) == 8:
-                link.offset = struct.unpack(self._order + "q", value)[0] * 1_000_000_000
+                offset = struct.unpack(self._order + "q", value)[0] * 1_000_000_000
+                link.set_resolution(link.multiply, link.divide, offset)
         links.append(link)
 
     def _enhanced(self, at: int, length: int) -> bool:
@@ -470,10 +461,9 @@ class _Section:
         link = links[interface]
         if kind == _SIMPLE:
             captured = min(original, link.snaplen or original, length - head - 4)
-            ticks = max(link.latest, 0)
+            ticks = link.latest
         else:
-            link.latest, link.newest = ticks, max(link.newest, ticks)
-            link.oldest = ticks if link.oldest < 0 else min(link.oldest, ticks)
+            link.passed(ticks, ticks, ticks)
         self._savefile.packet(buffer, at + head, captured, original, link, ticks)
 
     def _bad_packet(self) -> None:
@@ -509,6 +499,9 @@ class _Section:
 class _Window:
     """The part of a stream that is being looked at: `buffer[position:end]`, and what it may grow by.
 
+    Chunks are looked at where they were read to; only the record on the border of two of them is put together, in a
+    buffer of its own: the bridge.
+
     fault -- why the stream ended before its time, or None; over -- it has ended, and the buffer is padded
     """
 
@@ -519,6 +512,8 @@ class _Window:
         self.position = self.end = 0
         self.fault: str | None = None
         self.over = False
+        self._chunk: bytes | None = None  # `buffer` is a bridge to this, whose octets begin in it at `_border`
+        self._border = 0
 
     def need(self, octets: int) -> bool:
         """Whether that many octets are there from `position` on, after reading what it takes."""
@@ -528,28 +523,39 @@ class _Window:
 
     def more(self, octets: int) -> bool:
         """Drop what is before `position`, read until there are `octets`; False where all was read already."""
+        if self._chunk is not None and self.position >= self._border:
+            self.position -= self._border
+            self.buffer, self.end, self._chunk = self._chunk, len(self._chunk), None
+            if self.end - self.position >= octets:
+                return True
         if self.over:
             return False
-        pieces = [self.buffer[self.position : self.end]]
-        size = len(pieces[0])
-        while True:
-            piece = self._next(max(CHUNK, min(octets, MAX_RECORD) - size))
-            if not piece:
-                self.over = True
-                break
-            pieces.append(piece)
-            size += len(piece)
-            if size >= octets:
-                break
-        if self.over:
-            pieces.append(_PADDING)
-        self.buffer = b"".join(pieces)
-        self.position, self.end = 0, size
+        rest = [self.buffer[self.position : self.end if self._chunk is None else self._border]]
+        size = len(rest[0])
+        chunk = self._chunk or self._next()
+        while chunk and size + len(chunk) < octets:
+            rest.append(chunk)
+            size += len(chunk)
+            chunk = self._next()
+        self._chunk = None
+        if not chunk:
+            self.over = True
+            self.buffer = b"".join((*rest, _PADDING))
+            self.end = size
+        elif not size:
+            self.buffer, self.end = chunk, len(chunk)
+        else:
+            head = chunk[: max(octets - size, BRIDGE)]
+            if len(head) < len(chunk):
+                self._chunk, self._border = chunk, size
+            self.buffer = b"".join((*rest, head))
+            self.end = size + len(head)
+        self.position = 0
         return True
 
-    def _next(self, octets: int) -> bytes | None:
+    def _next(self) -> bytes | None:
         try:
-            return self._read(octets)
+            return self._read(CHUNK)
         except EOFError:
             self.fault = "the compressed data end too early"
         except OSError as fault:

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from . import walker
+from . import kinds, walker
 from .datagram import Frame
 
 PREFIX = b"IKETCP"
@@ -58,7 +58,7 @@ class Carrier(Struct, eq=False):
     time: int
     ttl: int
     ip_id: int | None
-    counted: int = walker.OTHER
+    counted: int = kinds.OTHER
 
 
 class Flow(NamedTuple):
@@ -268,7 +268,7 @@ class Streams:
         """Take a segment in, and return the packets that can be told now."""
         out: list[Packet] = []
         flow = segment.flow
-        if walker.NAT_T_PORT not in (flow.source_port, flow.destination_port):
+        if kinds.NAT_T_PORT not in (flow.source_port, flow.destination_port):
             return _cisco(segment)
         connection = self._connection(flow, out)
         mine = connection.directions[flow]
@@ -492,12 +492,12 @@ def _behind_gap(mine: _Direction) -> int | None:
 
 def _tell(flow: Flow, payload: bytes, length: int, carriers: list[Carrier], out: list[Packet]) -> None:
     """Say what a message is by its first octets, as on UDP 4500."""
-    if payload[:4] == walker.MARKER:
-        kind = walker.DATAGRAM
+    if payload[:4] == kinds.MARKER:
+        kind = kinds.DATAGRAM
     elif length == 1 and payload == b"\xff":
-        kind = walker.KEEPALIVE
+        kind = kinds.KEEPALIVE
     elif len(payload) >= 4 and length >= 8:
-        kind = walker.ESP
+        kind = kinds.ESP
     else:
         return
     unique = {carrier.frame: carrier for carrier in carriers}
@@ -516,7 +516,7 @@ def _proof(octets: bytes, size: int) -> int:
     at = 0
     while at + 6 <= len(octets):
         (length,) = _u16(octets, at)
-        if octets[at + 2 : at + 6] == walker.MARKER:
+        if octets[at + 2 : at + 6] == kinds.MARKER:
             return _IKE if walker.is_isakmp(octets, at + 6, len(octets), length - 6) else _NOTHING
         if length < _LEAST_ESP or _u32(octets, at + 2)[0] <= _RESERVED_SPI:
             return _NOTHING
@@ -534,10 +534,10 @@ def _cisco(segment: Segment) -> list[Packet]:
             places += [(8, length - 8), (12, length - 12)]
     for at, declared in places:
         marked = at in (4, 12)
-        if marked and octets[at - 4 : at] != walker.MARKER:
+        if marked and octets[at - 4 : at] != kinds.MARKER:
             continue
-        if declared >= walker.ISAKMP_HEADER and walker.is_isakmp(octets, at, len(octets), declared):
+        if declared >= kinds.ISAKMP_HEADER and walker.is_isakmp(octets, at, len(octets), declared):
             begin = at - 4 if marked else at
             payload = octets[begin : at + declared]
-            return [Packet(walker.DATAGRAM, segment.flow, payload, at + declared - begin, (segment.carrier,))]
+            return [Packet(kinds.DATAGRAM, segment.flow, payload, at + declared - begin, (segment.carrier,))]
     return []

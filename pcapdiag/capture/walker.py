@@ -3,112 +3,219 @@
 Everything here works on one `bytes` buffer, offsets into it and integers. A frame that is provably not IKE
 costs a few comparisons and one tally, and no object. What is plain (Ethernet, VLAN tags, Linux cooked, raw IP
 or loopback; one IP header; UDP) is located down to the UDP header; the rest is named and left to `network`.
-The source is meant to run as it is and to be compiled as it is, so it stays with plain functions, classes of
-slots, and integers.
+
+This source runs as it is, and is compiled as it is where a C compiler is at hand at install time: `walker.pxd` beside
+it says which names are C integers then, and nothing else. For each kind of savefile there are two loops with the same
+result, because what is fast differs: compiled code reads octet by octet (`scan_pcap`), the interpreter has `struct`
+read a whole record header and the octets behind it at once (`scan_pcap_fields`).
 
 Offsets are never followed past the end of the frame, whatever the lengths in it claim.
 """
 
 import struct
+from array import array
 from collections.abc import Callable
 
-# What a frame turned out to be. The first two need nothing more than a count.
-OTHER = 0  # provably none of the below; Found.key says what it is
-UNREADABLE = 1  # too short for its headers, or they contradict themselves
-DATAGRAM = 2  # UDP that is, or may be, IKE: Found.transport is the UDP header
-KEEPALIVE = 3  # RFC 3948 §2.3; located like a DATAGRAM
-ESP = 4  # Found.transport is the UDP header or, where Found.ports is false, the ESP header
-FRAGMENT = 5  # of an IPv4 datagram with UDP in it: Found.ip, Found.transport (of its data)
-ICMP = 6  # an error message, of either version: Found.transport
-STREAM = 7  # TCP on a port where IKE may run in TCP: Found.transport is the TCP header
-TUNNEL = 8  # another packet inside: Found.layer (an EtherType or a layer below) at Found.transport
-HEADER = 9  # AH or an IPv6 extension header comes first: Found.layer (its protocol number) at Found.transport
-UNKNOWN_LINK = 10  # a link type that is not supported
+from .kinds import (
+    AH,
+    BLOCK,
+    CISCO_PORT,
+    DAMAGED,
+    DATAGRAM,
+    ESP,
+    ESP_PROTOCOL,
+    EXCHANGE_TYPES,
+    EXTENSION_HEADERS,
+    FAMILIES_IPV6,
+    FAMILY_IPV4,
+    FRAGMENT,
+    GENEVE,
+    GENEVE_PORT,
+    HEADER,
+    ICMP,
+    ICMP6_ERRORS,
+    ICMP6_PROTOCOL,
+    ICMP_ERRORS,
+    ICMP_PROTOCOL,
+    IKE_PORT,
+    IP_TUNNELS,
+    IPV4,
+    IPV6,
+    ISAKMP_HEADER,
+    KEEPALIVE,
+    KEY_ETHERTYPE,
+    KEY_FAMILY,
+    KEY_FRAGMENT4,
+    KEY_IP,
+    KEY_LLC,
+    KEY_REST,
+    KEY_UDP,
+    LINK_CISCO_HDLC,
+    LINK_ETHERNET,
+    LINK_LOOP,
+    LINK_NULL,
+    LINK_PPP,
+    LINK_PPP_HDLC,
+    LINK_PPPOE,
+    LINK_RAW,
+    LINK_SLL,
+    LINK_SLL2,
+    LLC,
+    MAX_KEYS,
+    MAX_TAGS,
+    MORE,
+    NAMED_PORTS,
+    NAT_T_PORT,
+    OTHER,
+    PPP,
+    PPPOE,
+    STREAM,
+    STREAM_PORTS,
+    TCP,
+    TUNNEL,
+    TUNNELS,
+    UDP,
+    UNKNOWN_LINK,
+    UNREADABLE,
+    VXLAN,
+    VXLAN_PORT,
+)
 
-# Why a scan stopped where there is no frame to look at.
-MORE = -1  # the buffer ends before the next record does
-DAMAGED = -2  # the next record's length cannot be true
-BLOCK = -3  # pcapng: something else than a packet of this interface
+COMPILED = not __file__.endswith((".py", ".pyc"))
+"""Whether this is machine code."""
 
-# Layers that have no EtherType of their own, in the same number space as those (RFC 9542: below 1536 is a
-# length).
-LLC = 4  # as Linux cooked captures number it
-VXLAN = 16
-GENEVE = 17
-GRE = 47
-ETHERIP = 97
-MPLS_IN_IP = 137
-IPV4 = 0x0800
-IPV6 = 0x86DD
-ETHERNET = 0x6558
-PPP = 0x880B
-MPLS = 0x8847
-MPLS_MULTICAST = 0x8848
-PPPOE = 0x8864
-VLAN_TAGS = frozenset((0x8100, 0x88A8, 0x9100, 0x9200))
-TUNNELS = frozenset((ETHERNET, PPP, MPLS, MPLS_MULTICAST, PPPOE))
-MAX_TAGS = 8
+MAX_ESP_FLOWS = 4096
+_SLOTS = 2048
+_SLOT = 8
+_KEYS = 256
+_LARGEST = 1 << 63
 
-# Link types, by their numbers in the pcap and pcapng link-type registry.
-LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_PPP_HDLC, LINK_PPPOE = 0, 1, 9, 50, 51
-LINK_RAW = frozenset((12, 14, 101, 228, 229))
-LINK_CISCO_HDLC, LINK_LOOP, LINK_SLL, LINK_SLL2 = 104, 108, 113, 276
-FAMILY_IPV4 = 2
-FAMILIES_IPV6 = frozenset((10, 23, 24, 28, 30))  # Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
-
-# Keys of the tallies: one of these, and the number that says which.
-KEY_IP = 0 << 20
-KEY_ETHERTYPE = 1 << 20
-KEY_UDP = 2 << 20
-KEY_FRAGMENT4 = 3 << 20
-KEY_FRAGMENT6 = 4 << 20
-KEY_LLC = 5 << 20
-KEY_FAMILY = 6 << 20
-KEY_PPP = 7 << 20
-KEY_REST = 8 << 20
-KEY_BLOCK = 9 << 20
-KEY_TCP = 10 << 20
-MAX_KEYS = 1024
-
-TCP, UDP, ESP_PROTOCOL, AH, ICMP_PROTOCOL, ICMP6_PROTOCOL = 6, 17, 50, 51, 1, 58
-ICMP_ERRORS = frozenset((3, 4, 5, 11, 12))  # RFC 792
-ICMP6_ERRORS = frozenset((1, 2, 3, 4))  # RFC 4443 §3
-EXTENSION_HEADERS = frozenset((0, 43, 44, 60, 135, 139, 140))  # the registry of IPv6 extension headers, less AH and ESP
-_IP_TUNNELS = {4: IPV4, 41: IPV6, 47: GRE, 97: ETHERIP, 137: MPLS_IN_IP}
 _BORING = tuple(
-    protocol not in _IP_TUNNELS and protocol not in (UDP, ESP_PROTOCOL, AH, ICMP_PROTOCOL) for protocol in range(256)
+    protocol not in IP_TUNNELS and protocol not in (UDP, ESP_PROTOCOL, AH, ICMP_PROTOCOL) for protocol in range(256)
 )
 """Whether a protocol, in IPv4, holds neither IKE nor a packet that could; of TCP, only by its ports."""
-
-IKE_PORT = 500
-NAT_T_PORT = 4500
-CISCO_PORT = 10000
-STREAM_PORTS = frozenset((NAT_T_PORT, CISCO_PORT))
-"""TCP ports that may hold IKE: RFC 9329 §2, and Cisco's own way of IPsec over TCP."""
 _QUIET = tuple(octet not in {port >> 8 for port in STREAM_PORTS} for octet in range(256))
-"""Whether no port of STREAM_PORTS has this upper octet: small integers cost the hot loop the least."""
-# RFC 2408 §3.1, RFC 2409, draft-dukes-ike-mode-cfg (1..6, 32, 33); RFC 7296 and its extensions (34..43);
-# AuthIP.
-EXCHANGE_TYPES = bytes(1 <= x <= 6 or 32 <= x <= 43 or 240 <= x <= 247 for x in range(256))
-ISAKMP_HEADER = 28
-MARKER = b"\0\0\0\0"  # RFC 3948 §2.2
-NO_SPI = bytes(8)
+"""Whether no port of STREAM_PORTS has this upper octet: small integers cost the interpreter the least."""
 
-_ports = struct.Struct(">HHH").unpack_from
-_u16 = struct.Struct(">H").unpack_from
-_u32 = struct.Struct(">I").unpack_from
+
+def port_table(ports: frozenset[int]) -> bytes:
+    """Return what UDP ports are for, by number: 1 IKE (these and 500), 2 IKE and ESP (4500), 3 one of NAMED_PORTS."""
+    table = bytearray(65536)
+    for port in NAMED_PORTS:
+        table[port] = 3
+    for port in (*ports, IKE_PORT):
+        table[port] = 1
+    table[NAT_T_PORT] = 2
+    return bytes(table)
+
+
+class Flows:
+    """ESP packets of each SPI in each direction, counted.
+
+    rows -- packets, first and last frame, first and last time (nanoseconds), by the octets of the two addresses, of
+        the two ports where it is in UDP or TCP, and of the SPI
+    overflow -- packets that found MAX_ESP_FLOWS flows there
+
+    Most packets are of a flow that was seen a moment ago. Compiled code counts those in `_near`, slots of eight
+    integers, and moves them to `rows` when another flow needs the slot, or the counts are asked for.
+    """
+
+    __slots__ = ("_keys", "_near", "overflow", "rows")
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self.rows: dict[bytes, list[int]] = {}
+        self.overflow = 0
+        self._near = array("Q")
+        self._keys: list[bytes] = []
+
+    def count(self, key: bytes, number: int, time: int) -> None:
+        """Count one packet of frame `number`."""
+        row = self.rows.get(key)
+        if row is not None:
+            row[0] += 1
+            row[2] = max(row[2], number)
+            row[3] = min(row[3], time)
+            row[4] = max(row[4], time)
+        elif len(self.rows) < MAX_ESP_FLOWS:
+            self.rows[key] = [1, number, number, time, time]
+        else:
+            self.overflow += 1
+
+    def count_near(self, buffer: bytes, found: "Found", number: int, time: int) -> None:
+        """Count one packet that the walker located; `time` is less than 2 ** 64."""
+        if found.version != 4:
+            self.count(flow_key(buffer, found), number, time)
+            return
+        ip, at = found.ip, found.transport
+        ends = _octets(buffer, ip + 12) << 32 | _octets(buffer, ip + 16)
+        flow = _octets(buffer, at) << 32 | _octets(buffer, at + 8) if found.ports else _octets(buffer, at)
+        if not self._keys:
+            self._near = array("Q", bytes(8 * _SLOT * _SLOTS))
+            self._keys = [b""] * _SLOTS
+        where = (flow ^ flow >> 13 ^ flow >> 32 ^ ends ^ ends >> 29) & (_SLOTS - 1)
+        slot = where * _SLOT
+        if self._near[slot] == ends and self._near[slot + 1] == flow and self._near[slot + 2]:
+            self._near[slot + 2] += 1
+            if number > self._near[slot + 4]:
+                self._near[slot + 4] = number
+            if time > self._near[slot + 6]:
+                self._near[slot + 6] = time
+            elif time < self._near[slot + 5]:
+                self._near[slot + 5] = time
+            return
+        self._settle(where)
+        key = flow_key(buffer, found)
+        self.count(key, number, time)
+        if key in self.rows:
+            self._keys[where] = key
+            self._near[slot], self._near[slot + 1], self._near[slot + 2] = ends, flow, 1
+            self._near[slot + 3], self._near[slot + 4], self._near[slot + 5], self._near[slot + 6] = (
+                number,
+                number,
+                time,
+                time,
+            )
+
+    def _settle(self, where: int) -> None:
+        """Move what a slot counted beside its first packet, which is counted already, to its row."""
+        slot = where * _SLOT
+        if self._near[slot + 2] > 1:
+            row = self.rows[self._keys[where]]
+            row[0] += self._near[slot + 2] - 1
+            row[2] = max(row[2], self._near[slot + 4])
+            row[3] = min(row[3], self._near[slot + 5])
+            row[4] = max(row[4], self._near[slot + 6])
+        self._near[slot + 2] = 0
+
+    def settle(self) -> None:
+        """Bring `rows` up to date."""
+        for where in range(len(self._keys)):
+            self._settle(where)
+
+
+def flow_key(buffer: bytes, found: "Found") -> bytes:
+    """Return what an ESP packet is counted under, from where the walker located it."""
+    ip, at = found.ip, found.transport
+    ends = buffer[ip + 12 : ip + 20] if found.version == 4 else buffer[ip + 8 : ip + 40]
+    return ends + buffer[at : at + 4] + buffer[at + 8 : at + 12] if found.ports else ends + buffer[at : at + 4]
 
 
 class Tally:
     """Counts of one capture. All of them together are `frames`.
 
-    ip -- by protocol number, of plain IPv4 in the hot loop
+    ip -- by protocol number, of plain IPv4 in the interpreter's hot loop
     others -- by key (KEY_* plus a number), of everything else that is not handed on; at most MAX_KEYS of them
+    flows -- of ESP
+
+    Compiled code counts the keys that it meets again and again in `_near`, pairs of a key and a count.
     """
 
     __slots__ = (
+        "_near",
         "datagrams",
         "esp",
+        "flows",
         "frames",
         "icmp_errors",
         "ip",
@@ -125,6 +232,8 @@ class Tally:
         self.nat_keepalives = self.esp = self.unreadable = self.snapped = 0
         self.ip: list[int] = [0] * 256
         self.others: dict[int, int] = {}
+        self.flows = Flows()
+        self._near = array("Q", bytes(16 * _KEYS))
 
     def count_other(self, key: int, frames: int = 1) -> None:
         """Count frames that hold nothing of interest."""
@@ -132,21 +241,47 @@ class Tally:
             key = KEY_REST
         self.others[key] = self.others.get(key, 0) + frames
 
+    def count_near(self, key: int) -> None:
+        """Count one frame that holds nothing of interest."""
+        where = 2 * ((key ^ key >> 20) & (_KEYS - 1))
+        if self._near[where] == key and self._near[where + 1]:
+            self._near[where + 1] += 1
+            return
+        self._settle(where)
+        self.count_other(key)
+        if key in self.others:
+            self._near[where], self._near[where + 1] = key, 1
+
+    def _settle(self, where: int) -> None:
+        """Add what was counted beside the first frame, which is in `others` already."""
+        if self._near[where + 1] > 1:
+            self.others[self._near[where]] += self._near[where + 1] - 1
+        self._near[where + 1] = 0
+
+    def settle(self) -> None:
+        """Bring `others` and the flows up to date."""
+        for where in range(0, 2 * _KEYS, 2):
+            self._settle(where)
+        self.flows.settle()
+
 
 class Link:
     """One interface of a capture: how to read its frames and its times.
 
-    type -- the link type; ipv4 -- the EtherType of IPv4 as `fields` reads it, or -1 where there is no short
-        cut
-    reach -- octets that a frame needs for the short cut, up to the ports of TCP and with them
-    fragment -- mask of the fragment bits as `fields` reads them
+    type -- the link type; little -- byte order of the record headers; header -- octets of one
     multiply, divide, offset -- nanoseconds = ticks * multiply // divide + offset
     ticks -- a second, of pcap; limit -- octets that a frame may have; snaplen -- 0: no limit
-    oldest, newest, latest -- ticks, of the frames so far; -1 before the first
+    seen -- there was a frame; oldest, newest, latest -- ticks, of the frames so far
+    exact -- ticks up to which a multiplication alone gives nanoseconds, in 64 bits
+
+    ipv4, reach, fragment, fields -- the interpreter's short cut: the EtherType of IPv4 as `fields` reads it, or -1
+        where there is no short cut; octets that a frame needs for it, up to the ports of TCP and with them; mask of
+        the fragment bits
     """
 
     __slots__ = (
         "divide",
+        "exact",
         "fields",
         "fragment",
         "header",
@@ -154,18 +289,20 @@ class Link:
         "ipv4",
         "latest",
         "limit",
+        "little",
         "multiply",
         "newest",
         "offset",
         "oldest",
         "reach",
+        "seen",
         "snaplen",
         "ticks",
         "type",
     )
 
     def __init__(self, link_type: int, order: str, header: int, layout: str, identifier: int = 0) -> None:
-        """Prepare the short cut: `layout` is that of the `header` octets of a record, in byte order `order`."""
+        """Prepare to read records with `header` octets of that `layout` in byte order `order`."""
         ethertype, ip = {LINK_ETHERNET: (12, 14), LINK_SLL: (14, 16), LINK_SLL2: (0, 20)}.get(link_type, (12, 0))
         if ip:
             self.ipv4 = IPV4 if order == ">" else 0x0008
@@ -177,18 +314,35 @@ class Link:
         self.fields: Callable[[bytes, int], tuple[int, ...]] = struct.Struct(
             f"{order}{layout}{ethertype}xH{between}xB5xHxB10xBxB"
         ).unpack_from
+        self.little = order == "<"
         self.type = link_type
         self.identifier = identifier
         self.header = header
         self.reach = ip + 24
-        self.multiply, self.divide, self.offset, self.ticks = 1000, 1, 0, 1_000_000
+        self.ticks = 1_000_000
         self.limit = 1 << 26
         self.snaplen = 0
-        self.oldest = self.newest = self.latest = -1
+        self.seen = False
+        self.oldest = self.newest = self.latest = 0
+        self.set_resolution(1000, 1, 0)
+
+    def set_resolution(self, multiply: int, divide: int, offset: int) -> None:
+        """Say how ticks become nanoseconds; `offset` is in nanoseconds."""
+        self.multiply, self.divide, self.offset = multiply, divide, offset
+        self.exact = _LARGEST // multiply if divide == 1 and offset == 0 else 0
 
     def nanoseconds(self, ticks: int) -> int:
         """Return the time since the Unix epoch."""
         return ticks * self.multiply // self.divide + self.offset
+
+    def passed(self, oldest: int, newest: int, latest: int) -> None:
+        """Take note of the times (ticks) of some frames."""
+        if not self.seen or oldest < self.oldest:
+            self.oldest = oldest
+        if not self.seen or newest > self.newest:
+            self.newest = newest
+        self.latest = latest
+        self.seen = True
 
 
 class Found:
@@ -198,7 +352,7 @@ class Found:
         snapped
     ticks -- when; version -- of IP, 0 before any; ip -- of the IP header; limit -- where the captured part of
     the IP packet stops; packet -- where it would stop by its own length
-    transport, layer, key, ports -- see the constants above
+    transport, layer, key, ports -- see the constants in `kinds`
     declared -- octets of UDP payload by the header
     """
 
@@ -226,21 +380,114 @@ class Found:
         self.ports = False
 
 
-def scan_pcap(
-    buffer: bytes, position: int, end: int, link: Link, ports: frozenset[int], tally: Tally, found: Found
+# -- the loops
+
+
+def scan_pcap(buffer: bytes, position: int, end: int, link: Link, ports: bytes, tally: Tally, found: Found) -> int:
+    """Walk over pcap records from `position` on, until one matters; return what it is (see `kinds`).
+
+    buffer -- its octets up to `end` belong to the capture; ports -- see `port_table`
+    The frame that the scan stops at is counted in `tally.frames`.
+    """
+    header, limit, little, per_second = link.header, link.limit, link.little, link.ticks
+    room = min(end, len(buffer)) - header
+    frames = snapped = oldest = newest = ticks = 0
+    kind = MORE
+    while position <= room:
+        captured = _word(buffer, position + 8, little)
+        start = position + header
+        stop = start + captured
+        if stop > end or captured > limit:
+            if captured > limit:
+                kind = DAMAGED
+            break
+        ticks = _word(buffer, position, little) * per_second + _word(buffer, position + 4, little)
+        if ticks > newest or not frames:
+            newest = ticks
+        if ticks < oldest or not frames:
+            oldest = ticks
+        frames += 1
+        original = _word(buffer, position + 12, little)
+        if original > captured:
+            snapped += 1
+        else:
+            original = captured
+        position = stop
+        kind = _judge(buffer, start, stop, original, ticks, tally.frames + frames, link, ports, tally, found)
+        if kind != MORE:
+            break
+    found.position = position
+    if frames:
+        link.passed(oldest, newest, ticks)
+    tally.frames += frames
+    tally.snapped += snapped
+    return kind
+
+
+def scan_pcapng(buffer: bytes, position: int, end: int, link: Link, ports: bytes, tally: Tally, found: Found) -> int:
+    """Walk over Enhanced Packet Blocks of one interface, until a frame matters or something else comes.
+
+    As `scan_pcap`; returns BLOCK for every other block, and for one that contradicts itself
+    (draft-ietf-opsawg-pcapng §4.3): the caller reads that one by itself.
+    """
+    little, mine = link.little, link.identifier
+    room = min(end, len(buffer)) - 28
+    frames = snapped = oldest = newest = ticks = 0
+    kind = MORE
+    while position <= room:
+        length = _word(buffer, position + 4, little)
+        captured = _word(buffer, position + 20, little)
+        start = position + 28
+        stop = start + captured
+        following = position + length
+        if (
+            _word(buffer, position, little) != 6
+            or _word(buffer, position + 8, little) != mine
+            or following > end
+            or length & 3
+            or stop + 4 > following
+            or _word(buffer, following - 4, little) != length
+        ):
+            kind = BLOCK
+            break
+        ticks = _word(buffer, position + 12, little) << 32 | _word(buffer, position + 16, little)
+        if ticks > newest or not frames:
+            newest = ticks
+        if ticks < oldest or not frames:
+            oldest = ticks
+        frames += 1
+        original = _word(buffer, position + 24, little)
+        if original > captured:
+            snapped += 1
+        else:
+            original = captured
+        position = following
+        kind = _judge(buffer, start, stop, original, ticks, tally.frames + frames, link, ports, tally, found)
+        if kind != MORE:
+            break
+    found.position = position
+    if frames:
+        link.passed(oldest, newest, ticks)
+    tally.frames += frames
+    tally.snapped += snapped
+    return kind
+
+
+def scan_pcap_fields(
+    buffer: bytes, position: int, end: int, link: Link, ports: bytes, tally: Tally, found: Found
 ) -> int:
-    """Walk over pcap records from `position` on, until one matters; return what it is (see the constants).
+    """Do what `scan_pcap` does, in the way that is fast for the interpreter.
 
     The buffer must go on for at least `link.header + link.reach` octets behind a record header to be read:
-    the caller pads it with zeros at the end of the file. The frame that the scan stops at is counted in
-    `tally.frames`.
+    the caller pads it with zeros at the end of the file.
     """
     fields = link.fields
     header, reach, ipv4, mask, limit = link.header, link.reach, link.ipv4, link.fragment, link.limit
-    per_second, oldest, newest = link.ticks, link.oldest, link.newest
+    per_second = link.ticks
+    oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
     room = min(end - header, len(buffer) - header - reach)
-    frames = snapped = 0
+    frames = snapped = ticks = 0
     kind = MORE
     while position <= room:
         (
@@ -256,9 +503,7 @@ def scan_pcap(
         ticks = seconds * per_second + fraction
         if ticks > newest:
             newest = ticks
-            if oldest < 0:
-                oldest = ticks
-        elif ticks < oldest:
+        if ticks < oldest:
             oldest = ticks
         if original > captured:
             snapped += 1
@@ -273,38 +518,28 @@ def scan_pcap(
         ):
             protocols[protocol] += 1
             continue
-        found.wire = start + (original if original > captured else captured)
-        kind = locate(buffer, start, stop, link.type, ports, found)
-        if kind > UNREADABLE:
-            found.start, found.stop, found.ticks = start, stop, ticks
+        size = original if original > captured else captured
+        kind = _judge(buffer, start, stop, size, ticks, tally.frames + frames, link, ports, tally, found)
+        if kind != MORE:
             break
-        if kind == OTHER:
-            tally.count_other(found.key)
-        else:
-            tally.unreadable += 1
-        kind = MORE
     found.position = position
     if frames:
-        link.oldest, link.newest, link.latest = oldest, newest, ticks
+        link.passed(oldest, newest, ticks)
     tally.frames += frames
     tally.snapped += snapped
     return kind
 
 
-def scan_pcapng(
-    buffer: bytes, position: int, end: int, link: Link, ports: frozenset[int], tally: Tally, found: Found
+def scan_pcapng_fields(
+    buffer: bytes, position: int, end: int, link: Link, ports: bytes, tally: Tally, found: Found
 ) -> int:
-    """Walk over Enhanced Packet Blocks of one interface, until a frame matters or something else comes.
-
-    As `scan_pcap`; returns BLOCK for every other block, and for one that contradicts itself
-    (draft-ietf-opsawg-pcapng §4.3): the caller reads that one by itself.
-    """
+    """Do what `scan_pcapng` does, in the way that is fast for the interpreter; padding as in `scan_pcap_fields`."""
     fields = link.fields
-    header, reach, ipv4, mask = link.header, link.reach, link.ipv4, link.fragment
-    oldest, newest, mine = link.oldest, link.newest, link.identifier
+    header, reach, ipv4, mask, mine = link.header, link.reach, link.ipv4, link.fragment, link.identifier
+    oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
     room = min(end - header, len(buffer) - header - reach)
-    frames = snapped = 0
+    frames = snapped = ticks = 0
     kind = MORE
     while position <= room:
         (
@@ -324,9 +559,7 @@ def scan_pcapng(
         ticks = high << 32 | low
         if ticks > newest:
             newest = ticks
-            if oldest < 0:
-                oldest = ticks
-        elif ticks < oldest:
+        if ticks < oldest:
             oldest = ticks
         if original > captured:
             snapped += 1
@@ -341,46 +574,77 @@ def scan_pcapng(
         ):
             protocols[protocol] += 1
             continue
-        found.wire = start + (original if original > captured else captured)
-        kind = locate(buffer, start, stop, link.type, ports, found)
-        if kind > UNREADABLE:
-            found.start, found.stop, found.ticks = start, stop, ticks
+        size = original if original > captured else captured
+        kind = _judge(buffer, start, stop, size, ticks, tally.frames + frames, link, ports, tally, found)
+        if kind != MORE:
             break
-        if kind == OTHER:
-            tally.count_other(found.key)
-        else:
-            tally.unreadable += 1
-        kind = MORE
     found.position = position
     if frames:
-        link.oldest, link.newest, link.latest = oldest, newest, ticks
+        link.passed(oldest, newest, ticks)
     tally.frames += frames
     tally.snapped += snapped
     return kind
 
 
-def locate(buffer: bytes, at: int, end: int, link_type: int, ports: frozenset[int], found: Found) -> int:
+def _judge(
+    buffer: bytes,
+    start: int,
+    stop: int,
+    size: int,
+    ticks: int,
+    number: int,
+    link: Link,
+    ports: bytes,
+    tally: Tally,
+    found: Found,
+) -> int:
+    """Count frame `number`, of `size` octets on the wire, and return MORE; or say what it is, where it matters."""
+    found.wire = start + size
+    kind = locate(buffer, start, stop, link.type, ports, found)
+    if kind == OTHER:
+        if COMPILED:
+            tally.count_near(found.key)
+        else:
+            tally.count_other(found.key)
+        return MORE
+    if kind == ESP and ticks < link.exact:
+        tally.esp += 1
+        if COMPILED:
+            tally.flows.count_near(buffer, found, number, ticks * link.multiply)
+        else:
+            tally.flows.count(flow_key(buffer, found), number, ticks * link.multiply)
+        return MORE
+    if kind == UNREADABLE:
+        tally.unreadable += 1
+        return MORE
+    found.start, found.stop, found.ticks = start, stop, ticks
+    return kind
+
+
+# -- one frame, from the outside in
+
+
+def locate(buffer: bytes, at: int, end: int, link_type: int, ports: bytes, found: Found) -> int:
     """Say what the frame `buffer[at:end]` of that link type is, and where in it. `found.wire` must be set."""
     found.version = 0
     if link_type == LINK_ETHERNET:
         if end - at < 14:
             return UNREADABLE
-        layer: int = buffer[at + 12] << 8 | buffer[at + 13]
-        return locate_layer(buffer, layer, at + 14, end, ports, found)
+        return locate_layer(buffer, buffer[at + 12] << 8 | buffer[at + 13], at + 14, end, ports, found)
     if link_type in (LINK_SLL, LINK_SLL2):
         size = 16 if link_type == LINK_SLL else 20
         if end - at < size:
             return UNREADABLE
-        (layer,) = _u16(buffer, at + 14 if link_type == LINK_SLL else at)
-        return locate_layer(buffer, layer, at + size, end, ports, found)
+        field = at + 14 if link_type == LINK_SLL else at
+        return locate_layer(buffer, buffer[field] << 8 | buffer[field + 1], at + size, end, ports, found)
     if link_type in LINK_RAW:
-        return locate_raw(buffer, at, end, ports, found)
+        return _locate_raw(buffer, at, end, ports, found)
     if link_type in (LINK_NULL, LINK_LOOP):
         return _locate_loopback(buffer, at, end, ports, found)
     if link_type == LINK_CISCO_HDLC:
         if end - at < 4:
             return UNREADABLE
-        return locate_layer(buffer, _u16(buffer, at + 2)[0], at + 4, end, ports, found)
+        return locate_layer(buffer, buffer[at + 2] << 8 | buffer[at + 3], at + 4, end, ports, found)
     if link_type in (LINK_PPP, LINK_PPP_HDLC):
         return _inside(PPP, at, end, found)
     if link_type == LINK_PPPOE:
@@ -388,7 +652,7 @@ def locate(buffer: bytes, at: int, end: int, link_type: int, ports: frozenset[in
     return UNKNOWN_LINK
 
 
-def locate_raw(buffer: bytes, at: int, end: int, ports: frozenset[int], found: Found) -> int:
+def _locate_raw(buffer: bytes, at: int, end: int, ports: bytes, found: Found) -> int:
     """Say what a packet is that is IP, of whichever version its first four bits tell."""
     if at >= end:
         return UNREADABLE
@@ -400,13 +664,13 @@ def locate_raw(buffer: bytes, at: int, end: int, ports: frozenset[int], found: F
     return UNREADABLE
 
 
-def _locate_loopback(buffer: bytes, at: int, end: int, ports: frozenset[int], found: Found) -> int:
+def _locate_loopback(buffer: bytes, at: int, end: int, ports: bytes, found: Found) -> int:
     """The address family comes first, in the capturing machine's byte order (OpenBSD: the network's)."""
     if end - at < 4:
         return UNREADABLE
-    (family,) = _u32(buffer, at)
+    family = _word(buffer, at, False)
     if family > 0xFFFF:
-        family = int.from_bytes(buffer[at : at + 4], "little")
+        family = _word(buffer, at, True)
     if family == FAMILY_IPV4:
         return _locate_ipv4(buffer, at + 4, end, ports, found)
     if family in FAMILIES_IPV6:
@@ -415,10 +679,10 @@ def _locate_loopback(buffer: bytes, at: int, end: int, ports: frozenset[int], fo
     return OTHER
 
 
-def locate_layer(buffer: bytes, layer: int, at: int, end: int, ports: frozenset[int], found: Found) -> int:
+def locate_layer(buffer: bytes, layer: int, at: int, end: int, ports: bytes, found: Found) -> int:
     """Say what comes behind an EtherType (or 802.3 length)."""
     tags = 0
-    while layer in VLAN_TAGS:
+    while layer != IPV4 and is_tag(layer):
         if end - at < 4 or tags == MAX_TAGS:
             return UNREADABLE
         layer = buffer[at + 2] << 8 | buffer[at + 3]
@@ -440,6 +704,11 @@ def locate_layer(buffer: bytes, layer: int, at: int, end: int, ports: frozenset[
     return OTHER
 
 
+def is_tag(layer: int) -> bool:
+    """Whether a VLAN tag follows: IEEE 802.1Q, 802.1ad, and the two that came before that."""
+    return layer == 0x8100 or layer == 0x88A8 or layer == 0x9100 or layer == 0x9200
+
+
 def _inside(layer: int, at: int, end: int, found: Found) -> int:
     found.layer = layer
     found.transport = at
@@ -447,7 +716,7 @@ def _inside(layer: int, at: int, end: int, found: Found) -> int:
     return TUNNEL
 
 
-def _locate_ipv4(buffer: bytes, ip: int, end: int, ports: frozenset[int], found: Found) -> int:
+def _locate_ipv4(buffer: bytes, ip: int, end: int, ports: bytes, found: Found) -> int:
     """RFC 791 §3.1. A total length of zero is offload: the packet goes on to the end of the frame."""
     if end - ip < 20:
         return UNREADABLE
@@ -458,10 +727,11 @@ def _locate_ipv4(buffer: bytes, ip: int, end: int, ports: frozenset[int], found:
     packet = ip + total if total else found.wire
     if packet < ip + header:
         return UNREADABLE
+    limit = end if end < packet else packet
     found.version = 4
     found.ip = ip
     found.packet = packet
-    found.limit = limit = end if end < packet else packet
+    found.limit = limit
     protocol = buffer[ip + 9]
     if buffer[ip + 6] & 0x3F or buffer[ip + 7]:
         found.transport = ip + header
@@ -473,20 +743,21 @@ def _locate_ipv4(buffer: bytes, ip: int, end: int, ports: frozenset[int], found:
     return locate_transport(buffer, protocol, ip + header, limit, ports, found)
 
 
-def _locate_ipv6(buffer: bytes, ip: int, end: int, ports: frozenset[int], found: Found) -> int:
+def _locate_ipv6(buffer: bytes, ip: int, end: int, ports: bytes, found: Found) -> int:
     """RFC 8200 §3. A payload length of zero is a jumbogram or segmentation offload, as in IPv4."""
     if end - ip < 40 or buffer[ip] >> 4 != 6:
         return UNREADABLE
     payload = buffer[ip + 4] << 8 | buffer[ip + 5]
     packet = ip + 40 + payload if payload else found.wire
+    limit = end if end < packet else packet
     found.version = 6
     found.ip = ip
     found.packet = packet
-    found.limit = limit = end if end < packet else packet
+    found.limit = limit
     return locate_transport(buffer, buffer[ip + 6], ip + 40, limit, ports, found)
 
 
-def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: frozenset[int], found: Found) -> int:
+def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: bytes, found: Found) -> int:
     """Say what an IP packet holds; `found.ip`, `version`, `limit` and `packet` are set."""
     found.transport = at
     if protocol == UDP:
@@ -499,12 +770,16 @@ def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: f
     if protocol == ESP_PROTOCOL:
         found.ports = False
         return ESP if limit - at >= 4 else UNREADABLE
+    return _locate_rest(buffer, protocol, at, limit, found)
+
+
+def _locate_rest(buffer: bytes, protocol: int, at: int, limit: int, found: Found) -> int:
     if protocol in (ICMP_PROTOCOL, ICMP6_PROTOCOL):
         errors = ICMP_ERRORS if protocol == ICMP_PROTOCOL else ICMP6_ERRORS
         if at < limit and buffer[at] in errors and (protocol == ICMP6_PROTOCOL) == (found.version == 6):
             return ICMP
-    elif protocol in _IP_TUNNELS:
-        found.layer = _IP_TUNNELS[protocol]
+    elif protocol in IP_TUNNELS:
+        found.layer = IP_TUNNELS[protocol]
         return TUNNEL
     elif protocol == AH or (found.version == 6 and protocol in EXTENSION_HEADERS):
         found.layer = protocol
@@ -515,16 +790,20 @@ def locate_transport(buffer: bytes, protocol: int, at: int, limit: int, ports: f
 
 def is_stream(buffer: bytes, at: int, protocol: int) -> bool:
     """Whether this protocol is TCP, and its header at `at` has a port where IKE may run in TCP on either end."""
-    return protocol == TCP and (
-        (buffer[at] << 8 | buffer[at + 1]) in STREAM_PORTS or (buffer[at + 2] << 8 | buffer[at + 3]) in STREAM_PORTS
-    )
+    if protocol != TCP:
+        return False
+    source = buffer[at] << 8 | buffer[at + 1]
+    destination = buffer[at + 2] << 8 | buffer[at + 3]
+    return source in (NAT_T_PORT, CISCO_PORT) or destination in (NAT_T_PORT, CISCO_PORT)
 
 
-def locate_udp(buffer: bytes, udp: int, limit: int, ports: frozenset[int], found: Found) -> int:
+def locate_udp(buffer: bytes, udp: int, limit: int, ports: bytes, found: Found) -> int:
     """Tell IKE, NAT keep-alives and ESP from the rest (RFC 768, RFC 3948 §2). `found.transport` is `udp`."""
     if limit - udp < 8:
         return UNREADABLE
-    source, destination, length = _ports(buffer, udp)
+    source = buffer[udp] << 8 | buffer[udp + 1]
+    destination = buffer[udp + 2] << 8 | buffer[udp + 3]
+    length = buffer[udp + 4] << 8 | buffer[udp + 5]
     # Zero is what offload leaves there, and less than a header is nonsense: IP's word counts.
     declared = length - 8 if length >= 8 else found.packet - udp - 8
     at = udp + 8
@@ -534,39 +813,35 @@ def locate_udp(buffer: bytes, udp: int, limit: int, ports: frozenset[int], found
     found.transport = udp
     found.declared = declared
     found.ports = True
-    if source in ports or destination in ports:
+    if ports[source] == 1 or ports[destination] == 1:
         return DATAGRAM
     if source == NAT_T_PORT or destination == NAT_T_PORT:
         return _locate_nat_traversal(buffer, at, stop, declared, found)
     if stop - at >= ISAKMP_HEADER and (
         is_isakmp(buffer, at, stop, declared)
-        or (buffer[at : at + 4] == MARKER and is_isakmp(buffer, at + 4, stop, declared - 4))
+        or (buffer[at] == 0 and _octets(buffer, at) == 0 and is_isakmp(buffer, at + 4, stop, declared - 4))
     ):
         return DATAGRAM
-    if destination == 4789 and stop - at >= 8 and buffer[at] & 0x08:  # RFC 7348 §5
+    if destination == VXLAN_PORT and stop - at >= 8 and buffer[at] & 0x08:  # RFC 7348 §5
         found.layer = VXLAN
         found.transport, found.limit = at, stop
         return TUNNEL
-    if destination == 6081 and stop - at >= 8 and buffer[at] < 0x40:  # RFC 8926 §3.4: version 0
+    if destination == GENEVE_PORT and stop - at >= 8 and buffer[at] < 0x40:  # RFC 8926 §3.4: version 0
         found.layer = GENEVE
         found.transport, found.limit = at, stop
         return TUNNEL
-    found.key = KEY_UDP + (source if source < destination else destination)
-    if found.key > KEY_UDP + 1023:
-        found.key = KEY_UDP + (destination if destination in NAMED_PORTS else source if source in NAMED_PORTS else 0)
+    lower = source if source < destination else destination
+    if lower > 1023:
+        lower = destination if ports[destination] == 3 else source if ports[source] == 3 else 0
+    found.key = KEY_UDP + lower
     return OTHER
-
-
-NAMED_PORTS = frozenset((1194, 1434, 1645, 1646, 1701, 1812, 1813, 1900, 2055, 2123, 2152, 3478, 3784, 4739,
-                         4789, 5060, 5353, 5355, 6081, 6343, 8472, 51820))  # fmt: skip
-"""UDP ports above 1023 that are worth a name of their own in a count."""
 
 
 def _locate_nat_traversal(buffer: bytes, at: int, stop: int, declared: int, found: Found) -> int:
     size = stop - at
     if declared == 1 and size == 1 and buffer[at] == 0xFF:
         return KEEPALIVE
-    if size < 4 or buffer[at : at + 4] == MARKER or is_isakmp(buffer, at, stop, declared):
+    if size < 4 or (buffer[at] == 0 and _octets(buffer, at) == 0) or is_isakmp(buffer, at, stop, declared):
         return DATAGRAM
     return ESP
 
@@ -579,6 +854,24 @@ def is_isakmp(buffer: bytes, at: int, stop: int, declared: int) -> bool:
     return (
         (version == 0x10 or version == 0x20)
         and EXCHANGE_TYPES[buffer[at + 18]] == 1
-        and _u32(buffer, at + 24)[0] == declared
-        and buffer[at : at + 8] != NO_SPI
+        and _octets(buffer, at + 24) == declared
+        and not (_octets(buffer, at) == 0 and _octets(buffer, at + 4) == 0)
     )
+
+
+def _octets(buffer: bytes, at: int) -> int:
+    """Return the four octets at `at`, in network byte order."""
+    value = buffer[at]
+    value = value << 8 | buffer[at + 1]
+    value = value << 8 | buffer[at + 2]
+    return value << 8 | buffer[at + 3]
+
+
+def _word(buffer: bytes, at: int, little: bool) -> int:
+    """Return the four octets at `at`, in either byte order."""
+    if not little:
+        return _octets(buffer, at)
+    value = buffer[at + 3]
+    value = value << 8 | buffer[at + 2]
+    value = value << 8 | buffer[at + 1]
+    return value << 8 | buffer[at]

@@ -64,8 +64,18 @@ class _Program(click.Group):
             sys.exit(EXIT_INTERNAL_ERROR)
 
 
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """Print the version, and whether frames are walked over by machine code."""
+    if not wanted:
+        return
+    from pcapdiag.capture.walker import COMPILED
+
+    click.echo(f"pcapdiag {VERSION} (walker {'compiled' if COMPILED else 'interpreted'})")
+    context.exit()
+
+
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(VERSION, prog_name="pcapdiag")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 def main() -> None:
     """Read packet captures of IKE and say where the exchange stopped, what proves it, and why.
 
@@ -119,10 +129,15 @@ def analyze(
     width: int | None,
 ) -> None:
     """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input)."""
+    import gc
+
     from pcapdiag import pipeline
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.report.wording import safe
 
+    # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
+    gc.disable()
+    click.get_current_context().call_on_close(gc.enable)
     try:
         psks = _keys(psk_file) if psk_file else []
         report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks)

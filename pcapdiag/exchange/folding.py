@@ -1,7 +1,8 @@
 """Exchanges that had to make room: counted by their ends and by how far they went."""
 
 from collections.abc import Sequence
-from functools import cache
+from copy import copy
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -9,12 +10,13 @@ from pcapdiag.capture.datagram import Datagram, Frame
 from pcapdiag.exchange.model import Exchange, Folded, Mode, Side, Sighting
 from pcapdiag.exchange.modes import mode_of, step_name
 from pcapdiag.ike.message import ZERO_SPI, Header
-from pcapdiag.ike.registry import HeaderFlag, PayloadType
 
 MAX_ROWS = 10_000
 """Rows that name both ends. Beyond it a row names the responder only, and beyond twice as many neither."""
 
 _Key = tuple[str | None, str | None, Mode, str, str | None]
+_OpeningKey = tuple[str | None, str | None, bytes, bool]
+"""The ends; next payload, version, exchange type and flags of the last message; whether that is an answer."""
 
 
 class _Row(Struct, gc=False):
@@ -25,18 +27,48 @@ class _Row(Struct, gc=False):
     first_time: int
     last_time: int
 
+    def widen(self, first_frame: Frame, last_frame: Frame, first_time: int, last_time: int) -> None:
+        """Reach over these as well."""
+        if last_time > self.last_time:
+            self.last_time = last_time
+        if last_frame > self.last_frame:
+            self.last_frame = last_frame
+        if first_time < self.first_time:
+            self.first_time = first_time
+        if first_frame < self.first_frame:
+            self.first_frame = first_frame
+
 
 class Folder:
     """Takes exchanges in, and keeps no more of them than counts."""
 
     def __init__(self) -> None:
         self._rows: dict[_Key, _Row] = {}
+        self._openings: dict[_OpeningKey, _Row] = {}
 
-    def add_opening(self, version: int, exchange_type: int, datagram: Datagram) -> None:
-        """Count an exchange of which nothing but its first message was seen, of that version and exchange type."""
-        mode, name = _opening(version, exchange_type)
+    def add_opening(
+        self, octets: bytes, datagram: Datagram, answer_octets: bytes = b"", answer: Datagram | None = None
+    ) -> None:
+        """Count an exchange of which nothing but its first message was seen, and perhaps an answer."""
+        # A flood comes here for each of its cookies: names are found out when they are asked for.
         frame, time = datagram.frame, datagram.time
-        self._count((datagram.source, datagram.destination, mode, name, None), 1, frame, frame, time, time)
+        if answer is None:
+            messages, last_frame, last_time = 1, frame, time
+            key: _OpeningKey = (datagram.source, datagram.destination, octets[16:20], False)
+        else:
+            messages, last_frame, last_time = 2, answer.frame, answer.time
+            key = (datagram.source, datagram.destination, answer_octets[16:20], True)
+        row = self._openings.get(key)
+        if row is None:
+            if len(self._openings) >= MAX_ROWS:
+                key = (None, key[1] if len(self._openings) < 2 * MAX_ROWS else None, key[2], key[3])
+                row = self._openings.get(key)
+            if row is None:
+                self._openings[key] = _Row(1, messages, frame, last_frame, time, last_time)
+                return
+        row.exchanges += 1
+        row.messages += messages
+        row.widen(frame, last_frame, time, last_time)
 
     def add_answered(self, ends: tuple[str, str], last: Header, sender: Side, sightings: Sequence[Sighting]) -> None:
         """Count an exchange of two ends, the initiator first, that got as far as the `last` message."""
@@ -72,26 +104,30 @@ class Folder:
             return
         row.exchanges += 1
         row.messages += messages
-        if first < row.first_frame:
-            row.first_frame = first
-        if last > row.last_frame:
-            row.last_frame = last
-        if first_time < row.first_time:
-            row.first_time = first_time
-        if last_time > row.last_time:
-            row.last_time = last_time
+        row.widen(first, last, first_time, last_time)
 
     def folded(self) -> tuple[Folded, ...]:
         """The counts, those with the most exchanges first."""
-        rows = sorted(self._rows.items(), key=lambda item: (-item[1].exchanges, item[1].first_frame))
+        together = {key: copy(row) for key, row in self._rows.items()}
+        for (initiator, responder, fields, answered), row in self._openings.items():
+            mode, name = _message(fields, Side.RESPONDER if answered else Side.INITIATOR)
+            known = together.get((initiator, responder, mode, name, None))
+            if known is None:
+                together[initiator, responder, mode, name, None] = copy(row)
+            else:
+                known.exchanges += row.exchanges
+                known.messages += row.messages
+                known.widen(row.first_frame, row.last_frame, row.first_time, row.last_time)
+        rows = sorted(together.items(), key=lambda item: (-item[1].exchanges, item[1].first_frame))
         return tuple(
             Folded(*key, row.exchanges, row.messages, row.first_frame, row.last_frame, row.first_time, row.last_time)
             for key, row in rows
         )
 
 
-@cache
-def _opening(version: int, exchange_type: int) -> tuple[Mode, str]:
-    """The mode and the name of a first message; both fields are an octet, so the cache is small."""
-    header = Header(b"", ZERO_SPI, PayloadType.SA, version, exchange_type, HeaderFlag.INITIATOR, 0, 0)
-    return mode_of(header), step_name(header, Side.INITIATOR, 0)
+@lru_cache(1024)
+def _message(fields: bytes, sender: Side) -> tuple[Mode, str]:
+    """The mode and the name of a message with these fields: next payload, version, exchange type and flags."""
+    next_payload, version, exchange_type, flags = fields
+    header = Header(b"", ZERO_SPI, next_payload, version, exchange_type, flags, 0, 0)
+    return mode_of(header), step_name(header, sender, 0)

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.ike.message import Message
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
-from pcapdiag.ike.payloads import Notification, Proposal, SecurityAssociation, VendorIdPayload
+from pcapdiag.ike.payloads import Notification, Proposal
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.ike.vendor_ids import VendorId, identify
+from pcapdiag.ike.vendor_ids import VendorId
 from pcapdiag.record import Record
 
 
@@ -145,18 +145,17 @@ class Step(Record, frozen=True):
     @property
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
-        return tuple(p for p in self.message.payloads if isinstance(p, Notification))
+        return self.message.notifications
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
         """What its security association payload holds, or nothing."""
-        sa = next((p for p in self.message.payloads if isinstance(p, SecurityAssociation)), None)
-        return sa.proposals if sa else ()
+        return self.message.proposals
 
     @property
     def vendor_ids(self) -> tuple[VendorId, ...]:
         """Its vendor IDs, identified."""
-        return tuple(identify(p.body) for p in self.message.payloads if isinstance(p, VendorIdPayload))
+        return self.message.vendor_ids
 
 
 class Exchange(Record, frozen=True):

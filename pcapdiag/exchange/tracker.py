@@ -4,10 +4,10 @@ An exchange is found by its cookies and its peers, because neither alone tells i
 several responders, the responder's cookie comes only with message 2, and addresses and ports change when the
 exchange floats to UDP 4500 or when the capture point sees both sides of a NAT.
 
-A flood is a first message under a new cookie, a million times. So a first message costs next to nothing until a second
-one comes for it: it is kept as it came (`_Opening`), its payloads undecoded. Exchanges in which the initiator said one
-thing only and those that went on have a table each, so that a flood pushes out itself and not the tunnels within it.
-What is pushed out is folded: counted by its ends and by how far it went.
+A flood is a first message under a new cookie, a million times, and perhaps an answer to each. So these cost next to
+nothing until more comes for them: they are kept as they came (`_Opening`), their payloads undecoded. Exchanges in
+which the initiator said one thing only and those that went on have a table each, so that a flood pushes out itself and
+not the tunnels within it. What is pushed out is folded: counted by its ends and by how far it went.
 """
 
 from collections import OrderedDict
@@ -32,7 +32,7 @@ _VERSIONS = (1, 2)
 MAX_EXCHANGES = 50_000
 """Exchanges that went on, and first messages that wait for an answer: so many of each are kept. Beyond it, those that
 were quiet longest are folded."""
-MAX_OPENINGS_TOLD = 2_000
+MAX_OPENINGS_TOLD = 1_000
 """Exchanges with nothing but a first message, or that and an answer, that are told one by one; of more, the older ones
 are folded."""
 MAX_ALIKE_TOLD = 100
@@ -61,11 +61,27 @@ class TrackerCounts(Struct):
 
 
 class _Opening(Struct, gc=False):
-    """The first message under a new cookie, as it came. Most of a flood never gets beyond this."""
+    """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this."""
 
     id: int
     datagram: Datagram
     octets: bytes
+    answer: Datagram | None = None
+    answer_octets: bytes = b""
+
+    def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
+        """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
+        first = self.datagram
+        return (
+            self.answer is None
+            and datagram.source == first.destination
+            and datagram.destination == first.source
+            and datagram.source_port == first.destination_port
+            and datagram.destination_port == first.source_port
+            and octets[8:16] != ZERO_SPI
+            and octets[17] == self.octets[17]
+            and octets[16] not in PIECES
+        )
 
 
 class _OpenStep(Struct):
@@ -163,7 +179,7 @@ class Tracker:
         self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
         self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
         self._by_cookie: dict[bytes, _Opening | list[_Open]] = {}
-        self._latest: dict[tuple[str, str], int] = {}
+        self._latest: dict[tuple[str, str], int] | None = None  # kept from the first ICMP error on that asks for it
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -172,44 +188,48 @@ class Tracker:
 
         Never raises on any octets.
         """
-        if isinstance(item, Datagram):
-            if item.payload == KEEPALIVE:
-                self._keepalive(item)
-                return None
-            return self._datagram(item)
-        if isinstance(item, IcmpError):
-            return self._icmp_error(item)
-        return self._fragment_loss(item)
-
-    def _datagram(self, datagram: Datagram) -> int | None:
-        payload = datagram.payload
-        octets = payload if payload[:4] != NON_ESP_MARKER else _ike_octets(datagram)
+        if not isinstance(item, Datagram):
+            return self._icmp_error(item) if isinstance(item, IcmpError) else self._fragment_loss(item)
+        payload = item.payload
+        octets = payload if payload[:4] != NON_ESP_MARKER else _ike_octets(item)
         # The fields of the header stand where RFC 2408 §3.1 has them; most of a flood is not looked at beyond these.
         if len(octets) < HEADER_LENGTH or octets[17] >> 4 not in _VERSIONS:
-            self.counts.not_ike += 1
+            if payload == KEEPALIVE:
+                self._keepalive(item)
+            else:
+                self.counts.not_ike += 1
             return None
         self.counts.messages += 1
-        self._now = datagram.time
+        self._now = item.time
         cookie = octets[:8]
         known = self._by_cookie.get(cookie)
         if known is None and octets[8:16] == ZERO_SPI and octets[16] not in PIECES:
             number = self._next_id
             self._next_id = number + 1
-            self._by_cookie[cookie] = self._openings[number] = _Opening(number, datagram, octets)
-            self._latest[datagram.source, datagram.destination] = number
+            self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets)
+            if self._latest is not None:
+                self._latest[item.source, item.destination] = number
             if len(self._openings) > self._max_exchanges:
-                self._fold_oldest(self._openings)
+                self._make_room(self._openings)
             return number
         if isinstance(known, _Opening):
+            if known.is_answered_by(item, octets):
+                known.answer, known.answer_octets = item, octets
+                self._openings.move_to_end(known.id)
+                if self._latest is not None:
+                    self._latest[item.source, item.destination] = known.id
+                return known.id
             self._grow(known)
-        return self._message(datagram, parse(octets), octets)
+        return self._message(item, parse(octets), octets)
 
     def _grow(self, opening: _Opening) -> _Open:
-        """Decode a first message, because a second one came for it, or because it is to be told."""
+        """Decode a first message and its answer, because more came for them, or because they are to be told."""
         del self._by_cookie[opening.octets[:8]]
         message = parse(opening.octets)
         found = self._begin(message.header, opening.datagram, opening.id)
         self._add(found, opening.datagram, message, opening.octets)
+        if opening.answer is not None:
+            self._add(found, opening.answer, parse(opening.answer_octets), opening.answer_octets)
         return found
 
     def _fragment_loss(self, loss: FragmentLoss) -> int | None:
@@ -254,9 +274,10 @@ class Tracker:
             self._engaged[found.id] = found
         else:
             self._openings.move_to_end(found.id)
-        for table in (self._openings, self._engaged):
-            if len(table) > self._max_exchanges:
-                self._fold_oldest(table)
+        if len(self._openings) > self._max_exchanges:
+            self._make_room(self._openings)
+        if len(self._engaged) > self._max_exchanges:
+            self._make_room(self._engaged)
         return found.id
 
     def _add(
@@ -362,21 +383,29 @@ class Tracker:
     def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
         """Make the exchange findable under what this message adds to it."""
         self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
-        self._latest[datagram.source, datagram.destination] = found.id
+        if self._latest is not None:
+            self._latest[datagram.source, datagram.destination] = found.id
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
             self._by_spis[(found.major, found.initiator_spi, answer)] = found
 
-    def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
-        """Fold the exchange of this table that was quiet longest."""
-        _, gone = table.popitem(last=False)
+    def _make_room(
+        self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]", surplus: int = 0
+    ) -> None:
+        """Fold exchanges of this table, those that were quiet longest: `surplus` of them, by default a few."""
+        by_cookie, add_opening = self._by_cookie, self._folder.add_opening
+        for _ in range(surplus or max(self._max_exchanges >> 6, 1)):
+            _, gone = table.popitem(last=False)
+            if isinstance(gone, _Opening):
+                del by_cookie[gone.octets[:8]]
+                add_opening(gone.octets, gone.datagram, gone.answer_octets, gone.answer)
+            else:
+                self._fold(gone)
         self._prune_latest()
-        if isinstance(gone, _Opening):
-            octets = gone.octets
-            del self._by_cookie[octets[:8]]
-            self._folder.add_opening(octets[17], octets[18], gone.datagram)
-            return
+
+    def _fold(self, gone: _Open) -> None:
+        """Count an exchange of which more was seen, and forget it."""
         self._forget(gone)
         if gone.engaged:
             exchange = _build(gone)
@@ -392,7 +421,7 @@ class Tracker:
 
     def _prune_latest(self) -> None:
         """Forget who sent last between ends of which no exchange is kept any more, when there are many of these."""
-        if len(self._latest) > 4 * self._max_exchanges:
+        if self._latest is not None and len(self._latest) > 4 * self._max_exchanges:
             kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
             self._latest = kept
 
@@ -461,7 +490,7 @@ class Tracker:
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
             # A router may quote no more than the UDP header (RFC 792): the latest message that way is meant.
-            found = self._kept(self._latest.get((quoted.source, quoted.destination), 0))
+            found = self._kept(self._latest_between(quoted.source, quoted.destination))
         if found is None:
             self.counts.icmp_unmatched += 1
             return None
@@ -470,6 +499,19 @@ class Tracker:
         else:
             found.uncounted += 1
         return found.id
+
+    def _latest_between(self, source: str, destination: str) -> int:
+        """The id of the exchange whose message was the last to go this way; 0 for none."""
+        if self._latest is None:
+            went = []
+            for number, kept in (*self._openings.items(), *self._engaged.items()):
+                if isinstance(kept, _Opening):
+                    both = [kept.datagram] if kept.answer is None else [kept.datagram, kept.answer]
+                    went += [(d.time, number, (d.source, d.destination)) for d in both]
+                    continue
+                went += [(s.time, number, (s.source, s.destination)) for step in kept.steps for s in step.sent[-1:]]
+            self._latest = {ends: number for _, number, ends in sorted(went)}
+        return self._latest.get((source, destination), 0)
 
     def _kept(self, number: int) -> _Open | None:
         """The exchange of that id, decoded if it was not."""
@@ -522,8 +564,7 @@ class Tracker:
             alike[ends] = alike.get(ends, 0) + 1
             if alike[ends] > MAX_ALIKE_TOLD:
                 self._openings.move_to_end(number, last=False)
-        for _ in range(surplus):
-            self._fold_oldest(self._openings)
+        self._make_room(self._openings, surplus)
 
     def folded(self) -> tuple[Folded, ...]:
         """What had to make room, by its ends and how far it went; those with the most exchanges first."""

@@ -15,8 +15,18 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 import struct
 from functools import cached_property
 
-from pcapdiag.ike.payloads import DecodeError, Payload, decode, decode_encrypted
+from pcapdiag.ike.payloads import (
+    DecodeError,
+    Notification,
+    Payload,
+    Proposal,
+    SecurityAssociation,
+    VendorIdPayload,
+    decode,
+    decode_encrypted,
+)
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
+from pcapdiag.ike.vendor_ids import VendorId, identify
 from pcapdiag.record import Record
 
 HEADER_LENGTH = 28
@@ -96,6 +106,22 @@ class Message(Record, frozen=True, dict=True, gc=True):
     def payloads(self) -> tuple[Payload, ...]:
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
+
+    @cached_property
+    def notifications(self) -> tuple[Notification, ...]:
+        """The notifies that can be read."""
+        return tuple(p for p in self.payloads if isinstance(p, Notification))
+
+    @cached_property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What its security association payload holds, or nothing."""
+        sa = next((p for p in self.payloads if isinstance(p, SecurityAssociation)), None)
+        return sa.proposals if sa else ()
+
+    @cached_property
+    def vendor_ids(self) -> tuple[VendorId, ...]:
+        """Its vendor IDs, identified."""
+        return tuple(identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload))
 
     @property
     def ciphertext(self) -> bytes:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from pcapdiag.record import Record
 
 _SHOWN_OCTETS = 32  # of an unknown ID: enough to look it up, short enough for a line of a report
 _SHOWN_CHARACTERS = 64
+_REMEMBERED = 64  # octets of the longest ID that is looked up once only: all that repeat are shorter
 
 
 class Feature(StrEnum):
@@ -532,6 +533,10 @@ def identify(data: bytes) -> VendorId:
         What is known of it. An ID that no table has is named by its octets; the name is printable ASCII always.
     """
     data = bytes(data)
+    return _identify(data) if len(data) <= _REMEMBERED else _looked_up(data)
+
+
+def _looked_up(data: bytes) -> VendorId:
     if known := _EXACT.get(data):
         return VendorId(data, known.name, known.vendor, None, known.feature)
     if text := TEXTS.get(data.rstrip(b"\0")):
@@ -549,6 +554,9 @@ def identify(data: bytes) -> VendorId:
     if len(data) == 15 and data.endswith(b"Teldat"):
         return VendorId(data, "Teldat", "Teldat")
     return _unknown(data)
+
+
+_identify = lru_cache(1024)(_looked_up)
 
 
 def supports_nat_traversal(ids: Iterable[VendorId]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcapdiag.capture import streams, walker
+from pcapdiag.capture import kinds, streams
 from pcapdiag.capture.datagram import Datagram, Frame
 from pcapdiag.capture.streams import ACK, FIN, RST, SYN, Carrier, Flow, Packet, Segment, Streams
 from tests.capture.frames import SECOND, T0, Blocks, Seen, ethernet, ipv4, ipv6, isakmp, pcap, read, udp
@@ -75,7 +75,7 @@ def frames(packet: Packet) -> list[int]:
 
 STREAM = b"IKETCP" + ike(FIRST) + framed(ESP) + ike(SECOND_ONE) + framed(b"\xff") + ike(THIRD)
 WHOLE = [MARKER + FIRST, ESP, MARKER + SECOND_ONE, b"\xff", MARKER + THIRD]
-KINDS = [walker.DATAGRAM, walker.ESP, walker.DATAGRAM, walker.KEEPALIVE, walker.DATAGRAM]
+KINDS = [kinds.DATAGRAM, kinds.ESP, kinds.DATAGRAM, kinds.KEEPALIVE, kinds.DATAGRAM]
 
 
 # -- in order
@@ -360,7 +360,7 @@ TRAILER = bytes(16)
 )
 def test_cisco(octets: bytes, payload: bytes) -> None:
     (found,) = Wire().send(0, octets, flow=CISCO)
-    assert (found.kind, found.payload, found.length) == (walker.DATAGRAM, payload, len(payload))
+    assert (found.kind, found.payload, found.length) == (kinds.DATAGRAM, payload, len(payload))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pcapdiag.capture import kinds, savefile, walker
 from pcapdiag.capture.datagram import Datagram, Frame
 from tests.capture.frames import (
     A6,
@@ -11,6 +14,7 @@ from tests.capture.frames import (
     T0,
     A,
     B,
+    Blocks,
     ethernet,
     ipv4,
     ipv6,
@@ -236,8 +240,8 @@ def test_other_protocols_have_names(name: str, frame: bytes) -> None:
 
 
 def test_protocols_come_most_frequent_first_and_are_bounded() -> None:
-    kinds = [ethernet(bytes(28), 0x2000 + n) for n in range(100)]
-    summary = read(pcap([*kinds, ethernet(ipv4(bytes(20), 6)), ethernet(ipv4(bytes(20), 6))])).summary
+    rare = [ethernet(bytes(28), 0x2000 + n) for n in range(100)]
+    summary = read(pcap([*rare, ethernet(ipv4(bytes(20), 6)), ethernet(ipv4(bytes(20), 6))])).summary
     assert next(iter(summary.protocols)) == "TCP"
     assert summary.protocols["other"] == 51
     assert len(summary.protocols) == 51
@@ -261,3 +265,86 @@ def test_protocols_come_most_frequent_first_and_are_bounded() -> None:
 )
 def test_unreadable_frames(frame: bytes) -> None:
     assert read(pcap([frame])).summary.unreadable == 1
+
+
+# -- the two loops
+
+
+BUILDERS = st.one_of(
+    st.binary(max_size=120),
+    st.builds(lambda body, port: ethernet(ipv4(udp(body, port, 4500))), st.binary(max_size=60), st.integers(0, 65535)),
+    st.builds(lambda body, port: ethernet(ipv4(udp(body, 53, port))), st.binary(max_size=60), st.integers(0, 65535)),
+    st.builds(lambda body, kind: ethernet(ipv4(body, kind)), st.binary(min_size=20, max_size=60), st.integers(0, 255)),
+    st.builds(lambda body, kind: ethernet(ipv6(body, kind), 0x86DD), st.binary(max_size=60), st.integers(0, 255)),
+    st.builds(
+        lambda body, at: ethernet(ipv4(body, offset=8 * at, more=True)), st.binary(max_size=60), st.integers(0, 9)
+    ),
+    st.builds(lambda body: ethernet(tag(0x0800, ipv4(body, 50)), 0x8100), st.binary(max_size=60)),
+    st.just(ethernet(IKE4)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 61), BUILDERS, st.integers(0, 30)), max_size=40),
+    st.sampled_from((1, 101, 113, 276, 0)),
+    st.sampled_from("<>"),
+    st.booleans(),
+    st.integers(0, 40),
+)
+def test_both_loops_see_the_same(
+    frames: list[tuple[int, bytes, int]], link_type: int, order: str, next_generation: bool, cut: int
+) -> None:
+    entries = [(time % (4 << 60), frame, len(frame) + more) for time, frame, more in frames]
+    if next_generation:
+        blocks = Blocks(order)
+        octets = blocks.section() + blocks.interface(link_type)
+        octets += b"".join(blocks.packet(frame, time, original=size) for time, frame, size in entries)
+    else:
+        octets = pcap(entries, link_type, order=order)
+    octets = octets[: max(len(octets) - cut, 48)]
+    seen = []
+    for names in (("scan_pcap", "scan_pcapng"), ("scan_pcap_fields", "scan_pcapng_fields")):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, chosen in zip(("_scan_pcap", "_scan_pcapng"), names, strict=True):
+                patch.setattr(savefile, name, getattr(walker, chosen))
+            seen.append(read(octets))
+    assert seen[0] == seen[1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 1 << 62)), max_size=200), st.booleans())
+def test_flows_are_the_same_however_they_are_counted(packets: list[tuple[int, int]], in_udp: bool) -> None:
+    near, plain = walker.Flows(), walker.Flows()
+    found = walker.Found()
+    for number, (spi, time) in enumerate(packets):
+        body = u32(spi) + bytes(12)
+        buffer = ipv4(udp(body, 4500, 4500) if in_udp else body, 17 if in_udp else 50)
+        found.version, found.ip, found.transport, found.ports = 4, 0, 20, in_udp
+        near.count_near(buffer, found, number, time)
+        plain.count(walker.flow_key(buffer, found), number, time)
+    near.settle()
+    assert list(near.rows.items()) == list(plain.rows.items())
+    assert near.overflow == plain.overflow
+
+
+@given(st.lists(st.integers(0, 1 << 23), max_size=300))
+def test_other_frames_are_the_same_however_they_are_counted(keys: list[int]) -> None:
+    near, plain = walker.Tally(), walker.Tally()
+    for key in keys:
+        near.count_near(key)
+        plain.count_other(key)
+    near.settle()
+    assert list(near.others.items()) == list(plain.others.items())
+
+
+def test_tables_that_are_full_count_what_finds_no_place() -> None:
+    flows = walker.Flows()
+    for spi in range(walker.MAX_ESP_FLOWS + 10):
+        for _ in range(2):
+            flows.count(bytes(8) + u32(spi), 1, 1)
+    assert (len(flows.rows), flows.overflow) == (walker.MAX_ESP_FLOWS, 20)
+    tally = walker.Tally()
+    for key in range(1, kinds.MAX_KEYS + 11):
+        tally.count_near(key)
+    tally.settle()
+    assert tally.others[kinds.KEY_REST] == 10

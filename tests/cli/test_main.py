@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from pcapdiag.capture.walker import COMPILED
 from pcapdiag.cli.main import main
+from pcapdiag.version import VERSION
 from tests import CAPTURES
 
 STALLED = str(CAPTURES / "mm5-udp-4500-blocked.pcap")
@@ -23,6 +25,11 @@ def run(*arguments: str, stdin: bytes = b"") -> Result:
     result = CliRunner().invoke(main, list(arguments), input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
+
+
+def test_version_says_how_frames_are_walked_over() -> None:
+    how = "compiled" if COMPILED else "interpreted"
+    assert run("--version").stdout == f"pcapdiag {VERSION} (walker {how})\n"
 
 
 def test_report_of_a_stalled_exchange() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange.model import Exchange, Mode, Side
-from pcapdiag.exchange.tracker import MAX_SIGHTINGS, MAX_STEPS, Tracker
+from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -376,7 +376,7 @@ def test_different_messages_beyond_the_limit_are_counted() -> None:
 def test_one_cookie_to_thousands_of_addresses_stays_quick_and_apart() -> None:
     wire = Wire()
     exchanges = track(*[wire.datagram(n, main_mode(1), destination=f"203.0.{n // 250}.{n % 250}") for n in range(2000)])
-    assert len(exchanges) == 2000
+    assert len(exchanges) == MAX_OPENINGS_TOLD
 
 
 @settings(max_examples=60)
