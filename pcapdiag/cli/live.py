@@ -75,19 +75,13 @@ def live(
     Reads network interfaces (-i), or a capture that another program writes to standard input (`-`), as in
     `tcpdump -U -w - | pcapdiag live -`.
     """
-    if bool(names) == bool(stream):
-        raise click.UsageError("give either interfaces (-i IFACE) or `-` for a capture on standard input")
-    if stream and path:
-        raise click.UsageError("-w keeps the packets of interfaces; a stream is kept with `tee FILE` in front")
-    if full_screen and (as_json or quiet or not sys.stdout.isatty()):
-        raise click.UsageError("--watch needs a terminal, and goes with neither --json nor -q")
+    _check_usage(names, stream, path, full_screen, as_json or quiet)
     from pcapdiag.capture.datagram import CaptureError
-    from pcapdiag.cli.terminal import columns, encodable, wants_colour
+    from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.diagnosis.stop import Outcome
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
     from pcapdiag.live.session import Watch
     from pcapdiag.report.layout import Layout
-    from pcapdiag.report.live_output import JsonOutput, TextOutput
     from pcapdiag.report.live_text import LiveText
 
     Watch.warm_up()
@@ -110,17 +104,32 @@ def live(
 
             observers.append(stack.enter_context(Screen(lambda: signals.request("q"))))
         else:
-            click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
-            output = (
-                JsonOutput(sys.stdout, not quiet, source.names) if as_json else TextOutput(sys.stdout, text, encodable)
-            )
-            observers.append(output)
+            observers.append(_output(source, text, as_json, quiet))
         ended = run(source, watch, observers, limits, signals, [keyboard] if keyboard is not None else [])
     if writer is not None:
         _close(writer, ended.summary)
     source.close()
     _sum_up(ended, text, watch, as_json, quiet)
     sys.exit(_status(ended))
+
+
+def _check_usage(names: Sequence[str], stream: str | None, path: str | None, full_screen: bool, lines: bool) -> None:
+    """Raise UsageError for options that contradict each other; lines -- the output is for programs or a ticket."""
+    if bool(names) == bool(stream):
+        raise click.UsageError("give either interfaces (-i IFACE) or `-` for a capture on standard input")
+    if stream and path:
+        raise click.UsageError("-w keeps the packets of interfaces; a stream is kept with `tee FILE` in front")
+    if full_screen and (lines or not sys.stdout.isatty()):
+        raise click.UsageError("--watch needs a terminal, and goes with neither --json nor -q")
+
+
+def _output(source: "Source", text: "LiveText", as_json: bool, quiet: bool) -> "Observer":
+    """Where the events go, line by line."""
+    from pcapdiag.cli.terminal import encodable
+    from pcapdiag.report.live_output import JsonOutput, TextOutput
+
+    click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
+    return JsonOutput(sys.stdout, not quiet, source.names) if as_json else TextOutput(sys.stdout, text, encodable)
 
 
 def _keyboard(stream: str | None) -> int:

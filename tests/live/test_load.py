@@ -15,7 +15,7 @@ def numbers(found: dict[str, object], *names: str) -> list[int]:
 
 
 def test_a_replay_at_full_speed_is_counted_to_the_last_packet(tmp_path: Path) -> None:
-    count = 100_000
+    count = 60_000
     with Pair("load", tmp_path) as pair:
         mine = benchmark.with_pcapdiag(pair, tmp_path, count, "replay")
         theirs = benchmark.with_tcpdump(pair, tmp_path, count, "replay")
@@ -30,7 +30,7 @@ def test_a_replay_at_full_speed_is_counted_to_the_last_packet(tmp_path: Path) ->
 
 
 def test_memory_does_not_grow_with_the_number_of_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 120_000
+    count = 60_000
     monkeypatch.setenv("PACE", "30000")
     with Pair("load", tmp_path) as pair:
         found = benchmark.with_pcapdiag(pair, tmp_path, count, "flood")
