@@ -4,11 +4,11 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 """
 
 import os
-from collections.abc import Collection, Iterable
-from typing import BinaryIO, cast
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
-from pcapdiag.capture.savefile import Savefile
+from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
@@ -54,8 +54,10 @@ class Report(Record, frozen=True):
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
 
-Source = str | os.PathLike[str] | BinaryIO
-"""Where a capture is read from: a name, or an open binary file."""
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from pcapdiag.capture.sieve import Sieves
 
 
 def analyze(
@@ -66,33 +68,46 @@ def analyze(
     spi: str | None = None,
     psks: Collection[bytes] = (),
     max_exchanges: int = MAX_EXCHANGES,
+    executor: "Executor | None" = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
 
-    paths -- one savefile or several (pcap or pcapng, compressed or not): names, or binary files that are open for
-        reading; "-" is standard input
+    paths -- one savefile or several (pcap or pcapng, compressed or not): names, also of directories and with wildcards,
+        or binary files that are open for reading; "-" is standard input. Several files are read in the order of
+        their first packets, so that exchanges go on from one to the next
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
+    executor -- walks over parts of large files, and over several files, at a time: any executor whose workers can open
+        the files by the same names. The report is the same with and without.
+    progress -- called every now and then with the octets that were read, and those that there are
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
     """
     sources = _sources(paths)
+    sizes = [_size(source) for source in sources] if progress is not None else []
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
     errors: list[str] = []
-    for path in sources:
+    sieves = _sieves(executor, sources, ports)
+    for index, path in enumerate(sources):
         before = (tracker.counts.messages, tracker.counts.not_ike)
-        savefile = Savefile(path, capture=len(captures), ports=ports)
+        sieved = sieves.of(index) if sieves is not None else None
+        savefile = Savefile(path, capture=len(captures), ports=ports, sieved=sieved)
         try:
             for batch in savefile.batches():
                 for item in batch:
                     tracker.feed(item)
+                if progress is not None:
+                    progress(sum(sizes[:index]) + savefile.done, sum(sizes))
         except CaptureError as error:
             errors.append(str(error))
             continue
         counts = tracker.counts
         captures.append(CaptureReport(savefile.summary(), counts.messages - before[0], counts.not_ike - before[1]))
+    if sieves is not None:
+        sieves.close()
     if errors and not captures:
         raise CaptureError("\n".join(errors))
     ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
@@ -114,11 +129,31 @@ def analyze(
     )
 
 
+def _sieves(executor: "Executor | None", sources: list[Source], ports: Collection[int]) -> "Sieves | None":
+    if executor is None:
+        return None
+    from pcapdiag.capture.sieve import Sieves  # and with it concurrent.futures
+
+    return Sieves(executor, sources, ports)
+
+
 def _sources(paths: Source | Iterable[Source]) -> list[Source]:
-    if isinstance(paths, str | os.PathLike):
-        return [paths]
     # An open file is iterable too, over its lines.
-    return [cast(BinaryIO, paths)] if hasattr(paths, "read") else list(paths)
+    alone = isinstance(paths, str | os.PathLike) or hasattr(paths, "read")
+    sources = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))
+    if len(sources) == 1 and (not isinstance(sources[0], str | os.PathLike) or os.path.isfile(sources[0])):
+        return sources
+    from pcapdiag.capture.files import expand
+
+    return expand(sources)
+
+
+def _size(source: Source) -> int:
+    """The octets of a file; 0 of what has no end yet."""
+    try:
+        return os.path.getsize(source) if isinstance(source, str | os.PathLike) else 0
+    except OSError:
+        return 0
 
 
 def _wanted(diagnosis: Diagnosis, peer: str | None, spi: str | None) -> bool:

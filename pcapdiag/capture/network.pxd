@@ -12,6 +12,7 @@ cdef class Network:
     cdef public Tally tally
     cdef public bytes ports
     cdef public dict unsupported
+    cdef bint _waits
     cdef object _capture, _reassembly
     cdef set _pairs, _older_pairs
 

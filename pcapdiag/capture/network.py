@@ -78,6 +78,7 @@ class Network:
         self._reassembly = Reassembly()
         self.streams: Streams | None = None
         self.unsupported: dict[int, list[int]] = {}
+        self._waits = False  # there may be fragments, or segments, of which the rest is to come
         self._pairs: set[bytes] = set()
         self._older_pairs: set[bytes] = set()
 
@@ -94,6 +95,9 @@ class Network:
     def take(self, kind: int, buffer: bytes, found: Found, link: Link, number: int) -> None:
         """Take the frame in that the walker stopped at; raise nothing, whatever is in it."""
         time = found.ticks * link.multiply if found.ticks < link.exact else link.nanoseconds(found.ticks)
+        if self._waits:
+            # Always before what comes next, so that nothing depends on how much was read at a time.
+            self.expire(time)
         if kind == kinds.DATAGRAM:
             self._take_datagram(buffer, found, number, time)
         elif kind == kinds.UNKNOWN_LINK:
@@ -128,9 +132,12 @@ class Network:
 
     def expire(self, now: int) -> None:
         """Give up the fragments, and the gaps in streams, whose time is up at `now` (nanoseconds)."""
-        self._expire_fragments(now)
+        if self._reassembly:
+            for partial in self._reassembly.expired(now):
+                self._lose(partial)
         if self.streams:
             self._hand_on(self.streams.expired(now))
+        self._waits = bool(self._reassembly or self.streams)
 
     def finish(self) -> None:
         """Give up every fragment and stream that is still held: the capture ends."""
@@ -139,14 +146,10 @@ class Network:
         if self.streams is not None:
             self._hand_on(self.streams.rest())
 
-    def _expire_fragments(self, now: int) -> None:
-        if self._reassembly:
-            for partial in self._reassembly.expired(now):
-                self._lose(partial)
-
     def esp_flows(self) -> tuple[EspFlow, ...]:
         """Return who sent ESP to whom, in the order in which they began."""
-        return tuple(self._esp_flow(key, row) for key, row in self.tally.flows.rows.items())
+        rows = sorted(self.tally.flows.rows.items(), key=lambda item: item[1][1])
+        return tuple(self._esp_flow(key, row) for key, row in rows)
 
     def _esp_flow(self, key: bytes, row: list[int]) -> EspFlow:
         packets, first, last, first_time, last_time = row
@@ -286,6 +289,7 @@ class Network:
 
         if self.streams is None:
             self.streams = Streams()
+        self._waits = True
         at, limit = found.transport, found.limit
         flow = _flow(buffer, found)
         self.tally.count_other(_stream_key(flow))
@@ -337,7 +341,7 @@ class Network:
     # -- fragments
 
     def _take_fragment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
-        self._expire_fragments(time)
+        self._waits = True
         fragment = _fragment(buffer, found, frame, time)
         partial = self._reassembly.add(fragment)
         if partial is None:

@@ -6,30 +6,26 @@ Reading is buffered and goes strictly forward, so a pipe or a compressed stream 
 memory does not grow with it.
 """
 
-import io
 import os
 import struct
 import sys
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, BinaryIO, Final, cast
+from collections.abc import Collection, Generator, Iterator
+from typing import BinaryIO, Final, cast
+
+from pcapdiag.record import Record
 
 from . import kinds, walker
 from .datagram import Captured, CaptureError, CaptureSummary
 from .network import Network, protocol_counts
 from .walker import Found, Link, Tally
+from .window import Window, compression_of, decompressed
 
-CHUNK: Final = 256 * 1024
-"""Octets that are asked for at a time: few enough to stay in the processor's cache until they were looked at."""
-BRIDGE: Final = 4096
-"""Octets of the next chunk that are copied behind the end of a chunk, unless a record needs more."""
 MAX_RECORD: Final = 64 << 20
 """Octets of the longest record or block that is believed."""
 MAX_FRAME: Final = 256 * 1024
 """Octets of the longest pcap frame that is believed even where the file's snapshot length is less."""
 MAX_INTERFACES: Final = 4096
 MAX_WARNINGS: Final = 20
-_PADDING: Final = bytes(128)
-"""What the walker may look at behind the last record."""
 _scan_pcap = walker.scan_pcap if walker.COMPILED else walker.scan_pcap_fields
 _scan_pcapng = walker.scan_pcapng if walker.COMPILED else walker.scan_pcapng_fields
 
@@ -47,6 +43,7 @@ _NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BA
 _OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
 _OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
 
+_DIRECTORY: Final = "a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
 _EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
 _OTHER_FORMATS: Final = {
     b"snoop\0\0\0": "a snoop file",
@@ -69,6 +66,38 @@ _LINK_NAMES: Final = {
 """The link-type registry's names of what is met but not read here."""
 
 
+MAX_OFFSET: Final = 1 << 62
+
+
+Source = str | os.PathLike[str] | BinaryIO
+"""Where a capture is read from: a name, or an open binary file."""
+
+
+class Sieved(Record, frozen=True):
+    """What a walk over part of a savefile left: counts, and the frames that matter. Frame numbers begin with 1 here.
+
+    begin, stop -- offsets in the (decompressed) file, of the first record and behind the last
+    ended -- the file ends there, as it should; first_time, last_time -- what the file itself says of these, or None
+    count, snapped, unreadable, esp, others, flows -- as `walker.Tally` and `walker.Flows` have them
+    links -- of each interface with a packet: its number; the oldest, newest and latest ticks
+    frames -- number of the interface, number of the frame, ticks, octets on the wire, and those that were captured
+    """
+
+    begin: int
+    stop: int
+    ended: bool
+    first_time: int | None
+    last_time: int | None
+    count: int
+    snapped: int
+    unreadable: int
+    esp: int
+    others: dict[int, int]
+    flows: dict[bytes, list[int]]
+    links: tuple[tuple[int, int, int, int], ...]
+    frames: list[tuple[int, int, int, int, bytes]]
+
+
 class Savefile:
     """One capture file, read once from front to back.
 
@@ -78,22 +107,31 @@ class Savefile:
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | BinaryIO,
+        path: Source,
         *,
         capture: int = 0,
         ports: Collection[int] = (),
         name: str | None = None,
+        sieved: Iterator[Sieved | None] | None = None,
+        network: Network | None = None,
     ) -> None:
         """Take a path, "-" for standard input, or an object to `read` octets from; nothing is opened yet.
 
         capture -- the index that the frames carry; ports -- IKE ports besides 500 and 4500, used like 500
         name -- what messages and the summary call it; the path by default
+        sieved -- what `sieve` found in the parts of this file, in order; it is taken as far as it fits together
+        network -- what takes the frames that matter; by default what makes records of them
         """
         self._path = path
         self._name = name or _name(path)
-        self._tally = Tally()
+        self._network = network if network is not None else Network(capture, frozenset(ports), Tally())
+        self._tally = self._network.tally
         self._found = Found()
-        self._network = Network(capture, frozenset(ports), self._tally)
+        self._sieved = sieved
+        self._flowing = False
+        self._stream: BinaryIO | None = None
+        self._elsewhere = self._came = 0  # octets that others read, and that came out of a stream
+        self._until = MAX_OFFSET
         self._opened = False
         self._format = ""
         self._truncated = False
@@ -114,11 +152,14 @@ class Savefile:
             raise RuntimeError("a savefile is read once")
         self._opened = True
         stream, owned = self._open()
+        self._stream = stream
+        self._flowing = not (hasattr(stream, "seekable") and stream.seekable())
         try:
             window, compression = self._decompressed(stream)
             records = self._start(window, compression)
             ready = self._network.ready
             for _ in records:
+                self._came = window.place
                 yield ready
                 ready.clear()
             if window.fault:
@@ -129,6 +170,13 @@ class Savefile:
         finally:
             if owned:
                 stream.close()
+
+    @property
+    def done(self) -> int:
+        """Octets of the file that have been read, as they are in the file; of a stream, those that have come."""
+        if self._stream is None or self._stream.closed:
+            return self._elsewhere
+        return max(self._elsewhere, self._came if self._flowing else self._stream.tell())
 
     def summary(self) -> CaptureSummary:
         """Return what has been read so far; final once the iteration is over."""
@@ -209,24 +257,23 @@ class Savefile:
         except FileNotFoundError:
             reason = "no such file"
         except IsADirectoryError:
-            reason = "is a directory"
+            reason = _DIRECTORY
         except PermissionError:
-            reason = "is a directory" if os.path.isdir(self._path) else "permission denied"
+            reason = _DIRECTORY if os.path.isdir(self._path) else "permission denied"
         except (OSError, ValueError) as fault:
             reason = getattr(fault, "strerror", None) or str(fault)
         raise CaptureError(f"{self._name}: {reason}")
 
-    def _decompressed(self, stream: BinaryIO) -> tuple["_Window", str]:
+    def _decompressed(self, stream: BinaryIO) -> tuple[Window, str]:
         """Return the capture's own octets, and what they were compressed with ("" for not)."""
-        window = _Window(stream)
+        window = Window(stream)
         window.need(8)
         if window.fault is None and window.end == 0:
             raise CaptureError(f"{self._name}: empty file")
-        compression, decompress = _compression(window.buffer[: window.end])
+        compression, decompress = compression_of(window.buffer[: window.end])
         if decompress is not None:
-            rest = io.BufferedReader(_Rewound(window.buffer[: window.end], stream), CHUNK)
             try:
-                window = _Window(decompress(rest))
+                window = decompressed(window.buffer[: window.end], stream, decompress)
             except ImportError:
                 raise CaptureError(f"{self._name}: reading {compression} needs the zstandard package") from None
             window.need(8)
@@ -236,7 +283,7 @@ class Savefile:
             raise CaptureError(f"{self._name}: empty file")
         return window, compression
 
-    def _start(self, window: "_Window", compression: str) -> Iterator[None]:
+    def _start(self, window: Window, compression: str) -> Iterator[None]:
         """Read the file header, and return the iteration over its records."""
         suffix = f" in {compression}" if compression else ""
         head = window.buffer[: window.end]
@@ -255,25 +302,65 @@ class Savefile:
         starts = f"starts with {head[:4].hex(' ')}{dots}{suffix}"
         raise CaptureError(f"{self._name}: not a capture file ({starts}); {_EXPECTED}")
 
+    def _packets_begin(self, window: Window, link: Link) -> Generator[None, None, bool]:
+        """At the first packet: take what was read elsewhere. Returns whether that was all there is."""
+        place = window.place
+        for part in self._sieved or ():
+            if part is None or part.begin != place:
+                break
+            self._take_part(part)
+            place = self._elsewhere = part.stop
+            yield
+            if part.ended:
+                return True
+        self._sieved = None
+        if place != window.place:
+            window.jump(place)
+        return False
+
+    def _take_part(self, part: Sieved) -> None:
+        """Take over what was counted elsewhere, and the frames that matter."""
+        tally, before = self._tally, self._tally.frames
+        if part.first_time is not None:
+            self._first = _least(self._first, part.first_time)
+        if part.last_time is not None:
+            self._last = _greatest(self._last, part.last_time)
+        for identifier, oldest, newest, latest in part.links:
+            self._links[identifier].passed(oldest, newest, latest)
+        for identifier, number, ticks, size, octets in part.frames:
+            self._place(octets, 0, len(octets), size, self._links[identifier], ticks, before + number)
+        tally.frames += part.count
+        tally.snapped += part.snapped
+        tally.unreadable += part.unreadable
+        tally.esp += part.esp
+        for key, frames in part.others.items():
+            tally.count_other(key, frames)
+        for flow, (packets, first, last, first_time, last_time) in part.flows.items():
+            tally.flows.add(flow, packets, before + first, before + last, first_time, last_time)
+
     # -- pcap
 
-    def _pcap(self, window: "_Window", order: str, kind: tuple[int, int, str]) -> Iterator[None]:
+    def _pcap(self, window: Window, order: str, kind: tuple[int, int, str]) -> Iterator[None]:
         """Read records, and stop where the buffer ends: then what is `ready` is to be taken."""
         if not window.need(24):
             raise CaptureError(f"{self._name}: the file ends within the pcap header")
-        snaplen, network = struct.unpack_from(order + "II", window.buffer, 16)
+        snaplen, link_type = struct.unpack_from(order + "II", window.buffer, 16)
         per_second, header, layout = kind
         # The upper bits tell of a frame check sequence; what is behind the IP packet does not matter here.
-        link = Link(network & 0xFFFF, order, header, layout)
+        link = Link(link_type & 0xFFFF, order, header, layout)
         link.ticks = per_second
         link.set_resolution(1_000_000_000 // per_second, 1, 0)
         link.limit = min(max(snaplen or MAX_RECORD, MAX_FRAME), MAX_RECORD)
         self._links.append(link)
         window.position = 24
         found, network = self._found, self._network
+        if (yield from self._packets_begin(window, link)):
+            return
         captured = struct.Struct(order + "8xI").unpack_from
-        while True:
-            stopped = network.run(_scan_pcap, window.buffer, window.position, window.end, link, found)
+        size = header
+        while window.place < self._until:
+            before = window.position
+            stopped = network.run(_scan_pcap, window.buffer, before, window.edge(self._until, size), link, found)
             window.position = found.position
             if stopped == kinds.DAMAGED:
                 (length,) = captured(window.buffer, window.position)
@@ -282,28 +369,41 @@ class Savefile:
             self._expire(link)
             yield
             left = window.end - window.position
-            size = captured(window.buffer, window.position)[0] if left >= header else 0
+            size = header + captured(window.buffer, window.position)[0] if left >= header else header
+            if self._until != MAX_OFFSET and window.position > before:
+                continue
             # A length that cannot be true is not read up to, but brought before the walker.
-            if not window.more(header + (size if size <= link.limit else link.reach)):
+            if not window.more(size if size <= header + link.limit else header + link.reach):
                 break
-        if window.position < window.end and not window.fault:
+        if window.position < window.end and not window.fault and window.place < self._until:
             self._damaged("the file ends in the middle of the record")
 
     def _expire(self, link: Link) -> None:
-        if link.seen:
+        """Of what flows in, say what is lost when its time is up, not only when the next frame comes."""
+        if self._flowing and link.seen:
             self._network.expire(link.nanoseconds(link.latest))
 
     # -- pcapng
 
-    def _pcapng(self, window: "_Window") -> Iterator[None]:
+    def _pcapng(self, window: Window) -> Iterator[None]:
         """Read blocks; the walker takes runs of packets of one interface, the rest is read one by one."""
         found, network = self._found, self._network
         section = _Section(self, window)
-        while True:
+        size = 0
+        begun = False
+        while window.place < self._until:
             link = section.link
             if link is not None:
-                stopped = network.run(_scan_pcapng, window.buffer, window.position, window.end, link, found)
+                if not begun:
+                    begun = True
+                    if (yield from self._packets_begin(window, link)):
+                        return
+                before = window.position
+                stopped = network.run(_scan_pcapng, window.buffer, before, window.edge(self._until, size), link, found)
                 window.position = found.position
+                size = section.size()
+                if self._until != MAX_OFFSET and window.position > before:
+                    continue
                 if stopped == kinds.MORE and window.more(1):
                     self._expire(link)
                     yield
@@ -314,18 +414,23 @@ class Savefile:
 
     def packet(self, buffer: bytes, start: int, captured: int, original: int, link: Link, ticks: int) -> None:
         """Take in a packet that the walker does not read by itself."""
-        found, tally = self._found, self._tally
+        tally = self._tally
         tally.frames += 1
         tally.snapped += original > captured
-        found.start, found.stop, found.ticks = start, start + captured, ticks
-        found.wire = start + max(original, captured)
-        kind = walker.locate(buffer, start, start + captured, link.type, self._network.ports, found)
+        self._place(buffer, start, start + captured, max(original, captured), link, ticks, tally.frames)
+
+    def _place(self, buffer: bytes, start: int, stop: int, size: int, link: Link, ticks: int, number: int) -> None:
+        """Say where frame `number`, of `size` octets on the wire, belongs."""
+        found, tally = self._found, self._tally
+        found.start, found.stop, found.ticks = start, stop, ticks
+        found.wire = start + size
+        kind = walker.locate(buffer, start, stop, link.type, self._network.ports, found)
         if kind == kinds.OTHER:
             tally.count_other(found.key)
         elif kind == kinds.UNREADABLE:
             tally.unreadable += 1
         else:
-            self._network.take(kind, buffer, found, link, tally.frames)
+            self._network.take(kind, buffer, found, link, number)
 
 
 class _Section:
@@ -334,7 +439,7 @@ class _Section:
     link -- the interface whose packets are being read
     """
 
-    def __init__(self, savefile: Savefile, window: "_Window") -> None:
+    def __init__(self, savefile: Savefile, window: Window) -> None:
         self.link: Link | None = None
         self._savefile = savefile
         self._window = window
@@ -353,6 +458,13 @@ class _Section:
 
     def _length(self, order: str) -> int:
         return cast(int, struct.unpack_from(order + "I", self._window.buffer, self._window.position + 4)[0])
+
+    def size(self) -> int:
+        """Return the octets of the next block, as far as that can be told already, else 0."""
+        window = self._window
+        if window.end - window.position < 8:
+            return 0
+        return cast(int, struct.unpack_from(self._order + "4xI", window.buffer, window.position)[0])
 
     def block(self) -> bool:
         """Read one block; False where the file ends, or nothing after this point can be trusted."""
@@ -496,134 +608,17 @@ class _Section:
             at += size + 3 & ~3
 
 
-class _Window:
-    """The part of a stream that is being looked at: `buffer[position:end]`, and what it may grow by.
-
-    Chunks are looked at where they were read to; only the record on the border of two of them is put together, in a
-    buffer of its own: the bridge.
-
-    fault -- why the stream ended before its time, or None; over -- it has ended, and the buffer is padded
-    """
-
-    def __init__(self, stream: Any) -> None:
-        # What has arrived is enough: a pipe need not fill the buffer first.
-        self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
-        self.buffer = b""
-        self.position = self.end = 0
-        self.fault: str | None = None
-        self.over = False
-        self._chunk: bytes | None = None  # `buffer` is a bridge to this, whose octets begin in it at `_border`
-        self._border = 0
-
-    def need(self, octets: int) -> bool:
-        """Whether that many octets are there from `position` on, after reading what it takes."""
-        if self.end - self.position < octets:
-            self.more(octets)
-        return self.end - self.position >= octets
-
-    def more(self, octets: int) -> bool:
-        """Drop what is before `position`, read until there are `octets`; False where all was read already."""
-        if self._chunk is not None and self.position >= self._border:
-            self.position -= self._border
-            self.buffer, self.end, self._chunk = self._chunk, len(self._chunk), None
-            if self.end - self.position >= octets:
-                return True
-        if self.over:
-            return False
-        rest = [self.buffer[self.position : self.end if self._chunk is None else self._border]]
-        size = len(rest[0])
-        chunk = self._chunk or self._next()
-        while chunk and size + len(chunk) < octets:
-            rest.append(chunk)
-            size += len(chunk)
-            chunk = self._next()
-        self._chunk = None
-        if not chunk:
-            self.over = True
-            self.buffer = b"".join((*rest, _PADDING))
-            self.end = size
-        elif not size:
-            self.buffer, self.end = chunk, len(chunk)
-        else:
-            head = chunk[: max(octets - size, BRIDGE)]
-            if len(head) < len(chunk):
-                self._chunk, self._border = chunk, size
-            self.buffer = b"".join((*rest, head))
-            self.end = size + len(head)
-        self.position = 0
-        return True
-
-    def _next(self) -> bytes | None:
-        try:
-            return self._read(CHUNK)
-        except EOFError:
-            self.fault = "the compressed data end too early"
-        except OSError as fault:
-            self.fault = f"reading failed: {fault.strerror or fault}"
-        except Exception as fault:
-            # zlib.error, lzma.LZMAError, ZstdError: naming them would mean importing all three.
-            if type(fault).__module__.partition(".")[0] not in _COMPRESSION_MODULES:
-                raise
-            self.fault = f"the compressed data are damaged: {fault}"
-        return None
+def ticks_of(buffer: bytes, position: int, link: Link, form: str) -> int:
+    """Return the time of the record whose header is at `position`, in ticks; `form` is the summary's format."""
+    order = "<" if link.little else ">"
+    if form.startswith("pcapng"):
+        high, low = struct.unpack_from(order + "12xII", buffer, position)
+        return cast(int, high << 32 | low)
+    seconds, fraction = struct.unpack_from(order + "II", buffer, position)
+    return cast(int, seconds * link.ticks + fraction)
 
 
-_COMPRESSION_MODULES: Final = frozenset(("zlib", "lzma", "_lzma", "gzip", "zstd", "zstandard", "compression", "_zstd"))
-
-
-class _Rewound(io.RawIOBase):
-    """A stream with the octets that were taken from it put back in front."""
-
-    def __init__(self, head: bytes, stream: Any) -> None:
-        self._head = head
-        self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._head or self._read(len(buffer)) or b""
-        self._head = data[len(buffer) :]
-        data = data[: len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def _compression(head: bytes) -> tuple[str, Callable[[Any], Any] | None]:
-    """Tell by magic what a file is compressed with, and what opens that."""
-    if head[:2] == b"\x1f\x8b":
-        return "gzip", _open_gzip
-    if head[:6] == b"\xfd7zXZ\0":
-        return "xz", _open_xz
-    # The second is a skippable frame, which parallel compressors put first (RFC 8878 §3.1.2).
-    if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):
-        return "zstd", _open_zstd
-    return "", None
-
-
-def _open_gzip(stream: Any) -> Any:
-    import gzip
-
-    return gzip.GzipFile(fileobj=stream)
-
-
-def _open_xz(stream: Any) -> Any:
-    import lzma
-
-    return lzma.LZMAFile(stream)
-
-
-def _open_zstd(stream: Any) -> Any:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-
-        return zstd.ZstdFile(stream)
-    import zstandard
-
-    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-
-
-def _name(path: str | os.PathLike[str] | BinaryIO) -> str:
+def _name(path: Source) -> str:
     if isinstance(path, str | os.PathLike):
         return "standard input" if path == "-" else os.fspath(path)
     return str(getattr(path, "name", "stream"))

@@ -19,8 +19,9 @@ cdef class Flows:
     cdef u64[::1] _near
     cdef list _keys
 
-    @cython.locals(row=list)
     cpdef void count(self, bytes key, object number, object time)
+    @cython.locals(row=list)
+    cpdef void add(self, bytes key, object packets, object first, object last, object first_time, object last_time)
     @cython.locals(ip=place, at=place, ends=u64, flow=u64, slot=place, where=place, key=bytes)
     cpdef void count_near(self, bytes buffer, Found found, u64 number, u64 time)
     @cython.locals(slot=place, row=list)

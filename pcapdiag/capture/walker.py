@@ -131,16 +131,20 @@ class Flows:
 
     def count(self, key: bytes, number: int, time: int) -> None:
         """Count one packet of frame `number`."""
+        self.add(key, 1, number, number, time, time)
+
+    def add(self, key: bytes, packets: int, first: int, last: int, first_time: int, last_time: int) -> None:
+        """Count packets of the frames from `first` to `last`."""
         row = self.rows.get(key)
         if row is not None:
-            row[0] += 1
-            row[2] = max(row[2], number)
-            row[3] = min(row[3], time)
-            row[4] = max(row[4], time)
+            row[0] += packets
+            row[2] = max(row[2], last)
+            row[3] = min(row[3], first_time)
+            row[4] = max(row[4], last_time)
         elif len(self.rows) < MAX_ESP_FLOWS:
-            self.rows[key] = [1, number, number, time, time]
+            self.rows[key] = [packets, first, last, first_time, last_time]
         else:
-            self.overflow += 1
+            self.overflow += packets
 
     def count_near(self, buffer: bytes, found: "Found", number: int, time: int) -> None:
         """Count one packet that the walker located; `time` is less than 2 ** 64."""

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.reading import progress, workers
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
@@ -106,6 +107,13 @@ main.add_command(explain)
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    help="Processes that read large captures, or several, at a time. Default: one for each processor.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -123,12 +131,16 @@ def analyze(
     spi: str | None,
     ports: Sequence[int],
     psk_file: BinaryIO | None,
+    jobs: int | None,
     verbose: bool,
     quiet: bool,
     color: str,
     width: int | None,
 ) -> None:
-    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input)."""
+    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input).
+
+    A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
+    """
     import gc
 
     from pcapdiag import pipeline
@@ -140,7 +152,10 @@ def analyze(
     click.get_current_context().call_on_close(gc.enable)
     try:
         psks = _keys(psk_file) if psk_file else []
-        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks)
+        with workers(jobs, captures) as executor, progress() as advance:
+            report = pipeline.analyze(
+                captures, ports=ports, peer=peer, spi=spi, psks=psks, executor=executor, progress=advance
+            )
     except CaptureError as error:
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)

@@ -127,7 +127,7 @@ def test_time_is_up_after_a_minute() -> None:
 
 def test_loss_comes_when_its_time_is_up() -> None:
     seen = read(pcap([(T0, PIECES[0]), (T0 + 61 * SECOND, PLAIN), (T0 + 62 * SECOND, PIECES[0])]))
-    assert [type(c) for c in seen.captured] == [Datagram, FragmentLoss, FragmentLoss]
+    assert [type(c) for c in seen.captured] == [FragmentLoss, Datagram, FragmentLoss]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcapdiag.capture import savefile
+from pcapdiag.capture import savefile, window
 from pcapdiag.capture.datagram import CaptureError, Datagram, FragmentLoss
 from pcapdiag.capture.savefile import Savefile
 from tests.capture.frames import (
@@ -102,7 +102,7 @@ def test_absurd_length() -> None:
 
 
 def test_record_larger_than_the_buffer() -> None:
-    big = ethernet(ipv4(bytes(40), 6)) + bytes(3 * savefile.CHUNK)
+    big = ethernet(ipv4(bytes(40), 6)) + bytes(3 * window.CHUNK)
     assert times(pcap([IKE, big, IKE], snaplen=1 << 20)) == [(1, T0), (3, T0 + 2 * SECOND)]
 
 
@@ -372,7 +372,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_directory(tmp_path: Path) -> None:
-    assert failure(tmp_path) == "x: is a directory"
+    assert failure(tmp_path) == "x: a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
 
 
 def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
     assert run("analyze", str(tmp_path / "nope.pcap")).stderr.endswith("nope.pcap: no such file\n")
     result = run("analyze", str(tmp_path))
     assert result.exit_code == 3
-    assert result.stderr.endswith(": is a directory\n")
+    assert result.stderr.endswith(": a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)\n")
 
 
 def test_no_permission(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_hostile_file_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [["analyze", STALLED], ["explain", "MM_WAIT_MSG6"]])
 def test_output_that_cannot_carry_the_signs(command: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pcapdiag", *command],
+        [sys.executable, "-P", "-m", "pcapdiag", *command],
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
         check=False,
@@ -249,7 +249,7 @@ def test_module_and_import_set() -> None:
 
 def test_same_input_gives_the_same_output_under_any_hash_seed() -> None:
     name = str(CAPTURES / "completed-any-interface.pcap")
-    command = [sys.executable, "-m", "pcapdiag", "analyze", "--json", name]
+    command = [sys.executable, "-P", "-m", "pcapdiag", "analyze", "--json", name]
     outputs = {
         subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
         for seed in ("0", "1", "2")

@@ -1,0 +1,107 @@
+"""What the commands do around the reading of large captures: processes that help, and how far it is."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+WORTH_HELP = 128 << 20
+"""Octets of all captures from which on it pays to start other processes."""
+PATIENCE = 1.0
+"""Seconds that somebody waits without asking how far it is."""
+INTERVAL = 0.2
+"""Seconds between two looks."""
+
+
+def workers(jobs: int | None, captures: Sequence[str]) -> "AbstractContextManager[Executor | None]":
+    """An executor with so many processes; none for one job, nor by default where there is little to read."""
+    if jobs is None:
+        jobs = _processors() if _octets(captures) >= WORTH_HELP else 1
+    if jobs == 1:
+        return nullcontext()
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; one of them tells of it."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _octets(captures: Sequence[str]) -> int:
+    """What there is to read, as far as names tell it."""
+    files = [name for name in captures if os.path.isfile(name)]
+    for name in captures:
+        if os.path.isdir(name):
+            files += [entry.path for entry in os.scandir(name) if entry.is_file()]
+    return sum(os.path.getsize(name) for name in files)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int], None] | None]:
+    """What `analyze` is to tell how far it is; None unless somebody looks at standard error."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    line = _Line()
+    try:
+        yield line.tell
+    finally:
+        line.clear()
+
+
+class _Line:
+    """One line on standard error that is written again and again."""
+
+    def __init__(self) -> None:
+        self._began = self._last = monotonic()
+        self._shown = False
+
+    def tell(self, done: int, octets: int) -> None:
+        """Say how far it is, unless that was said just now; `octets` is 0 where the end is not known."""
+        now = monotonic()
+        if now - self._last < INTERVAL or now - self._began < PATIENCE:
+            return
+        self._last = now
+        self._shown = True
+        print(f"\r{progress_text(done, octets, now - self._began)}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leave nothing behind."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def progress_text(done: int, octets: int, seconds: float) -> str:
+    """How far it is: "1.2 of 2.0 GB (60 %), 540 MB/s, 2 s left"."""
+    rate = done / seconds if seconds > 0 else 0.0
+    if octets <= 0 or done > octets:
+        return f"{_amount(done)} read, {_amount(rate)}/s"
+    left = (octets - done) / rate if rate else 0.0
+    return f"{_amount(done)} of {_amount(octets)} ({100 * done // octets} %), {_amount(rate)}/s, {_span(left)} left"
+
+
+def _amount(octets: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if octets >= size:
+            return f"{octets / size:.1f} {unit}"
+    return f"{octets / 1e3:.0f} kB"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
