@@ -230,6 +230,8 @@ def _summary(found: Summary, layout: Layout) -> Iterator[str]:
 
 
 def _reason(reason: str) -> str:
+    if reason.endswith((" s", " messages")):
+        return f"{'--duration' if reason.endswith(' s') else '--count'} ({reason})"
     return {"SIGINT": "Ctrl-C", "the capture ended": "the end of the capture"}.get(reason, reason)
 
 
