@@ -71,6 +71,7 @@ class _OpenStep(Struct):
     uncounted: int = 0
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
+    pieces: tuple[Message, ...] = ()
 
 
 class _Open(Struct):
@@ -312,6 +313,8 @@ class Tracker:
             step = self._sighted(found, by_first, whole.message, whole.octets, transmission)
             if step is not None:
                 found.assembled = (whole.octets, step)
+                if not step.pieces and message.header.major == 2:
+                    step.pieces = whole.pieces
 
     # -- finding the exchange ------------------------------------------------------------------------------------
 
@@ -584,6 +587,7 @@ def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
             uncounted=step.uncounted,
             missing=step.missing,
             cut_by_ip_loss=step.cut_by_ip_loss,
+            pieces=step.pieces,
         )
 
 
