@@ -5,7 +5,7 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 
 import os
 from collections.abc import Collection, Iterable
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
@@ -14,6 +14,9 @@ from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_al
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.record import Record
+
+if TYPE_CHECKING:
+    from pcapdiag.ike.decryption_keys import KeyTable
 
 
 class CaptureReport(Record, frozen=True):
@@ -56,6 +59,7 @@ class Report(Record, frozen=True):
 
 Source = str | os.PathLike[str] | BinaryIO
 """Where a capture is read from: a name, or an open binary file."""
+Path = str | os.PathLike[str]
 
 
 def analyze(
@@ -65,6 +69,7 @@ def analyze(
     peer: str | None = None,
     spi: str | None = None,
     psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
     max_exchanges: int = MAX_EXCHANGES,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
@@ -73,10 +78,14 @@ def analyze(
         reading; "-" is standard input
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
+    keys -- tables of keys as Wireshark keeps them, or its profile directories, to open encrypted messages with; no
+        key and no password that is found inside appears in a report
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
+    Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed.
     """
+    table = _table(keys)
     sources = _sources(paths)
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
@@ -96,8 +105,13 @@ def analyze(
         raise CaptureError("\n".join(errors))
     ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
     keepalives = tuple(tracker.keepalives.values())
+    exchanges = list(tracker.exchanges())
+    if table is not None:
+        from pcapdiag.exchange.opening import open_exchange
+
+        exchanges = [open_exchange(exchange, table) for exchange in exchanges]
     diagnoses = diagnose(
-        list(tracker.exchanges()),
+        exchanges,
         max(ends, default=0),
         keepalives=keepalives,
         esp=[flow for c in captures for flow in c.summary.esp_flows],
@@ -111,6 +125,18 @@ def analyze(
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),
     )
+
+
+def _table(paths: Path | Iterable[Path]) -> "KeyTable | None":
+    """The keys to open messages with; None where none are given."""
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not given:
+        return None
+    from pcapdiag.ike.decryption import need_cryptography
+    from pcapdiag.key_tables import read_tables
+
+    need_cryptography()
+    return read_tables(given)
 
 
 def _sources(paths: Source | Iterable[Source]) -> list[Source]:

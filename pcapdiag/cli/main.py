@@ -69,6 +69,14 @@ main.add_command(explain)
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
+@click.option(
+    "--keys",
+    metavar="TABLE",
+    multiple=True,
+    type=click.Path(),
+    help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
+    "profile directory that holds them. May be given again.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -86,6 +94,7 @@ def analyze(
     spi: str | None,
     ports: Sequence[int],
     psk_file: BinaryIO | None,
+    keys: Sequence[str],
     verbose: bool,
     quiet: bool,
     color: str,
@@ -96,10 +105,11 @@ def analyze(
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.report.wording import safe
 
+    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys))
     try:
-        psks = _keys(psk_file) if psk_file else []
-        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks)
-    except CaptureError as error:
+        psks = _psks(psk_file) if psk_file else []
+        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks, keys=keys)
+    except faults as error:
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
         sys.exit(EXIT_UNREADABLE)
@@ -125,7 +135,17 @@ def analyze(
     sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
-def _keys(file: BinaryIO) -> list[bytes]:
+def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:
+    """What goes wrong with keys, where there are any: without them nothing of it is imported."""
+    if not keys:
+        return ()
+    from pcapdiag.ike.decryption import CryptographyMissingError
+    from pcapdiag.ike.decryption_keys import KeyTableError
+
+    return (KeyTableError, CryptographyMissingError)
+
+
+def _psks(file: BinaryIO) -> list[bytes]:
     """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
     for line in file.read().splitlines():

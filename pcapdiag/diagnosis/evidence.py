@@ -7,7 +7,7 @@ refers to it, reports print its text.
 from collections.abc import Callable, Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis import facts_after, facts_path, facts_peers, facts_stop
+from pcapdiag.diagnosis import facts_after, facts_opened, facts_path, facts_peers, facts_stop
 from pcapdiag.diagnosis.case import Case, Evidence, Fact
 from pcapdiag.exchange.model import Exchange
 
@@ -47,6 +47,8 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_stop.stop,
     facts_stop.silence,
     facts_stop.clear_notifies,
+    facts_opened.notifies,
+    facts_opened.deletes,
     facts_stop.sealed_refusal,
     facts_stop.mm6,
     facts_path.icmp,
@@ -63,11 +65,18 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_peers.authentication,
     facts_peers.requested_certificates,
     facts_peers.forgotten,
+    facts_opened.keys,
+    facts_opened.identities,
+    facts_opened.authentication,
+    facts_opened.certificates,
     facts_path.elsewhere,
     facts_peers.scan,
     facts_peers.vendors,
     facts_after.phase2,
+    facts_opened.quick_modes,
+    facts_opened.child_sas,
     facts_after.xauth,
+    facts_opened.xauth,
     facts_after.dpd,
     facts_peers.again,
     facts_stop.schedule,
