@@ -1,7 +1,7 @@
 """Reading key tables from files: Wireshark's own, and those that strongSwan's save-keys writes."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pcapdiag.ike.decryption_keys import KeyTable, KeyTableError, parse_table
@@ -18,17 +18,36 @@ def read_tables(paths: Iterable[str | os.PathLike[str]]) -> KeyTable:
     Raises KeyTableError, with one line, for what cannot be read or is no table.
     """
     found = KeyTable()
+    for path in _files(paths):
+        found += parse_table(_text(path), str(path))
+    return found
+
+
+def write_profile(paths: Iterable[str | os.PathLike[str]], folder: Path) -> None:
+    """Put the rows of these tables where Wireshark looks for them: `folder` becomes a configuration directory.
+
+    Raises KeyTableError as `read_tables` does.
+    """
+    rows: dict[str, list[str]] = {name: [] for name in NAMES}
+    for path in _files(paths):
+        for line in _text(path).splitlines():
+            table = parse_table(line, str(path))
+            for name, found in zip(NAMES, (table.v1, table.v2), strict=True):
+                rows[name] += [line.strip()] * bool(found)
+    for name, lines in rows.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     for given in paths:
         path = Path(given)
-        if path.is_dir():
-            inside = [path / name for name in NAMES if (path / name).is_file()]
-            if not inside:
-                raise KeyTableError(f"{given}: holds neither {NAMES[0]} nor {NAMES[1]}")
-        else:
-            inside = [path]
-        for each in inside:
-            found += parse_table(_text(each), str(each))
-    return found
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [path / name for name in NAMES if (path / name).is_file()]
+        if not inside:
+            raise KeyTableError(f"{given}: holds neither {NAMES[0]} nor {NAMES[1]}")
+        yield from inside
 
 
 def _text(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from pcapdiag.cli.crosscheck import crosscheck
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
@@ -47,6 +48,7 @@ def main() -> None:
     """
 
 
+main.add_command(crosscheck)
 main.add_command(explain)
 
 
