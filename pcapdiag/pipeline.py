@@ -16,6 +16,7 @@ from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
+    from pcapdiag.capture.wireshark import WiresharkCapture
     from pcapdiag.ike.decryption_keys import KeyTable
 
 
@@ -61,6 +62,9 @@ Source = str | os.PathLike[str] | BinaryIO
 """Where a capture is read from: a name, or an open binary file."""
 Path = str | os.PathLike[str]
 
+OWN, TSHARK = "own", "tshark"
+"""What reads the captures: our own reader, or Wireshark's."""
+
 
 def analyze(
     paths: Source | Iterable[Source],
@@ -70,6 +74,7 @@ def analyze(
     spi: str | None = None,
     psks: Collection[bytes] = (),
     keys: Path | Iterable[Path] = (),
+    engine: str = OWN,
     max_exchanges: int = MAX_EXCHANGES,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
@@ -80,10 +85,12 @@ def analyze(
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
     keys -- tables of keys as Wireshark keeps them, or its profile directories, to open encrypted messages with; no
         key and no password that is found inside appears in a report
+    engine -- "own", or "tshark" for formats and encapsulations that only Wireshark knows (it needs pyshark and tshark)
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
-    Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed.
+    Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed,
+    WiresharkMissingError where the engine is not.
     """
     table = _table(keys)
     sources = _sources(paths)
@@ -92,7 +99,7 @@ def analyze(
     errors: list[str] = []
     for path in sources:
         before = (tracker.counts.messages, tracker.counts.not_ike)
-        savefile = Savefile(path, capture=len(captures), ports=ports)
+        savefile = _opened(engine, path, len(captures), ports)
         try:
             for item in savefile:
                 tracker.feed(item)
@@ -125,6 +132,17 @@ def analyze(
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),
     )
+
+
+def _opened(engine: str, path: Source, capture: int, ports: Collection[int]) -> "Savefile | WiresharkCapture":
+    """The capture as the engine reads it. Nothing of Wireshark is imported where it is not asked for."""
+    if engine == OWN:
+        return Savefile(path, capture=capture, ports=ports)
+    if engine != TSHARK:
+        raise ValueError(f"no engine {engine!r}: {OWN!r} or {TSHARK!r}")
+    from pcapdiag.capture.wireshark import WiresharkCapture
+
+    return WiresharkCapture(path, capture=capture, ports=ports)
 
 
 def _table(paths: Path | Iterable[Path]) -> "KeyTable | None":

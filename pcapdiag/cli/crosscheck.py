@@ -28,8 +28,8 @@ def crosscheck(captures: Sequence[str], keys: Sequence[str], as_json: bool) -> N
     Exit status: 0 both read the same, 1 there are differences, 3 an input or tshark is missing, 4 no IKE found.
     """
     from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.capture.wireshark import WiresharkMissingError
     from pcapdiag.crosscheck import comparison
-    from pcapdiag.crosscheck.dissection import TsharkMissingError
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.report.crosscheck import json_text, text_lines
@@ -42,7 +42,7 @@ def crosscheck(captures: Sequence[str], keys: Sequence[str], as_json: bool) -> N
         except CaptureError as error:
             errors.append(str(error))
             continue
-        except (TsharkMissingError, KeyTableError, CryptographyMissingError) as error:
+        except (WiresharkMissingError, KeyTableError, CryptographyMissingError) as error:
             click.echo(f"pcapdiag: {safe(str(error))}", err=True)
             sys.exit(EXIT_UNREADABLE)
         if not as_json:

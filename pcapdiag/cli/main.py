@@ -79,6 +79,13 @@ main.add_command(explain)
     help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
     "profile directory that holds them. May be given again.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["own", "tshark"]),
+    default="own",
+    show_default=True,
+    help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -97,6 +104,7 @@ def analyze(
     ports: Sequence[int],
     psk_file: BinaryIO | None,
     keys: Sequence[str],
+    engine: str,
     verbose: bool,
     quiet: bool,
     color: str,
@@ -107,10 +115,10 @@ def analyze(
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.report.wording import safe
 
-    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys))
+    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys), *_engine_errors(engine))
     try:
         psks = _psks(psk_file) if psk_file else []
-        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks, keys=keys)
+        report = pipeline.analyze(captures, ports=ports, peer=peer, spi=spi, psks=psks, keys=keys, engine=engine)
     except faults as error:
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
@@ -145,6 +153,15 @@ def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:
     from pcapdiag.ike.decryption_keys import KeyTableError
 
     return (KeyTableError, CryptographyMissingError)
+
+
+def _engine_errors(engine: str) -> tuple[type[Exception], ...]:
+    """What goes wrong with another engine than our own."""
+    if engine == "own":
+        return ()
+    from pcapdiag.capture.wireshark import WiresharkMissingError
+
+    return (WiresharkMissingError,)
 
 
 def _psks(file: BinaryIO) -> list[bytes]:

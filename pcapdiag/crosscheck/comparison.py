@@ -64,7 +64,7 @@ def crosscheck(path: str | os.PathLike[str], keys: Paths = ()) -> Comparison:
 
     keys -- tables or profile directories, for both
 
-    Raises CaptureError where either cannot read it, TsharkMissingError without tshark, KeyTableError and
+    Raises CaptureError where either cannot read it, WiresharkMissingError without tshark, KeyTableError and
     CryptographyMissingError for the keys.
     """
     from pcapdiag.ike.decryption import need_cryptography

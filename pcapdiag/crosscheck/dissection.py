@@ -5,7 +5,6 @@ tshark runs with a configuration directory of its own, so that no profile change
 """
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,18 +13,11 @@ from typing import IO
 from xml.etree import ElementTree
 
 from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.capture.wireshark import find_tool
 from pcapdiag.record import Record
 
 SHOWN = "isakmp && !icmp && !icmpv6"
 """What is dissected: a message that an ICMP error quotes was not sent there."""
-INSTALL = "apt-get install tshark, brew install wireshark, or https://www.wireshark.org/download.html"
-
-
-class TsharkMissingError(Exception):
-    """tshark is not installed. The text says what to do."""
-
-    def __init__(self) -> None:
-        super().__init__(f"this needs tshark, which is not installed: {INSTALL}")
 
 
 class Field(Record, frozen=True):
@@ -71,11 +63,9 @@ def dissect(path: str | os.PathLike[str], profile: Callable[[Path], object] | No
 
     profile -- writes what Wireshark keeps its keys in into the directory that it is given
 
-    Raises TsharkMissingError, and CaptureError for what tshark cannot read. A capture that is cut is read up to there.
+    Raises WiresharkMissingError, and CaptureError for what tshark cannot read. A cut capture is read up to the cut.
     """
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        raise TsharkMissingError
+    tshark = find_tool("tshark")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
         if profile is not None:
             profile(Path(folder))

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -310,3 +311,21 @@ def test_without_keys_nothing_of_it_is_imported() -> None:
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+# --- another engine ----------------------------------------------------------------------------------------------
+
+
+def test_tshark_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = run("analyze", "--engine", "tshark", COMPLETED)
+    assert result.exit_code == 3
+    assert "apt-get install tshark" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+def test_engine_tshark() -> None:
+    result = run("analyze", "-q", "--engine", "tshark", COMPLETED)
+    assert result.stdout == run("analyze", "-q", COMPLETED).stdout
+    assert result.exit_code == 0

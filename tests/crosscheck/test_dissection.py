@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pcapdiag.capture.datagram import CaptureError
-from pcapdiag.crosscheck.dissection import TsharkMissingError, dissect
+from pcapdiag.capture.wireshark import WiresharkMissingError
+from pcapdiag.crosscheck.dissection import dissect
 from tests import CAPTURES
 from tests.crosscheck.merged import missing
 
@@ -15,7 +16,7 @@ needs_tshark = pytest.mark.skipif(missing(), reason="needs tshark")
 
 def test_without_tshark_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(TsharkMissingError, match="apt-get install tshark"):
+    with pytest.raises(WiresharkMissingError, match="apt-get install tshark"):
         dissect(CAPTURES / "completed-psk.pcap")
 
 
