@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
-from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.ike.payloads import Payload
+from pcapdiag.ike.registry import PayloadType
 from tests import CAPTURES
-from tests.diagnosis.opened import OPENED_SCENES
+from tests.diagnosis.opened import OPENED_SCENES, opened
 from tests.diagnosis.scenarios import TRUTH, captured, diagnosed_until, kinds, statuses, with_keys
 
 ONE_END = CAPTURES / "keys-of-one-end"
@@ -154,6 +157,28 @@ def test_passwords_are_not_shown() -> None:
     assert "user alice" in texts(found)
     assert "s3cret" not in repr(found)
     assert "s3cret" not in texts(found)
+
+
+def test_what_ended_ikev2_is_named() -> None:
+    by_responder = with_keys("ikev2-authentication-failed.pcap")[0]
+    assert by_responder.stop.reason == "The responder answered IKE_AUTH with an encrypted AUTHENTICATION_FAILED."
+    by_initiator = with_keys("ikev2-certificate-expired.pcap")[0]
+    assert "with an encrypted AUTHENTICATION_FAILED at once" in by_initiator.stop.reason
+
+
+def test_an_ikev2_answer_that_still_asks_is_not_the_last() -> None:
+    """IDr, AUTH and EAP: without the next request only keys tell that phase 1 is not over (RFC 7296 §2.16)."""
+    eap = Payload(type=PayloadType.EAP, body=b"\1\1\0\5\1")
+    exchanges, end = opened("ikev2-certificates-fragments.pcap")
+    steps = [s for s in exchanges[0].steps if not s.name.startswith(("INFORMATIONAL", "CREATE"))]
+    answer = steps[-1]
+    assert answer.opened is not None
+    asking = replace(answer, opened=replace(answer.opened, payloads=(*answer.opened.payloads, eap)))
+    done, not_yet = (
+        diagnose([replace(exchanges[0], steps=(*steps[:-1], last))], end + 60 * 10**9)[0] for last in (answer, asking)
+    )
+    assert done.stop.outcome is Outcome.COMPLETED
+    assert (not_yet.stop.outcome, not_yet.stop.missing) == (Outcome.STALLED, "IKE_AUTH request")
 
 
 # --- what no capture shows -------------------------------------------------------------------------------------
