@@ -125,7 +125,7 @@ class _Vectors:
 
     def passed(self, step: Step) -> None:
         """Remember that this message went by."""
-        if step.whole and not step.message.cut:
+        if step.whole and not step.message.cut and last_block(self.suite, step.message):
             self._passed.add((step.name, step.message.header.message_id))
             self._blocks.setdefault(step.message.header.message_id, []).append(last_block(self.suite, step.message))
 

@@ -145,7 +145,7 @@ def open_v1(
     used = key_for(suite, key)
     first = message.header.next_payload
     plain = b""
-    for vector in vectors:
+    for vector in (v for v in vectors if len(v) == suite.block):
         plain = _cbc(suite.cipher, used, vector, data)
         if _chain_holds(plain, first, suite.hash_octets):
             payloads, problem, _ = read_chain(plain, 0, first, 1, decode_sealed)
@@ -158,9 +158,13 @@ def open_v1(
 
 
 def _cbc(cipher: EncryptionAlgorithm, key: bytes, vector: bytes, data: bytes) -> bytes:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-    decryptor = Cipher(_algorithm(_CIPHERS[cipher][0], key), modes.CBC(vector)).decryptor()
+    try:
+        decryptor = Cipher(_algorithm(_CIPHERS[cipher][0], key), modes.CBC(vector)).decryptor()
+    except UnsupportedAlgorithm:
+        raise UnopenedError(f"the installed cryptography package has no {cipher.label}") from None
     return decryptor.update(data) + decryptor.finalize()
 
 

@@ -1,5 +1,6 @@
 """Which key and which initialization vector a message has: the lab's captures, and Wireshark's own test captures."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pcapdiag.exchange.model import Exchange, Step
 from pcapdiag.exchange.opening import open_exchange
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.decryption_keys import KeyTable, KeyV1, parse_table
+from pcapdiag.ike.message import Header, parse
 from pcapdiag.ike.payloads_sealed import Authentication
 from pcapdiag.key_tables import read_tables
 from tests import CAPTURES, SHARED
@@ -190,6 +192,38 @@ def test_without_the_clear_messages_the_reason_is_said(name: str, why: str) -> N
     found = open_exchange(without, read_tables([CAPTURES / "keys"]))
     assert all(why in s.unopened.reason for s in found.steps if s.encrypted and s.unopened)
     assert not any(s.opened for s in found.steps)
+
+
+@pytest.mark.parametrize("octets", [0, 4, 20])
+def test_a_message_that_is_not_whole_blocks_does_not_stop_the_rest(octets: int) -> None:
+    (exchange,) = exchanges(CAPTURES / "completed-psk.pcap")
+    steps = []
+    for step in exchange.steps:
+        if step.name == "MM6":
+            header = replace(step.message.header, length=28 + octets)
+            step = replace(step, message=parse(pack(header) + bytes(octets)))
+        steps.append(step)
+    found = open_exchange(replace(exchange, steps=tuple(steps)), read_tables([CAPTURES / "keys"]))
+    by_name = {s.name: s for s in found.steps}
+    assert by_name["MM5"].opened
+    assert by_name["MM6"].unopened
+    assert "not whole blocks" in by_name["MM6"].unopened.reason
+    assert by_name["QM1"].unopened
+    assert not by_name["QM1"].unopened.wrong_key
+
+
+def pack(header: Header) -> bytes:
+    return struct.pack(
+        "!8s8sBBBBII",
+        header.initiator_spi,
+        header.responder_spi,
+        header.next_payload,
+        header.version,
+        header.exchange_type,
+        header.flags,
+        header.message_id,
+        header.length,
+    )
 
 
 def test_retransmissions_are_opened_once() -> None:
