@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 import click
 
-from pcapdiag.cli.crosscheck import crosscheck
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
@@ -20,7 +19,22 @@ EXIT_INTERNAL_ERROR = 70
 
 
 class _Program(click.Group):
-    """The commands, with a last line of defence: a fault of the program is one line, not a traceback."""
+    """The commands, with a last line of defence: a fault of the program is one line, not a traceback.
+
+    A command that few need is imported when it is asked for.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, for the help."""
+        return sorted((*super().list_commands(ctx), "crosscheck"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name != "crosscheck":
+            return super().get_command(ctx, cmd_name)
+        from pcapdiag.cli.crosscheck import crosscheck
+
+        return crosscheck
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
@@ -48,7 +62,6 @@ def main() -> None:
     """
 
 
-main.add_command(crosscheck)
 main.add_command(explain)
 
 

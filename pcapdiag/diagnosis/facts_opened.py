@@ -1,6 +1,6 @@
 """Facts out of what keys opened: whose keys they are, notifies, deletes, identities, proposals, selectors.
 
-Nothing here is there without keys, but for certificates and identities that stand in clear.
+Nothing here is there without keys, but for certificates that stand in clear.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often, slug
 from pcapdiag.diagnosis.certificates import check_certificates
 from pcapdiag.diagnosis.quick_mode_contents import QuickModeOffer, offer_of
 from pcapdiag.diagnosis.stop import Outcome, opened_of
-from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.ike.payloads import Certificate, Delete, Identification, Notification, SecurityAssociation
+from pcapdiag.exchange.model import Mode, Side, Step
+from pcapdiag.ike.payloads import Delete, Identification, Notification, SecurityAssociation
 from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, PayloadType
 
 
@@ -39,14 +39,14 @@ def keys(case: Case) -> Iterator[Fact]:
         yield Fact(
             "keys-not-usable", f"There is a key for this exchange, and it opens nothing: {reason}.", _some(tried)
         )
-    if case.exchange.mode is not Mode.IKEV2:
-        yield from _whose(case.exchange, opened, wrong)
-    elif opened and wrong:
+    whose = list(_whose(opened, wrong)) if case.exchange.mode is not Mode.IKEV2 else []
+    yield from whose
+    if opened and wrong and not whose:
         text = f"The given keys open {_count(opened)}; {_count(wrong)} were made with others, or altered on the way."
         yield Fact("keys-open-some", text, _some([*opened[:3], *wrong]))
 
 
-def _whose(exchange: Exchange, opened: Sequence[Step], wrong: Sequence[Step]) -> Iterator[Fact]:
+def _whose(opened: Sequence[Step], wrong: Sequence[Step]) -> Iterator[Fact]:
     """Whether both ends of an ISAKMP SA encrypt with one key: SKEYID_e is the same, or it is not (RFC 2409 §5)."""
     rows = {side: {s.opened.key for s in opened if s.opened and s.sender is side} for side in Side}
     both = rows[Side.INITIATOR] & rows[Side.RESPONDER]
@@ -222,8 +222,6 @@ def authentication(case: Case) -> Iterator[Fact]:
 
 def certificates(case: Case) -> Iterator[Fact]:
     """Each end's certificate: what it says, and what a peer may refuse it for."""
-    if not any(isinstance(p, Certificate) for s in case.exchange.steps for p in s.payloads):
-        return
     for found in check_certificates(case.exchange):
         side = found.side
         if found.subject is not None:

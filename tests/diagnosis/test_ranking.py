@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, IcmpError
-from pcapdiag.diagnosis import causes, evidence, verdict
-from pcapdiag.diagnosis.ranking import RULES, Status
+from pcapdiag.diagnosis import causes, evidence, ranking, ranking_opened, verdict
+from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
@@ -32,6 +32,7 @@ from tests.diagnosis.scenes import SCENES, made
 from tests.diagnosis.test_causes import DOCUMENT
 from tests.messages import SECOND
 
+RULES = (*ranking_opened.RULES, *ranking.RULES)
 Change = Callable[[list[Captured]], list[Captured]]
 
 
