@@ -45,7 +45,7 @@ class WiresharkMissingError(Exception):
     """Something of Wireshark, or pyshark, is not installed. The text says what to do."""
 
     def __init__(self, what: str) -> None:
-        how = "pip install 'pcapdiag[wireshark]'" if what == "pyshark" else INSTALL
+        how = "pip install pyshark" if what == "pyshark" else INSTALL
         super().__init__(f"this needs {what}, which is not installed: {how}")
 
 

@@ -46,7 +46,7 @@ def need_cryptography() -> None:
     try:
         import cryptography.hazmat.primitives.ciphers  # noqa: F401
     except ImportError:
-        text = "opening messages with keys needs the cryptography package: pip install 'pcapdiag[keys]'"
+        text = "opening messages with keys needs the cryptography package: pip install cryptography"
         raise CryptographyMissingError(text) from None
 
 
