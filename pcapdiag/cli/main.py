@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import BinaryIO
 
 import click
@@ -18,23 +19,33 @@ EXIT_NO_IKE = 4
 EXIT_INTERNAL_ERROR = 70
 
 
-class _Program(click.Group):
-    """The commands, with a last line of defence: a fault of the program is one line, not a traceback.
+_LATE = {
+    "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
+}
+"""Commands that are loaded when they are run, with the line that the list of commands has for them."""
 
-    A command that few need is imported when it is asked for.
-    """
+
+class _Program(click.Group):
+    """The commands, with a last line of defence: a fault of the program is one line, not a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, for the help."""
-        return sorted((*super().list_commands(ctx), "crosscheck"))
+        """The names of all, those that are not loaded yet too."""
+        return sorted((*super().list_commands(ctx), *_LATE))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        if cmd_name != "crosscheck":
-            return super().get_command(ctx, cmd_name)
-        from pcapdiag.cli.crosscheck import crosscheck
+        """The command, or what the list needs of one that is not loaded."""
+        if cmd_name in _LATE:
+            return click.Command(cmd_name, short_help=_LATE[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
 
-        return crosscheck
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is to be run."""
+        if args and args[0] in _LATE:
+            command = getattr(import_module(_LATE[args[0]][0]), args[0])
+            return args[0], command, args[1:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
