@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.exchange.model import Unopened
 from pcapdiag.ike.payloads import Payload
 from pcapdiag.ike.registry import PayloadType
 from tests import CAPTURES
@@ -102,6 +103,16 @@ def test_wrong_keys_of_ikev2_fail_the_integrity_check(tmp_path: Path) -> None:
     found = with_keys("ikev2-authentication-failed.pcap", table)[0]
     assert "keys-wrong" in kinds(found)
     assert "the integrity check fails" in texts(found)
+
+
+def test_a_message_that_does_not_open_among_others_is_said() -> None:
+    exchanges, end = opened("completed-psk.pcap")
+    steps = list(exchanges[0].steps)
+    place = next(n for n, s in enumerate(steps) if s.name == "Informational")
+    steps[place] = replace(steps[place], opened=None, unopened=Unopened("it was made with another key", True))
+    (found,) = diagnose([replace(exchanges[0], steps=tuple(steps))], end)
+    assert {"ends-keys-agree", "keys-open-some"} <= kinds(found)
+    assert found.causes == ()
 
 
 def test_a_short_key_says_how_many_octets_are_due(tmp_path: Path) -> None:
