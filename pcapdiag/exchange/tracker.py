@@ -87,6 +87,7 @@ class _OpenStep(Struct):
     uncounted: int = 0
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
+    pieces: tuple[Message, ...] = ()
 
 
 class _Open(Struct):
@@ -333,6 +334,8 @@ class Tracker:
             step = self._sighted(found, by_first, whole.message, whole.octets, transmission)
             if step is not None:
                 found.assembled = (whole.octets, step)
+                if not step.pieces and message.header.major == 2:
+                    step.pieces = whole.pieces
 
     # -- finding the exchange ------------------------------------------------------------------------------------
 
@@ -625,6 +628,7 @@ def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
             uncounted=step.uncounted,
             missing=step.missing,
             cut_by_ip_loss=step.cut_by_ip_loss,
+            pieces=step.pieces,
         )
 
 
