@@ -14,7 +14,6 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 
 import struct
 from collections.abc import Callable
-from functools import cached_property
 
 from pcapdiag.ike.payloads import (
     DecodeError,
@@ -28,7 +27,7 @@ from pcapdiag.ike.payloads import (
 )
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
 from pcapdiag.ike.vendor_ids import VendorId, identify
-from pcapdiag.record import Record
+from pcapdiag.record import Record, lazy
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
@@ -122,18 +121,18 @@ class Message(Record, frozen=True, dict=True, gc=True):
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
 
-    @cached_property
+    @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
         return tuple(p for p in self.payloads if isinstance(p, Notification))
 
-    @cached_property
+    @lazy
     def proposals(self) -> tuple[Proposal, ...]:
         """What its security association payload holds, or nothing."""
         sa = next((p for p in self.payloads if isinstance(p, SecurityAssociation)), None)
         return sa.proposals if sa else ()
 
-    @cached_property
+    @lazy
     def vendor_ids(self) -> tuple[VendorId, ...]:
         """Its vendor IDs, identified."""
         return tuple(identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload))
@@ -154,7 +153,7 @@ class Message(Record, frozen=True, dict=True, gc=True):
     def _sealed(self) -> bool:
         return self.octets[17] >> 4 == 1 and bool(self.octets[19] & _ENCRYPTION)
 
-    @cached_property
+    @lazy
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
         if self._sealed:
             return (), None
