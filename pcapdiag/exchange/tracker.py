@@ -28,7 +28,7 @@ from pcapdiag.ike.payloads import DecodeError, Identification
 
 _VERSIONS = (1, 2)
 
-MAX_EXCHANGES = 50_000
+MAX_EXCHANGES = 20_000
 """Exchanges that went on, and first messages that wait for an answer: so many of each are kept. Beyond it, those that
 were quiet longest are folded."""
 MAX_OPENINGS_TOLD = 1_000
