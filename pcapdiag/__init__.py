@@ -6,11 +6,13 @@ from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
     from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.ike.decryption import CryptographyMissingError
+    from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.pipeline import Report, analyze
 
 __version__ = VERSION
 
-__all__ = ["CaptureError", "Report", "__version__", "analyze"]
+__all__ = ["CaptureError", "CryptographyMissingError", "KeyTableError", "Report", "__version__", "analyze"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,6 +21,14 @@ def __getattr__(name: str) -> object:
         from pcapdiag.capture.datagram import CaptureError
 
         return CaptureError
+    if name == "KeyTableError":
+        from pcapdiag.ike.decryption_keys import KeyTableError
+
+        return KeyTableError
+    if name == "CryptographyMissingError":
+        from pcapdiag.ike.decryption import CryptographyMissingError
+
+        return CryptographyMissingError
     if name in ("Report", "analyze"):
         from pcapdiag import pipeline
 

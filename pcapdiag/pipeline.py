@@ -4,7 +4,7 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary
@@ -14,6 +14,14 @@ from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_al
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.record import Record
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from pcapdiag.capture.savefile import Sieved
+    from pcapdiag.capture.sieve import Sieves
+    from pcapdiag.capture.wireshark import WiresharkCapture
+    from pcapdiag.ike.decryption_keys import KeyTable
 
 
 class CaptureReport(Record, frozen=True):
@@ -54,10 +62,10 @@ class Report(Record, frozen=True):
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+Path = str | os.PathLike[str]
 
-    from pcapdiag.capture.sieve import Sieves
+OWN, TSHARK = "own", "tshark"
+"""What reads the captures: our own reader, or Wireshark's."""
 
 
 def analyze(
@@ -67,6 +75,8 @@ def analyze(
     peer: str | None = None,
     spi: str | None = None,
     psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
+    engine: str = OWN,
     max_exchanges: int = MAX_EXCHANGES,
     executor: "Executor | None" = None,
     progress: Callable[[int, int], None] | None = None,
@@ -78,23 +88,29 @@ def analyze(
         their first packets, so that exchanges go on from one to the next
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
+    keys -- tables of keys as Wireshark keeps them, or its profile directories, to open encrypted messages with; no
+        key and no password that is found inside appears in a report
+    engine -- "own", or "tshark" for formats and encapsulations that only Wireshark knows (it needs pyshark and tshark)
     executor -- walks over parts of large files, and over several files, at a time: any executor whose workers can open
         the files by the same names. The report is the same with and without.
     progress -- called every now and then with the octets that were read, and those that there are
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
+    Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed,
+    WiresharkMissingError where the engine is not.
     """
+    table = _table(keys)
     sources = _sources(paths)
     sizes = [_size(source) for source in sources] if progress is not None else []
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
     errors: list[str] = []
-    sieves = _sieves(executor, sources, ports)
+    sieves = _sieves(executor if engine == OWN else None, sources, ports)
     for index, path in enumerate(sources):
         before = (tracker.counts.messages, tracker.counts.not_ike)
         sieved = sieves.of(index) if sieves is not None else None
-        savefile = Savefile(path, capture=len(captures), ports=ports, sieved=sieved)
+        savefile = _opened(engine, path, len(captures), ports, sieved)
         try:
             for batch in savefile.batches():
                 for item in batch:
@@ -112,8 +128,13 @@ def analyze(
         raise CaptureError("\n".join(errors))
     ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
     keepalives = tuple(tracker.keepalives.values())
+    exchanges = list(tracker.exchanges())
+    if table is not None:
+        from pcapdiag.exchange.opening import open_exchange
+
+        exchanges = [open_exchange(exchange, table) for exchange in exchanges]
     diagnoses = diagnose(
-        list(tracker.exchanges()),
+        exchanges,
         max(ends, default=0),
         keepalives=keepalives,
         esp=[flow for c in captures for flow in c.summary.esp_flows],
@@ -135,6 +156,31 @@ def _sieves(executor: "Executor | None", sources: list[Source], ports: Collectio
     from pcapdiag.capture.sieve import Sieves  # and with it concurrent.futures
 
     return Sieves(executor, sources, ports)
+
+
+def _opened(
+    engine: str, path: Source, capture: int, ports: Collection[int], sieved: "Iterator[Sieved | None] | None"
+) -> "Savefile | WiresharkCapture":
+    """The capture as the engine reads it. Nothing of Wireshark is imported where it is not asked for."""
+    if engine == OWN:
+        return Savefile(path, capture=capture, ports=ports, sieved=sieved)
+    if engine != TSHARK:
+        raise ValueError(f"no engine {engine!r}: {OWN!r} or {TSHARK!r}")
+    from pcapdiag.capture.wireshark import WiresharkCapture
+
+    return WiresharkCapture(path, capture=capture, ports=ports)
+
+
+def _table(paths: Path | Iterable[Path]) -> "KeyTable | None":
+    """The keys to open messages with; None where none are given."""
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not given:
+        return None
+    from pcapdiag.ike.decryption import need_cryptography
+    from pcapdiag.key_tables import read_tables
+
+    need_cryptography()
+    return read_tables(given)
 
 
 def _sources(paths: Source | Iterable[Source]) -> list[Source]:

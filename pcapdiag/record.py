@@ -1,6 +1,11 @@
 """The base of every record that flows through the program."""
 
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
 from msgspec import Struct
+
+Value = TypeVar("Value")
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -10,3 +15,20 @@ class Record(Struct, frozen=True, gc=False):
     classes are what an analysis of a small capture waits for), and smaller. They refer to other records only, never in
     a circle, so the garbage collector need not look at them.
     """
+
+
+class lazy(Generic[Value]):  # noqa: N801 -- used as a decorator
+    """A property that is computed when it is first asked for, of a record with a `__dict__`.
+
+    As functools.cached_property, which takes a lock each time; here two threads may compute the same value twice.
+    """
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, owner: Any, _kind: type | None = None) -> Value:
+        """Compute the value, and leave it where the next look finds it."""
+        value = owner.__dict__[self._name] = self._compute(owner)
+        return value

@@ -43,6 +43,7 @@ _NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BA
 _OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
 _OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
 
+_YEAR: Final = 366 * 86_400 * 1_000_000_000
 _DIRECTORY: Final = "a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
 _EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
 _OTHER_FORMATS: Final = {
@@ -593,8 +594,9 @@ class _Section:
         for code, value in self._options(at + 20, at + length - 4):
             if code in (_OPTION_STARTTIME, _OPTION_ENDTIME) and len(value) == 8:
                 high, low = struct.unpack(self._order + "II", value)
-                time = file._links[interface].nanoseconds(high << 32 | low)
-                file._first, file._last = _least(file._first, time), _greatest(file._last, time)
+                time = _near_packets(file._links[interface], high << 32 | low)
+                if time is not None:
+                    file._first, file._last = _least(file._first, time), _greatest(file._last, time)
 
     def _options(self, at: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """§3.5; ends at the first option that does not fit."""
@@ -606,6 +608,17 @@ class _Section:
                 return
             yield code, buffer[at : at + size]
             at += size + 3 & ~3
+
+
+def _near_packets(link: Link, ticks: int) -> int | None:
+    """The time that a statistics block means, in nanoseconds; None where that cannot be.
+
+    dumpcap writes microseconds there, whatever resolution the interface has: the packets tell.
+    """
+    for time in (link.nanoseconds(ticks), ticks * 1000 + link.offset):
+        if not link.seen or abs(time - link.nanoseconds(link.newest)) < _YEAR:
+            return time
+    return None
 
 
 def ticks_of(buffer: bytes, position: int, link: Link, form: str) -> int:

@@ -21,6 +21,7 @@ EXIT_INTERNAL_ERROR = 70
 
 
 _LATE = {
+    "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
 }
@@ -114,6 +115,21 @@ main.add_command(explain)
     type=click.IntRange(1, 256),
     help="Processes that read large captures, or several, at a time. Default: one for each processor.",
 )
+@click.option(
+    "--keys",
+    metavar="TABLE",
+    multiple=True,
+    type=click.Path(),
+    help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
+    "profile directory that holds them. May be given again.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["own", "tshark"]),
+    default="own",
+    show_default=True,
+    help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -132,6 +148,8 @@ def analyze(
     ports: Sequence[int],
     psk_file: BinaryIO | None,
     jobs: int | None,
+    keys: Sequence[str],
+    engine: str,
     verbose: bool,
     quiet: bool,
     color: str,
@@ -150,13 +168,22 @@ def analyze(
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
+    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys), *_engine_errors(engine))
     try:
-        psks = _keys(psk_file) if psk_file else []
+        psks = _psks(psk_file) if psk_file else []
         with workers(jobs, captures) as executor, progress() as advance:
             report = pipeline.analyze(
-                captures, ports=ports, peer=peer, spi=spi, psks=psks, executor=executor, progress=advance
+                captures,
+                ports=ports,
+                peer=peer,
+                spi=spi,
+                psks=psks,
+                keys=keys,
+                engine=engine,
+                executor=executor,
+                progress=advance,
             )
-    except CaptureError as error:
+    except faults as error:
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
         sys.exit(EXIT_UNREADABLE)
@@ -182,7 +209,26 @@ def analyze(
     sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
-def _keys(file: BinaryIO) -> list[bytes]:
+def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:
+    """What goes wrong with keys, where there are any: without them nothing of it is imported."""
+    if not keys:
+        return ()
+    from pcapdiag.ike.decryption import CryptographyMissingError
+    from pcapdiag.ike.decryption_keys import KeyTableError
+
+    return (KeyTableError, CryptographyMissingError)
+
+
+def _engine_errors(engine: str) -> tuple[type[Exception], ...]:
+    """What goes wrong with another engine than our own."""
+    if engine == "own":
+        return ()
+    from pcapdiag.capture.wireshark import WiresharkMissingError
+
+    return (WiresharkMissingError,)
+
+
+def _psks(file: BinaryIO) -> list[bytes]:
     """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
     for line in file.read().splitlines():

@@ -12,7 +12,7 @@ from pcapdiag.diagnosis.stop import (
     Stop,
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
-from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.registry import ExchangeType, PayloadType
 from pcapdiag.record import Record
 
 RETRY = 12 * SECOND
@@ -29,6 +29,9 @@ MANY = 20
 
 MAX_FRAMES = 40
 """Frames that are cited for a fact about many exchanges."""
+
+
+CERTIFICATES = frozenset((int(PayloadType.CERT), int(PayloadType.CERT2)))
 
 
 class Evidence(Record, frozen=True):
@@ -95,6 +98,16 @@ class Case(Record, frozen=True):
     def unfinished(self) -> bool:
         """Phase 1 did not complete."""
         return self.stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL)
+
+    @property
+    def more_is_told(self) -> bool:
+        """Keys were tried on its messages, or a certificate stands in clear: what is inside is looked at as well."""
+        for step in self.exchange.steps:
+            if step.opened is not None or step.unopened is not None:
+                return True
+            if any(payload.type in CERTIFICATES for payload in step.message.payloads):
+                return True
+        return False
 
     def address(self, side: Side) -> str:
         """The address of that end."""

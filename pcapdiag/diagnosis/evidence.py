@@ -43,10 +43,25 @@ def exchange_filter(exchange: Exchange) -> str:
     return f"{field} == {exchange.initiator_spi.hex(':')}"
 
 
+def _opened(name: str) -> Callable[[Case], Iterator[Fact]]:
+    """A source of `facts_opened`, which is imported for an exchange that keys were tried on, or with a certificate."""
+
+    def source(case: Case) -> Iterator[Fact]:
+        if case.more_is_told:
+            from pcapdiag.diagnosis import facts_opened
+
+            found: Callable[[Case], Iterator[Fact]] = getattr(facts_opened, name)
+            yield from found(case)
+
+    return source
+
+
 SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_stop.stop,
     facts_stop.silence,
     facts_stop.clear_notifies,
+    _opened("notifies"),
+    _opened("deletes"),
     facts_stop.sealed_refusal,
     facts_stop.mm6,
     facts_path.icmp,
@@ -63,11 +78,18 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_peers.authentication,
     facts_peers.requested_certificates,
     facts_peers.forgotten,
+    _opened("keys"),
+    _opened("identities"),
+    _opened("authentication"),
+    _opened("certificates"),
     facts_path.elsewhere,
     facts_peers.scan,
     facts_peers.vendors,
     facts_after.phase2,
+    _opened("quick_modes"),
+    _opened("child_sas"),
     facts_after.xauth,
+    _opened("xauth"),
     facts_after.dpd,
     facts_peers.again,
     facts_stop.schedule,

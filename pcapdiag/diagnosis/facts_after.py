@@ -12,6 +12,7 @@ from pcapdiag.diagnosis.stop import (
     chosen_transform,
     frames_of,
     informational,
+    refusal_text,
 )
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
@@ -22,7 +23,9 @@ def phase2(case: Case) -> Iterator[Fact]:
     for quick in case.phase2:
         name = f"Quick Mode {quick.message_id:08x}"
         if quick.outcome is Outcome.REJECTED and quick.answer is not None:
-            text = f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with an encrypted Informational."
+            text = (
+                f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with {refusal_text(quick.answer)}."
+            )
             yield Fact("phase2-refused", text, quick.frames)
         elif quick.outcome is Outcome.STALLED:
             again = max(len(s.sent) for s in quick.steps)
@@ -78,8 +81,8 @@ def dpd(case: Case) -> Iterator[Fact]:
 
 def quick_mode_size(case: Case) -> Iterator[Fact]:
     """Whether the first Quick Mode message has room for a KE payload, which is PFS (RFC 2409 §5.5)."""
-    if not case.phase2:
-        return
+    if not case.phase2 or case.phase2[0].steps[0].opened is not None:
+        return  # what keys show needs no guess from the size
     first = case.phase2[0].steps[0]
     length = first.message.header.length
     if length < QUICK_MODE_WITHOUT_KE + SMALLEST_MODP_KE:

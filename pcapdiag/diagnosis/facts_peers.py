@@ -102,9 +102,18 @@ def requested_certificates(case: Case) -> Iterator[Fact]:
     for step in case.exchange.steps:
         requests = [p for p in step.message.payloads if isinstance(p, Certificate) and "REQ" in p.type.name]
         if requests:
-            text = f"The {step.sender} asks for a certificate ({len(requests)} requests in {step.name})."
+            whose = _authorities(requests)
+            text = f"The {step.sender} asks for a certificate ({len(requests)} requests in {step.name}){whose}."
             yield Fact("certificate-requested", text, step.first.frames)
             return
+
+
+def _authorities(requests: Sequence[Certificate]) -> str:
+    """Whose certificates are asked for, where that is said by name (RFC 2408 §3.10); IKEv2 has hashes there."""
+    from pcapdiag.ike.distinguished_names import name_text  # needed only where certificates are asked for
+
+    names = [name for request in requests if (name := name_text(request.data))]
+    return f" of {'; '.join(names[:4])}{' …' if len(names) > 4 else ''}" if names else ""
 
 
 def vendors(case: Case) -> Iterator[Fact]:

@@ -1,10 +1,20 @@
 """Where an IKEv2 exchange stopped (RFC 7296 §1.2): IKE_SA_INIT, then IKE_AUTH once or, with EAP, several times.
 
-What is inside SK cannot be read, but SK says in clear which payload comes first (§3.14): IDr or AUTH where the
-responder proves itself, EAP where it goes on asking, N alone where it refuses.
+Without keys what is inside SK cannot be read, but SK says in clear which payload comes first (§3.14): IDr or AUTH where
+the responder proves itself, EAP where it goes on asking, N alone where it refuses. What keys opened says it itself.
 """
 
-from pcapdiag.diagnosis.stop import REFUSAL, SECOND, Outcome, Setting, Stop, frames_of, waiting_outcome
+from pcapdiag.diagnosis.stop import (
+    REFUSAL,
+    SECOND,
+    Outcome,
+    Setting,
+    Stop,
+    frames_of,
+    harmless,
+    refusal_text,
+    waiting_outcome,
+)
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.payloads import Encrypted, SecurityAssociation, identity_text, printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
@@ -63,10 +73,16 @@ def first_inside(step: Step) -> PayloadType | None:
 def _authenticated(auth: list[Step]) -> bool:
     """The last word in IKE_AUTH is the responder's, and it is not a question (EAP).
 
-    With EAP the first answer begins with IDr as well (RFC 7296 §2.16): only a further request tells that it was not
-    the last.
+    With EAP the first answer begins with IDr as well (RFC 7296 §2.16): without keys only a further request tells that
+    it was not the last.
     """
-    return bool(auth) and auth[-1].message.header.response and first_inside(auth[-1]) not in (PayloadType.EAP, None)
+    if not auth or not auth[-1].message.header.response:
+        return False
+    opened = auth[-1].opened
+    if opened is not None:
+        kinds = {p.type for p in opened.payloads}
+        return PayloadType.AUTH in kinds and PayloadType.EAP not in kinds
+    return first_inside(auth[-1]) not in (PayloadType.EAP, None)
 
 
 def _refused_at_init(init: list[Step], auth: list[Step]) -> tuple[Step, str] | None:
@@ -102,13 +118,22 @@ def _refused_at_auth(auth: list[Step], later: list[Step]) -> tuple[Step, str] | 
         return None
     last = auth[-1]
     requests = [s for s in later if not s.message.header.response]
-    if first_inside(last) == PayloadType.NOTIFY2 and not requests:
+    if last.opened is not None:
+        proves = any(p.type == PayloadType.AUTH for p in last.opened.payloads)
+        if not harmless(last) and not proves and not requests:
+            return last, f"The responder answered IKE_AUTH with {refusal_text(last)}."
+    elif first_inside(last) == PayloadType.NOTIFY2 and not requests:
         return last, "The responder answered IKE_AUTH with a notify (N is the first payload inside SK, not IDr)."
     if len(requests) != 1 or requests[0].sender is not Side.INITIATOR:
         return None
     only = requests[0]
-    if first_inside(only) == PayloadType.NOTIFY2 and only.first.time - last.first.time <= REFUSAL:
-        return only, "The initiator answered IKE_AUTH with a notify at once, and nothing followed."
+    if (
+        first_inside(only) == PayloadType.NOTIFY2
+        and only.first.time - last.first.time <= REFUSAL
+        and not harmless(only)
+    ):
+        what = refusal_text(only) if only.opened is not None else "a notify"
+        return only, f"The initiator answered IKE_AUTH with {what} at once, and nothing followed."
     return None
 
 

@@ -1,10 +1,11 @@
 """What became of each Quick Mode under the cookies of an exchange (RFC 2409 §5.5).
 
-Quick Mode is encrypted, so its outcome is read from who answered, who repeated, and what came instead of an answer.
+Quick Mode is encrypted, so its outcome is read from who answered, who repeated, and what came instead of an answer;
+where keys opened that, from what it says.
 """
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.stop import REFUSAL, SILENCE, Outcome, Setting, informational
+from pcapdiag.diagnosis.stop import REFUSAL, SILENCE, Outcome, Setting, harmless, informational, refusal_text
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
@@ -52,7 +53,7 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         answer = _answer(exchange, latest)
         if answer is not None:
             outcome = Outcome.REJECTED
-            reason = f"The {answer.sender} answered QM{last} with an encrypted Informational."
+            reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
         elif setting.capture_end - latest.first.time >= SILENCE or _given_up(exchange, setting, latest):
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
@@ -64,7 +65,7 @@ def _answer(exchange: Exchange, step: Step) -> Step | None:
     """An Informational from the other end within seconds, before anything else of it."""
     for other in informational(exchange):
         gap = other.first.time - step.first.time
-        if other.sender is not step.sender and 0 <= gap <= REFUSAL:
+        if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
             return other
     return None
 

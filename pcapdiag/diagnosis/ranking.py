@@ -422,6 +422,19 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
+FROM_KEYS = ("keys-", "ends-keys-")
+"""How the kinds begin of which one is there whenever keys were tried."""
+
+
+def rules_for(kinds: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules for evidence of these kinds; what keys showed has some of its own, which come first."""
+    if not any(kind.startswith(FROM_KEYS) for kind in kinds):
+        return RULES
+    from pcapdiag.diagnosis import ranking_opened  # needed only where keys are given
+
+    return (*ranking_opened.RULES, *RULES)
+
+
 class _Row(Record, frozen=True):
     """What the kinds of evidence alone say of a cause: its rule, and where the document has it."""
 
@@ -463,10 +476,10 @@ class Ranking:
             state = self._knowledge.state(name)
             for entry in state.document if state else ():
                 places.setdefault(entry.cause, []).append((name, entry.item))
-        rows = []
+        rows, rules = [], rules_for(kinds)
         for cause in self._knowledge.causes:
             document = tuple(dict.fromkeys(places.get(cause.id, ())))
-            rule = next((r for r in RULES if r.cause == cause.id and _fits(r, kinds)), None)
+            rule = next((r for r in rules if r.cause == cause.id and _fits(r, kinds)), None)
             row = _Row(cause, rule, document)
             if document or (rule is not None and _ranked(row, kinds).leads):
                 rows.append(row)

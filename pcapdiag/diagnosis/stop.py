@@ -8,12 +8,13 @@ up (RFC 2408 §5.1 leaves timers to the sender, so "how long" is judged by the s
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import TypeVar
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.exchange.modes import SENDER
 from pcapdiag.ike.message import HEADER_LENGTH
-from pcapdiag.ike.payloads import Delete, Transform
+from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
 from pcapdiag.ike.registry import (
     EncryptionAlgorithm,
     ExchangeType,
@@ -121,6 +122,29 @@ def error_notifies(step: Step) -> tuple[NotifyType | NotifyTypeV2, ...]:
     return tuple(n.notify_type for n in step.notifications if n.notify_type.is_error)
 
 
+P = TypeVar("P", bound=Payload)
+
+
+def opened_of(step: Step, kind: type[P]) -> list[P]:
+    """The payloads of this kind that keys showed in it."""
+    return [p for p in step.opened.payloads if isinstance(p, kind)] if step.opened is not None else []
+
+
+def harmless(step: Step) -> bool:
+    """Keys showed that this Informational refuses nothing: neither an error nor a delete is in it."""
+    if step.opened is None:
+        return False
+    return not opened_of(step, Delete) and not any(n.notify_type.is_error for n in opened_of(step, Notification))
+
+
+def refusal_text(step: Step) -> str:
+    """A refusal as keys showed it: "an encrypted AUTHENTICATION_FAILED"; or just that it is encrypted."""
+    names = [n.notify_type.name for n in opened_of(step, Notification) if n.notify_type.is_error]
+    if opened_of(step, Delete):
+        names.append("DELETE")
+    return f"an encrypted {' and '.join(names) or 'Informational'}"
+
+
 def sent_again_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
     """The frames of transmissions later than `time`, by more than what messages that cross may take."""
     return tuple(
@@ -190,12 +214,8 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
                 names.append("DELETE")
             if names:
                 return Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
-        elif _in_place_of_reply(exchange, step, top):
-            return Refusal(
-                step,
-                step.sender,
-                f"{step.sender} sent an encrypted Informational instead of {due}",
-            )
+        elif not harmless(step) and _in_place_of_reply(exchange, step, top):
+            return Refusal(step, step.sender, f"{step.sender} sent {refusal_text(step)} instead of {due}")
     return None
 
 

@@ -26,6 +26,8 @@ TROUBLE = frozenset(
         "v2-request-unanswered",
         "esp-one-way",
         "psk-of-responder-differs",
+        "child-refused",
+        "xauth-status-fail",
     )
 )
 """Evidence of trouble behind a phase 1 that completed."""

@@ -45,6 +45,7 @@ class Assembled(Record, frozen=True):
 
     octets -- the pieces' data in order; total -- how many pieces there are, None where that is not known
     numbers -- which of them were seen; sightings -- one for each time that it, or a part of it, was sent
+    pieces -- the messages that carried them, in order
     """
 
     by_first: bool
@@ -53,6 +54,7 @@ class Assembled(Record, frozen=True):
     sightings: tuple[Sighting, ...]
     numbers: frozenset[int]
     total: int | None
+    pieces: tuple[Message, ...] = ()
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -115,8 +117,9 @@ class FragmentCollector:
         numbers = frozenset(number for number, _ in held)
         total = next((t for t in (_total(value.piece) for _, value in held) if t is not None), None)
         octets = b"".join(value.piece.data for _, value in held)
+        pieces = tuple(value.message for _, value in held)
         return Assembled(
-            group[0], _message(held[0][1], octets), octets, _transmissions([v for _, v in held]), numbers, total
+            group[0], _message(held[0][1], octets), octets, _transmissions([v for _, v in held]), numbers, total, pieces
         )
 
 

@@ -6,9 +6,9 @@ Times are integer nanoseconds since the Unix epoch, as the capture gives them.
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame, IcmpError
-from pcapdiag.ike.message import Message
+from pcapdiag.ike.message import Message, Opened
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
-from pcapdiag.ike.payloads import Notification, Proposal
+from pcapdiag.ike.payloads import Notification, Payload, Proposal
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId
 from pcapdiag.record import Record
@@ -39,7 +39,7 @@ class Peer(Record, frozen=True):
     """One end, as first seen in this exchange.
 
     aliases -- other addresses that it was seen with: before and behind a NAT, after a move
-    identities -- what it calls itself in clear, as Aggressive Mode shows it: "FQDN vpn.example.com"
+    identities -- what it calls itself, in clear as in Aggressive Mode, or opened with keys: "FQDN vpn.example.com"
     vendors -- products that its vendor IDs name, with the version where one is known
     """
 
@@ -85,6 +85,13 @@ class Sighting(Record, frozen=True):
         return self.transport == "udp" and NAT_T_PORT in (self.source_port, self.destination_port)
 
 
+class Unopened(Record, frozen=True):
+    """Why an encrypted message does not open although there is a key for it; `wrong_key`: another one made it."""
+
+    reason: str
+    wrong_key: bool
+
+
 class Step(Record, frozen=True):
     """One message of an exchange, with each time that it was sent.
 
@@ -95,6 +102,8 @@ class Step(Record, frozen=True):
     uncounted -- sightings beyond the limit of what is kept
     missing -- numbers of the IKE fragments that were never seen; empty for a whole message
     cut_by_ip_loss -- only some of its IP fragments were captured
+    pieces -- the messages with SKF that it came in (RFC 7383), in order; empty for one that came as it is
+    opened -- what keys showed of it; unopened -- why they did not; both None where there was no key for it
     """
 
     name: str
@@ -106,6 +115,9 @@ class Step(Record, frozen=True):
     uncounted: int = 0
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
+    pieces: tuple[Message, ...] = ()
+    opened: Opened | None = None
+    unopened: Unopened | None = None
 
     @property
     def first(self) -> Sighting:
@@ -143,13 +155,18 @@ class Step(Record, frozen=True):
         return not self.missing and not self.cut_by_ip_loss
 
     @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """Every payload that can be read: in clear, and what keys showed."""
+        return (*self.message.payloads, *self.opened.payloads) if self.opened is not None else self.message.payloads
+
+    @property
     def notifications(self) -> tuple[Notification, ...]:
-        """The notifies that can be read."""
+        """The notifies that stand in clear."""
         return self.message.notifications
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
-        """What its security association payload holds, or nothing."""
+        """What its security association payload in clear holds, or nothing."""
         return self.message.proposals
 
     @property

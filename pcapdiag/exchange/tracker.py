@@ -29,7 +29,7 @@ from pcapdiag.ike.registry import ExchangeType
 
 _VERSIONS = (1, 2)
 
-MAX_EXCHANGES = 50_000
+MAX_EXCHANGES = 20_000
 """Exchanges that went on, and first messages that wait for an answer: so many of each are kept. Beyond it, those that
 were quiet longest are folded."""
 MAX_OPENINGS_TOLD = 1_000
@@ -95,6 +95,7 @@ class _OpenStep(Struct):
     uncounted: int = 0
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
+    pieces: tuple[Message, ...] = ()
 
 
 class _Open(Struct):
@@ -341,6 +342,8 @@ class Tracker:
             step = self._sighted(found, by_first, whole.message, whole.octets, transmission)
             if step is not None:
                 found.assembled = (whole.octets, step)
+                if not step.pieces and message.header.major == 2:
+                    step.pieces = whole.pieces
 
     # -- finding the exchange ------------------------------------------------------------------------------------
 
@@ -674,6 +677,7 @@ def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
             uncounted=step.uncounted,
             missing=step.missing,
             cut_by_ip_loss=step.cut_by_ip_loss,
+            pieces=step.pieces,
         )
 
 

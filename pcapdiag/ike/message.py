@@ -13,7 +13,7 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 """
 
 import struct
-from functools import cached_property
+from collections.abc import Callable
 
 from pcapdiag.ike.payloads import (
     DecodeError,
@@ -27,7 +27,7 @@ from pcapdiag.ike.payloads import (
 )
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
 from pcapdiag.ike.vendor_ids import VendorId, identify
-from pcapdiag.record import Record
+from pcapdiag.record import Record, lazy
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
@@ -81,6 +81,20 @@ class Header(Record, frozen=True):
         return ExchangeType(self.exchange_type)
 
 
+class Opened(Record, frozen=True):
+    """What keys showed of an encrypted message.
+
+    payloads -- in the order of the chain; problem -- the first thing that is wrong with their structure, or None
+    key -- which row of the table opened it, from 0
+    proven -- an integrity check proves that the message was made with this key; else only its structure says so
+    """
+
+    payloads: tuple[Payload, ...]
+    problem: str | None
+    key: int
+    proven: bool
+
+
 class Message(Record, frozen=True, dict=True, gc=True):
     """One IKE message. Its payloads are decoded when they are first asked for: of a flood, most never are.
 
@@ -107,18 +121,18 @@ class Message(Record, frozen=True, dict=True, gc=True):
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
 
-    @cached_property
+    @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
         return tuple(p for p in self.payloads if isinstance(p, Notification))
 
-    @cached_property
+    @lazy
     def proposals(self) -> tuple[Proposal, ...]:
         """What its security association payload holds, or nothing."""
         sa = next((p for p in self.payloads if isinstance(p, SecurityAssociation)), None)
         return sa.proposals if sa else ()
 
-    @cached_property
+    @lazy
     def vendor_ids(self) -> tuple[VendorId, ...]:
         """Its vendor IDs, identified."""
         return tuple(identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload))
@@ -139,9 +153,12 @@ class Message(Record, frozen=True, dict=True, gc=True):
     def _sealed(self) -> bool:
         return self.octets[17] >> 4 == 1 and bool(self.octets[19] & _ENCRYPTION)
 
-    @cached_property
+    @lazy
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
-        return ((), None) if self._sealed else _chain(self.octets)
+        if self._sealed:
+            return (), None
+        payloads, problem, _ = read_chain(self.octets, HEADER_LENGTH, self.octets[16], self.octets[17] >> 4, decode)
+        return payloads, problem
 
 
 def parse_header(data: bytes) -> Header:
@@ -165,31 +182,33 @@ def parse(data: bytes) -> Message:
     return Message(header, data[:end], len(data) - end)
 
 
-def _chain(data: bytes) -> tuple[tuple[Payload, ...], str | None]:
-    """The payloads, and what stopped the reading before the chain ended."""
+def read_chain(
+    data: bytes, at: int, kind: int, major: int, decoder: Callable[[PayloadType, bytes, int], Payload]
+) -> tuple[tuple[Payload, ...], str | None, int]:
+    """The payloads of a chain, what stopped the reading before it ended, and where the last one ends.
+
+    at -- where in `data` the first payload stands, which is of type `kind`; decoder -- reads a body
+    """
     payloads: list[Payload] = []
-    kind = data[16]
-    at = HEADER_LENGTH
-    major = data[17] >> 4
     while kind:
         left = len(data) - at
         payload_type = PayloadType(kind)
         if left < 4:
-            return tuple(payloads), f"{payload_type.label} payload announced, {left} octets are left"
+            return tuple(payloads), f"{payload_type.label} payload announced, {left} octets are left", at
         following, length = data[at], (data[at + 2] << 8) | data[at + 3]
         if length < 4:
-            return tuple(payloads), f"{payload_type.label} payload declares {length} octets, 4 are the least"
+            return tuple(payloads), f"{payload_type.label} payload declares {length} octets, 4 are the least", at
         body = data[at + 4 : at + length]
         if length > left:
             problem = f"{payload_type.label} payload declares {length} octets, {left} are left"
             payloads.append(Payload(type=payload_type, body=body, problem=problem))
-            return tuple(payloads), problem
+            return tuple(payloads), problem, len(data)
         if payload_type in (PayloadType.SK, PayloadType.SKF):
             # The next payload field of SK names what is inside; SK is always the last (RFC 7296 §3.14).
             payloads.append(decode_encrypted(payload_type, body, PayloadType(following)))
-            return tuple(payloads), None
-        payloads.append(decode(payload_type, body, major))
+            return tuple(payloads), None, at + length
+        payloads.append(decoder(payload_type, body, major))
         kind = following
         at += length
     broken = next((p for p in payloads if p.problem), None)
-    return tuple(payloads), f"{broken.type.label} payload: {broken.problem}" if broken else None
+    return tuple(payloads), f"{broken.type.label} payload: {broken.problem}" if broken else None, at

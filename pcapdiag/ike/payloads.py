@@ -214,6 +214,10 @@ def identity_text(id_type: IdentificationType, data: bytes) -> str:
         return data.hex()
     if id_type in (IdentificationType.FQDN, IdentificationType.USER_FQDN, IdentificationType.KEY_ID):
         return printable(data)
+    if id_type == IdentificationType.DER_ASN1_DN:
+        from pcapdiag.ike.distinguished_names import name_text  # certificates only
+
+        return name_text(data) or data.hex()
     return data.hex()
 
 

@@ -16,9 +16,9 @@ from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Folded, Peer, Step
-from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
 from pcapdiag.pipeline import CaptureReport, Report
-from pcapdiag.report.wording import transform_text
+from pcapdiag.report.wording import payload_details, transform_text
 
 SCHEMA_VERSION = 1
 
@@ -248,9 +248,10 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
         "message_id": header.message_id,
         "flags": header.flags,
         "length": header.length,
-        "payloads": [p.type.label for p in step.message.payloads],
+        "payloads": [p.type.label for p in step.payloads],
         "encrypted": step.encrypted,
-        "notifies": [n.notify_type.name for n in step.notifications],
+        "decrypted": step.opened is not None,
+        "notifies": [p.notify_type.name for p in step.payloads if isinstance(p, Notification)],
         "vendor_ids": [f"{v.name} {v.version}" if v.version else v.name for v in step.vendor_ids],
         "retransmissions": len(step.sent) - 1 + step.uncounted,
         "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames),
@@ -258,6 +259,16 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
         "whole": step.whole,
         "problem": step.message.problem,
     }
+    if step.opened is not None:
+        found["proven"] = step.opened.proven
+        found["identities"] = [
+            {"type": p.id_type.label, "text": p.text, "protocol": p.protocol, "port": p.port}
+            for p in step.payloads
+            if isinstance(p, Identification)
+        ]
+        found["details"] = [d.replace(_MARK, "?") for d in payload_details(step)]
+    elif step.unopened is not None:
+        found["not_decrypted"] = step.unopened.reason
     if several:
         found["captures"] = [f.capture for f in step.frames]
     return found

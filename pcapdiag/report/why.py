@@ -68,21 +68,34 @@ def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 
 
 _TELLING = (
+    "certificate-doubt",
+    "certificate-fault",
+    "certificate-of",
+    "child-",
     "completed",
     "cookie",
+    "ends-keys",
     "esp",
     "address-changed",
+    "identity-not",
     "ike-",
+    "keys-",
     "mobike",
     "nat",
+    "opened-",
     "other-group",
     "phase1-again",
     "psk-",
+    "quick-mode-chosen",
+    "quick-mode-no-pfs",
+    "quick-mode-pfs",
     "repeating",
     "schedule",
     "stray",
     "vantage",
     "weak",
+    "xauth-status",
+    "xauth-user",
 )
 
 

@@ -1,6 +1,6 @@
 """How facts are worded in every report: addresses, times, frames, proposals; and what hostile octets may not do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import gmtime, strftime
 
 from pcapdiag.capture.datagram import Frame
@@ -13,7 +13,9 @@ from pcapdiag.ike.payloads import (
     NatDetection,
     Nonce,
     Notification,
+    Payload,
     Proposal,
+    SecurityAssociation,
     Transform,
     VendorIdPayload,
 )
@@ -96,16 +98,20 @@ def instant(nanoseconds: int) -> str:
 
 
 def payload_summary(step: Step) -> str:
-    """`SA, 5 VID`; `encrypted, 76 octets` where the payloads cannot be read."""
-    if step.encrypted and step.message.header.major == 1:
+    """`SA, 5 VID`; `ID, HASH, decrypted` where keys opened it; `encrypted, 76 octets` where it cannot be read."""
+    opened = step.opened
+    if step.encrypted and step.message.header.major == 1 and opened is None:
         return f"encrypted, {step.message.header.length} octets"
     names: dict[str, int] = {}
-    for payload in step.message.payloads:
+    for payload in step.payloads if opened is None else opened.payloads:
         names[payload.type.label] = names.get(payload.type.label, 0) + 1
     parts = [name if count == 1 else f"{count} {name}" for name, count in names.items()]
-    errors = [n.notify_type.name for n in step.notifications if n.notify_type.is_error]
+    notifies = [p for p in step.payloads if isinstance(p, Notification)]
+    errors = [n.notify_type.name for n in notifies if n.notify_type.is_error]
     parts = [", ".join(errors) if part == "N" and errors else part for part in parts]
-    if step.encrypted:
+    if opened is not None:
+        parts.append("decrypted")
+    elif step.encrypted:
         parts.append(f"{step.message.header.length} octets")
     return ", ".join(parts) or f"{step.message.header.length} octets"
 
@@ -162,7 +168,9 @@ def proposal_lines(proposals: Sequence[Proposal]) -> list[str]:
 def payload_details(step: Step) -> list[str]:
     """What its payloads say beyond their names, a line each: vendor IDs, identities, notifies, sizes, problems."""
     lines = []
-    for payload in step.message.payloads:
+    if step.unopened is not None:
+        lines.append(f"not decrypted: {step.unopened.reason}")
+    for payload in step.payloads:
         label = payload.type.label
         if isinstance(payload, VendorIdPayload):
             found = identify(payload.body)
@@ -183,6 +191,38 @@ def payload_details(step: Step) -> list[str]:
             lines.append(f"{label}: {payload.protocol.label} {' '.join(spi.hex() for spi in payload.spis)}".rstrip())
         elif isinstance(payload, NatDetection | Nonce):
             lines.append(f"{label}: {payload.body.hex()}")
+        elif step.opened is not None:
+            lines.extend(_sealed_details(payload))
         if payload.problem:
             lines.append(f"{label}: {payload.problem}")
+    return lines
+
+
+def _sealed_details(payload: Payload) -> Iterator[str]:
+    """What payloads say that stand in encrypted messages only; passwords are hidden by the payload itself."""
+    from pcapdiag.ike.payloads_sealed import Authentication, Configuration, TrafficSelectors
+
+    label = payload.type.label
+    if isinstance(payload, Authentication):
+        yield f"{label}: {payload.method.label}"
+    elif isinstance(payload, TrafficSelectors):
+        yield f"{label}: {', '.join(s.text for s in payload.selectors)}"
+    elif isinstance(payload, Configuration):
+        values = ", ".join(f"{v.type.name} {v.text}".rstrip() for v in payload.values)
+        yield f"{label}: {payload.kind.label} {values}".rstrip()
+    elif isinstance(payload, SecurityAssociation):
+        yield from (f"{label}: {line}" for line in sealed_proposal_lines(payload))
+
+
+def sealed_proposal_lines(sa: SecurityAssociation) -> list[str]:
+    """What a security association for ESP or AH holds, a line each transform (IKEv1) or proposal (IKEv2)."""
+    lines = []
+    for proposal in sa.proposals:
+        head = f"{proposal.protocol.label} {proposal.spi.hex()}".rstrip()
+        if proposal.transforms and proposal.transforms[0].kind is not None:
+            lines.append(f"{head} {', '.join(transform_v2_text(t) for t in proposal.transforms)}")
+            continue
+        for transform in proposal.transforms:
+            label = getattr(transform.id, "label", str(transform.id))
+            lines.append(" ".join((head, label, *(f"{a.type.name} {a.text}" for a in transform.attributes))))
     return lines

@@ -523,3 +523,16 @@ def test_real_captures_as_tshark_reads_them(path: Path) -> None:
     assert sorted(ours) == sorted(tshark(path, f"{ike} && !esp", *FIELDS))
     assert summary.icmp_errors == len(tshark(path, "(icmp || icmpv6) && udp", "frame.number"))
     assert summary.esp == len(tshark(path, "esp", "frame.number"))
+
+
+def test_statistics_in_microseconds_of_an_interface_in_nanoseconds() -> None:
+    """As dumpcap writes them."""
+    blocks = Blocks("<")
+    nanoseconds = blocks.interface(options=blocks.option(9, b"\x09"))
+    packet = blocks.packet(IKE, T0 + SECOND)
+    start, end = T0 // 1000, (T0 + 9 * SECOND) // 1000
+    summary = read(blocks.section() + nanoseconds + packet + blocks.statistics(0, start, end)).summary
+    assert (summary.first_time, summary.last_time) == (T0, T0 + 9 * SECOND)
+    nonsense = blocks.statistics(0, 5, 7)
+    summary = read(blocks.section() + nanoseconds + packet + nonsense).summary
+    assert (summary.first_time, summary.last_time) == (T0 + SECOND, T0 + SECOND)

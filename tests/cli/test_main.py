@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_json_has_the_contract_of_the_design() -> None:
 
 def test_times_keep_every_digit() -> None:
     result = run("analyze", "--json", str(CAPTURES / "completed-psk-nanoseconds.pcapng"))
-    found = re.search(r'"last_time": [0-9]+\.([0-9]+)', result.stdout)
+    found = re.search(r'"time": [0-9]+\.([0-9]+)', result.stdout)
     assert found is not None
     assert len(found[1]) == 9
     assert not found[1].endswith("000")
@@ -255,3 +256,83 @@ def test_same_input_gives_the_same_output_under_any_hash_seed() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(outputs) == 1
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+KEYS = str(CAPTURES / "keys")
+REFUSED = str(CAPTURES / "phase2-refused.pcap")
+
+
+def test_keys_open_messages() -> None:
+    result = run("analyze", "--keys", KEYS, REFUSED)
+    assert "Confirmed: no phase 2 proposal suits both ends" in " ".join(result.stdout.split())
+    assert "192.168.1.0/24 ↔ 192.168.2.0/24" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_keys_in_json() -> None:
+    found = json.loads(run("analyze", "--json", "--keys", KEYS, REFUSED).stdout)
+    messages = {m["name"]: m for m in found["exchanges"][0]["messages"]}
+    assert messages["MM1"]["decrypted"] is False
+    assert messages["MM5"]["decrypted"] is True
+    assert messages["MM5"]["payloads"] == ["ID", "HASH"]
+    assert messages["QM1"]["identities"][0]["text"] == "192.168.1.0/24"
+    assert messages["Informational"]["notifies"] == ["NO_PROPOSAL_CHOSEN"]
+
+
+def test_no_key_and_no_password_is_in_any_report(tmp_path: Path) -> None:
+    rows = Path(KEYS, "ikev1_decryption_table").read_text().splitlines()
+    secrets = [line.split(",")[1] for line in rows if not line.startswith("#")] + ["s3cret"]
+    for capture in ("xauth-wrong-password.pcap", "mm5-psk-mismatch.pcap", "completed-psk.pcap"):
+        for options in ([], ["-v"], ["-q"], ["--json"]):
+            result = run("analyze", *options, "--keys", KEYS, str(CAPTURES / capture))
+            for secret in secrets:
+                assert secret not in result.stdout + result.stderr
+                assert secret[:16] not in result.stdout + result.stderr
+
+
+def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
+    table = tmp_path / "ikev1_decryption_table"
+    table.write_text("01e21441b7f6b075,not-a-key\n")
+    for given, says in ((str(table), "line 1: the key"), (str(tmp_path / "none"), "no such file")):
+        result = run("analyze", "--keys", given, COMPLETED)
+        assert result.exit_code == 3
+        assert says in result.stderr
+        assert "not-a-key" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_keys_without_the_package_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    result = run("analyze", "--keys", KEYS, COMPLETED)
+    assert result.exit_code == 3
+    assert "pip install cryptography" in result.stderr
+
+
+def test_without_keys_nothing_of_it_is_imported() -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from pcapdiag.cli.main import main; "
+        f"CliRunner().invoke(main, ['analyze', {COMPLETED!r}]); "
+        "print([m for m in sys.modules if 'cryptography' in m or 'decryption' in m or 'sealed' in m or 'pyshark' in m])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+# --- another engine ----------------------------------------------------------------------------------------------
+
+
+def test_tshark_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = run("analyze", "--engine", "tshark", COMPLETED)
+    assert result.exit_code == 3
+    assert "apt-get install tshark" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+def test_engine_tshark() -> None:
+    result = run("analyze", "-q", "--engine", "tshark", COMPLETED)
+    assert result.stdout == run("analyze", "-q", COMPLETED).stdout
+    assert result.exit_code == 0

@@ -5,6 +5,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pcapdiag.capture.datagram import Captured, Datagram, IcmpError
@@ -13,6 +14,7 @@ from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
+from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 from tests.messages import COOKIE_I, COOKIE_R, LEFT, RIGHT, SECOND, ZERO, Wire, ke, message, notify, sa, transform
 
@@ -54,6 +56,12 @@ def diagnosed_until(items: Iterable[Captured], end: int | None = None) -> tuple[
         last = max(last, item.time)
     keepalives = tuple(tracker.keepalives.values())
     return diagnose(list(tracker.exchanges()), last if end is None else end, keepalives=keepalives)
+
+
+@cache
+def with_keys(name: str, keys: Path = CAPTURES / "keys") -> tuple[Diagnosis, ...]:
+    """What is said of a capture, with the keys of this profile."""
+    return analyze(CAPTURES / name, keys=keys).diagnoses if captured(name)[0] else ()
 
 
 def only(items: Iterable[Captured], end: float | None = None) -> Diagnosis:

@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, IcmpError
-from pcapdiag.diagnosis import causes, evidence, verdict
-from pcapdiag.diagnosis.ranking import RULES, Status
+from pcapdiag.diagnosis import causes, evidence, ranking, ranking_opened, verdict
+from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
+from tests.diagnosis.opened import OPENED_SCENES
 from tests.diagnosis.scenarios import (
     ROUTER,
     TRUTH,
@@ -25,11 +26,13 @@ from tests.diagnosis.scenarios import (
     kinds,
     refusal,
     statuses,
+    with_keys,
 )
 from tests.diagnosis.scenes import SCENES, made
 from tests.diagnosis.test_causes import DOCUMENT
 from tests.messages import SECOND
 
+RULES = (*ranking_opened.RULES, *ranking.RULES)
 Change = Callable[[list[Captured]], list[Captured]]
 
 
@@ -367,8 +370,10 @@ def test_what_must_not_lead(name: str, ids: list[str]) -> None:
 
 @cache
 def everything() -> tuple[tuple[str, Diagnosis], ...]:
-    """What is said of every exchange of every capture and scene."""
+    """What is said of every exchange of every capture, without keys and with them, and of every scene."""
     found = [(r["capture"], d) for r in TRUTH for d in diagnosed_until(*captured(r["capture"]))]
+    found += [(r["capture"], d) for r in TRUTH for d in with_keys(r["capture"])]
+    found += [(name, scene()) for name, scene in OPENED_SCENES.items()]
     return (*found, *((name, d) for name in SCENES for d in diagnosed(*made(name))))
 
 
@@ -407,10 +412,21 @@ def test_confirmed_never_rests_on_silence() -> None:
 
 
 def test_rules_that_confirm_rest_on_what_somebody_said() -> None:
-    """An ICMP error, a notify, or a hash that was computed again with given keys."""
+    """An ICMP error, a notify, a hash that was computed again with given keys, or what keys opened."""
+    said = (
+        "icmp-",
+        "notify-",
+        "psk-of-",
+        "opened-",
+        "ends-keys-",
+        "phase2-no-",
+        "phase2-in",
+        "phase2-ts",
+        "xauth-status",
+    )
     for rule in RULES:
         if rule.status is Status.CONFIRMED:
-            assert any(kind.startswith(("icmp-", "notify-", "psk-of-")) for kind in rule.all_of), rule
+            assert any(kind.startswith(said) for kind in rule.all_of), rule
 
 
 def test_causes_of_the_document_are_never_dropped() -> None:

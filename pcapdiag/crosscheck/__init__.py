@@ -1,0 +1,1 @@
+"""Our decoding against Wireshark's, message by message."""

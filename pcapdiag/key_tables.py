@@ -1,0 +1,65 @@
+"""Reading key tables from files: Wireshark's own, and those that strongSwan's save-keys writes."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pcapdiag.ike.decryption_keys import KeyTable, KeyTableError, parse_table
+
+NAMES = ("ikev1_decryption_table", "ikev2_decryption_table")
+"""What Wireshark calls the tables within a profile."""
+MAX_OCTETS = 16 << 20
+"""A table is never as large; this is another file."""
+
+
+def read_tables(paths: Iterable[str | os.PathLike[str]]) -> KeyTable:
+    """The rows of these tables; a directory stands for the tables in it, as a Wireshark profile.
+
+    Raises KeyTableError, with one line, for what cannot be read or is no table.
+    """
+    found = KeyTable()
+    for path in _files(paths):
+        found += parse_table(_text(path), str(path))
+    return found
+
+
+def write_profile(paths: Iterable[str | os.PathLike[str]], folder: Path) -> None:
+    """Put the rows of these tables where Wireshark looks for them: `folder` becomes a configuration directory.
+
+    Raises KeyTableError as `read_tables` does.
+    """
+    rows: dict[str, list[str]] = {name: [] for name in NAMES}
+    for path in _files(paths):
+        for line in _text(path).splitlines():
+            table = parse_table(line, str(path))
+            for name, found in zip(NAMES, (table.v1, table.v2), strict=True):
+                rows[name] += [line.strip()] * bool(found)
+    for name, lines in rows.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    for given in paths:
+        path = Path(given)
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [path / name for name in NAMES if (path / name).is_file()]
+        if not inside:
+            raise KeyTableError(f"{given}: holds neither {NAMES[0]} nor {NAMES[1]}")
+        yield from inside
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_OCTETS + 1)
+        if len(octets) > MAX_OCTETS:
+            raise KeyTableError(f"{path}: too large for a key table")
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise KeyTableError(f"{path}: not a key table: it is not text") from None
+    except FileNotFoundError:
+        raise KeyTableError(f"{path}: no such file") from None
+    except OSError as fault:
+        raise KeyTableError(f"{path}: {fault.strerror or fault}") from None
