@@ -24,9 +24,9 @@ MAX_WAITING = 20_000
 class Pipe:
     """A capture stream as a Source (see `source`)."""
 
-    def __init__(self, path: str | BinaryIO, *, ports: Collection[int] = ()) -> None:
-        """path -- "-" for standard input, the name of a pipe, or an open binary file."""
-        self._savefile = Savefile(path, ports=ports)
+    def __init__(self, path: str | BinaryIO, *, ports: Collection[int] = (), name: str | None = None) -> None:
+        """path -- "-" for standard input, the name of a pipe, or an open binary file; name -- what it is called."""
+        self._savefile = Savefile(path, ports=ports, name=name)
         self.names: tuple[str, ...] = (self._savefile.summary().path,)
         self.notices: list[str] = []
         self.over = self.failed = False
@@ -123,3 +123,38 @@ class Pipe:
         if not self._closed:
             self._closed = True
             self._room.release()
+
+
+FILTER = "udp or icmp or icmp6 or tcp port 4500"
+"""What dumpcap is asked for: later fragments have no ports, and ICMP errors say why. It brings more than what this
+program filters by itself, such as ESP in UDP."""
+
+
+class ThroughDumpcap(Pipe):
+    """A live interface through dumpcap, which may capture where this program may not."""
+
+    def __init__(self, interface: str, *, ports: Collection[int] = (), snaplen: int = 65_535) -> None:
+        """Raises CaptureError where there is no dumpcap."""
+        from pcapdiag.capture.wireshark import Dumpcap, WiresharkMissingError
+
+        try:
+            self._dumpcap = Dumpcap(interface, FILTER, snaplen)
+        except WiresharkMissingError as error:
+            raise CaptureError(str(error)) from None
+        self._ended_well = False
+        super().__init__(self._dumpcap.stream, ports=ports, name=interface)
+
+    def gather(self) -> None:
+        """See Source. Where dumpcap ended by itself, it says why better than the stream that it left."""
+        super().gather()
+        if self.over and not self._ended_well:
+            self._ended_well = True
+            complaint = self._dumpcap.close()
+            if complaint is not None:
+                self.failed = True
+                self.notices[:] = [f"{self.names[0]}: dumpcap: {complaint}"]
+
+    def close(self) -> None:
+        """See Source."""
+        super().close()
+        self._dumpcap.stop()

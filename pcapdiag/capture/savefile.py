@@ -405,10 +405,11 @@ class Savefile:
                 size = section.size()
                 if self._until != MAX_OFFSET and window.position > before:
                     continue
-                if stopped == kinds.MORE and window.more(1):
+                if stopped == kinds.MORE:
                     self._expire(link)
-                    yield
-                    continue
+                    yield  # before more is waited for: a pipe may have none for long
+                    if window.more(1):
+                        continue
             if not section.block():
                 return
             yield

@@ -26,6 +26,13 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--watch", "full_screen", is_flag=True, help="A full-screen table of exchanges, with a detail view.")
 @click.option("--port", "ports", metavar="N", multiple=True, type=click.IntRange(1, 65535), help="Another port of IKE.")
+@click.option(
+    "--engine",
+    type=click.Choice(["libpcap", "tshark"]),
+    default="libpcap",
+    show_default=True,
+    help="tshark: capture one interface through Wireshark's dumpcap, which needs no privilege of this program.",
+)
 @click.option("--promiscuous", is_flag=True, help="Take in frames that are for other machines (on a mirror port).")
 @click.option("--tunnels", is_flag=True, help="Look into GRE, IP in IP, VXLAN, GENEVE and AH: all of it is then read.")
 @click.option(
@@ -57,6 +64,7 @@ def live(
     as_json: bool,
     full_screen: bool,
     ports: Sequence[int],
+    engine: str,
     promiscuous: bool,
     tunnels: bool,
     path: str | None,
@@ -76,6 +84,9 @@ def live(
     `tcpdump -U -w - | pcapdiag live -`.
     """
     _check_usage(names, stream, path, full_screen, as_json or quiet)
+    through_dumpcap = engine == "tshark"
+    if through_dumpcap and (len(names) != 1 or path or promiscuous or tunnels):
+        raise click.UsageError("--engine tshark takes one interface, and none of -w, --promiscuous, --tunnels")
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.diagnosis.stop import Outcome
@@ -89,14 +100,14 @@ def live(
     stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     keyboard = _keyboard(stream) if full_screen else None
     try:
-        source = _source(stream, names, ports, promiscuous, tunnels)
+        source = _dumpcap(names[0], ports) if through_dumpcap else _source(stream, names, ports, promiscuous, tunnels)
         writer = _writer(source, path, rotate_size, rotate_count)
         observers = _metrics(metrics_file, metrics_listen)
     except CaptureError as error:
         _fail(str(error))
     if writer is not None:
         observers.append(_recorder(source, writer))
-    watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream else None)
+    watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream or through_dumpcap else None)
     limits = Limits(duration, count, stops, linger=full_screen)
     with Signals() as signals, contextlib.ExitStack() as stack:
         if full_screen:
@@ -153,6 +164,12 @@ def _source(
     from pcapdiag.capture.interface import Interfaces
 
     return Interfaces(names, ports=ports, promiscuous=promiscuous, tunnels=tunnels)
+
+
+def _dumpcap(name: str, ports: Sequence[int]) -> "Source":
+    from pcapdiag.capture.pipe import ThroughDumpcap
+
+    return ThroughDumpcap(name, ports=ports)
 
 
 def _writer(source: "Source", path: str | None, rotate_size: float | None, rotate_count: int) -> "Writer | None":

@@ -9,6 +9,7 @@ import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram
 from pcapdiag.capture.pipe import Pipe
+from pcapdiag.capture.savefile import Savefile
 from tests import CAPTURES
 
 CAPTURE = (CAPTURES / "completed-psk.pcap").read_bytes()
@@ -65,6 +66,26 @@ def test_each_record_as_it_comes(ends: "tuple[BinaryIO, BinaryIO]") -> None:
             pipe.wait(0.5, [wake])
             pipe.gather()
         break
+    here.close()
+    drained(pipe)
+
+
+@pytest.mark.parametrize("name", ["completed-psk.pcap", "completed-psk-nanoseconds.pcapng"])
+def test_what_came_is_handed_over_although_the_pipe_stays_open(ends: "tuple[BinaryIO, BinaryIO]", name: str) -> None:
+    there, here = ends
+    octets = (CAPTURES / name).read_bytes()
+    expected = len(list(Savefile(CAPTURES / name)))
+    here.write(octets)
+    pipe = Pipe(there)
+    wake, _ = os.pipe()
+    items: list[Captured] = []
+    until = time.monotonic() + 5
+    while len(items) < expected:
+        assert time.monotonic() < until, f"{len(items)} of {expected}"
+        pipe.wait(0.2, [wake])
+        pipe.gather()
+        items += pipe.take(1000)
+    assert not pipe.over
     here.close()
     drained(pipe)
 

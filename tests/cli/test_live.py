@@ -44,6 +44,7 @@ def used(*arguments: str) -> Result:
         (("-", "--watch"), "--watch needs a terminal"),
         (("-", "--stop-on", "never"), "'never' is not one of"),
         (("-", "--duration", "0"), "0.0 is not in the range"),
+        (("-i", "a", "-i", "b", "--engine", "tshark"), "takes one interface"),
         (("-", "--rotate-count", "0"), "0 is not in the range"),
     ],
 )
@@ -267,6 +268,24 @@ class TestOnInterfaces:
         found = {row["name"]: row for row in json.loads(pair.run(pair.left, *PROGRAM, "interfaces", "--json"))}
         assert found["left"]["can_be_opened"]
         assert found["left"]["problem"] is None
+
+    @pytest.mark.skipif(shutil.which("dumpcap") is None, reason="needs dumpcap (on Debian: wireshark-common)")
+    def test_the_engine_of_wireshark(self, pair: Pair, tmp_path: Path) -> None:
+        output = tmp_path / "out"
+        process = self.live(pair, output, "--engine", "tshark", "--stop-on", "stalled")
+        time.sleep(1.5)
+        self.send(pair, 1)
+        assert process.wait(15) == 1
+        assert "STALLED after MM1" in output.read_text()
+        assert "Traceback" not in output.with_suffix(".err").read_text()
+
+    @pytest.mark.skipif(shutil.which("dumpcap") is None, reason="needs dumpcap (on Debian: wireshark-common)")
+    def test_what_dumpcap_refuses_is_one_line(self, pair: Pair, tmp_path: Path) -> None:
+        output = tmp_path / "out"
+        process = pair.start(pair.left, *PROGRAM, "live", "-q", "-i", "nowhere", "--engine", "tshark", output=output)
+        assert process.wait(15) == 3
+        (line,) = output.read_text().splitlines()
+        assert "nowhere: dumpcap: " in line
 
     @pytest.mark.skipif(shutil.which("dumpcap") is None, reason="needs dumpcap (on Debian: wireshark-common)")
     def test_through_dumpcap_as_the_message_says(self, pair: Pair, tmp_path: Path) -> None:
