@@ -146,7 +146,7 @@ def sieve(task: Task) -> Sieved | None:
     return part.sieved()
 
 
-class _Collector(Network):
+class Collector(Network):
     """Keeps the frames that matter as they are."""
 
     def __init__(self, ports: frozenset[int]) -> None:
@@ -155,6 +155,7 @@ class _Collector(Network):
         self.size = 0
 
     def take(self, kind: int, buffer: bytes, found: Found, link: Link, number: int) -> None:
+        """Keep the frame. Raises NothingGainedError where there are too many."""
         octets = buffer[found.start : found.stop]
         self.size += len(octets) + 64
         if self.size > MAX_SIEVED:
@@ -166,7 +167,7 @@ class _Part(Savefile):
     """Reads what begins in one part of a file."""
 
     def __init__(self, task: Task) -> None:
-        self._collector = _Collector(task.ports)
+        self._collector = Collector(task.ports)
         super().__init__(task.path, network=self._collector)
         self._task = task
         self._until = task.until

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.nat import NatView, nat_view
 from pcapdiag.diagnosis.phase2 import Phase2
 from pcapdiag.diagnosis.stop import (
     SECOND,
@@ -13,7 +14,7 @@ from pcapdiag.diagnosis.stop import (
 )
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.ike.registry import ExchangeType, PayloadType
-from pcapdiag.record import Record
+from pcapdiag.record import Record, lazy
 
 RETRY = 12 * SECOND
 """Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
@@ -58,7 +59,7 @@ class Fact(Record, frozen=True):
     frames: tuple[Frame, ...]
 
 
-class Case(Record, frozen=True):
+class Case(Record, frozen=True, dict=True, gc=True):
     """Everything that facts are drawn from: the exchange, where it stopped, and what is around it.
 
     attempts -- how often the same initiator began and ended like this
@@ -99,7 +100,12 @@ class Case(Record, frozen=True):
         """Phase 1 did not complete."""
         return self.stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL)
 
-    @property
+    @lazy
+    def nat(self) -> NatView | None:
+        """Where NAT is between the two ends; None where no NAT-D hash can be checked."""
+        return nat_view(self.exchange)
+
+    @lazy
     def more_is_told(self) -> bool:
         """Keys were tried on its messages, or a certificate stands in clear: what is inside is looked at as well."""
         for step in self.exchange.steps:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often
-from pcapdiag.diagnosis.nat import nat_view
 from pcapdiag.diagnosis.stop import (
     Outcome,
     frames_of,
@@ -128,7 +127,7 @@ def _after_completion(case: Case, error: IcmpError) -> bool:
 
 def nat(case: Case) -> Iterator[Fact]:
     """Where NAT is, by the NAT-D hashes (RFC 3947 §3.2)."""
-    view = nat_view(case.exchange)
+    view = case.nat
     if view is None:
         return
     for side in Side:
@@ -166,7 +165,7 @@ def nat_t(case: Case) -> Iterator[Fact]:
         return
     first = final[0]
     floated = first.first.floated
-    view = nat_view(e)
+    view = case.nat
     if floated:
         text = f"The initiator floated: {first.name} goes to UDP port 4500."
         yield Fact("floated", text, first.first.frames)
@@ -303,7 +302,7 @@ def mobike(case: Case) -> Iterator[Fact]:
     if e.mode is not Mode.IKEV2:
         return
     auth = next((s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH and s.sender is Side.INITIATOR), None)
-    view = nat_view(e)
+    view = case.nat
     if auth is not None and auth.first.floated and view is not None and view.none:
         text = f"{auth.name} goes to UDP port 4500 although there is no NAT, as initiators that do MOBIKE do."
         yield Fact("mobike-float", text, auth.first.frames)

@@ -1,5 +1,6 @@
 """Plain frames: link layers, IP, UDP; what is told apart by port and payload."""
 
+import io
 import struct
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from pcapdiag.capture import kinds, savefile, walker
 from pcapdiag.capture.datagram import Datagram, Frame
+from pcapdiag.capture.savefile import Savefile
+from pcapdiag.capture.sieve import Collector
 from tests.capture.frames import (
     A6,
     B6,
@@ -237,6 +240,19 @@ def test_other_protocols_have_names(name: str, frame: bytes) -> None:
     seen = read(pcap([frame]))
     assert seen.captured == []
     assert seen.summary.protocols == {name.strip(): 1}
+
+
+def test_nothing_of_the_plain_bulk_is_looked_at_again() -> None:
+    collector = Collector(frozenset())
+    frames = [
+        *OTHERS.values(),
+        ethernet(ipv4(u32(7) + bytes(20), 50)),
+        ethernet(ipv4(udp(u32(7) + bytes(20), 4500, 4500))),
+    ]
+    capture = Savefile(io.BytesIO(pcap(frames)), network=collector)
+    assert list(capture) == []
+    assert collector.frames == []
+    assert capture.summary().esp == 2
 
 
 def test_protocols_come_most_frequent_first_and_are_bounded() -> None:

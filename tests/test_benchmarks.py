@@ -1,0 +1,65 @@
+"""The benchmark runs, on captures a thousandth of the size; nothing is timed here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pcapdiag.pipeline import analyze
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def python(*arguments: object) -> str:
+    command = [sys.executable, "-P", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(BENCHMARKS)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["sparse.pcap", "sparse.pcapng", "tagged.pcap", "esp-in-udp.pcap", "dense.pcap"])
+def test_captures_hold_what_they_are_said_to_hold(name: str, tmp_path: Path) -> None:
+    python(BENCHMARKS / "generate.py", tmp_path, name, "--scale", "0.002")
+    report = analyze(tmp_path / name)
+    (capture,) = report.captures
+    summary = capture.summary
+    assert summary.warnings == ()
+    assert summary.unreadable == 0
+    if name == "dense.pcap":
+        assert summary.frames == summary.datagrams == capture.ike_messages > 2_000
+    elif name == "esp-in-udp.pcap":
+        assert summary.esp > 0.99 * summary.frames
+    else:
+        assert summary.frames / 1_100 < capture.ike_messages < summary.frames / 900
+        assert len(summary.protocols) > 5
+
+
+def test_a_ring_is_one_capture_over_many_files(tmp_path: Path) -> None:
+    python(BENCHMARKS / "generate.py", tmp_path, "rotated", "--scale", "0.01")
+    report = analyze(tmp_path / "rotated")
+    assert len(report.captures) == 200
+    assert report.all_completed or report.diagnoses[-1].stop.outcome == "inconclusive"
+    crossing = [d for d in report.diagnoses if len({f.capture for s in d.exchange.steps for f in s.frames}) > 1]
+    assert crossing
+
+
+def test_one_command_prints_the_tables(tmp_path: Path) -> None:
+    printed = python(
+        BENCHMARKS / "run.py",
+        tmp_path / "x",
+        "--scale",
+        "0.0005",
+        "--runs",
+        "1",
+        "--only",
+        "start-up",
+        "sparse.pcap",
+        "dense.pcap",
+    )
+    assert "### start-up" in printed
+    assert "### sparse.pcap: 1 MB" in printed
+    assert "| pcapdiag, interpreted, `-j 1` | " in printed
+    assert not list((tmp_path / "x").iterdir())
