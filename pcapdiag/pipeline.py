@@ -62,6 +62,9 @@ class Report(Record, frozen=True):
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
 
+PAUSE = 60 * 1_000_000_000
+"""Nanoseconds between two captures of which the later one still goes on from the other, as the files of a ring do."""
+
 Path = str | os.PathLike[str]
 
 OWN, TSHARK = "own", "tshark"
@@ -126,7 +129,7 @@ def analyze(
         sieves.close()
     if errors and not captures:
         raise CaptureError("\n".join(errors))
-    ends = [c.summary.last_time for c in captures if c.summary.last_time is not None]
+    ends = _ends([c.summary for c in captures])
     keepalives = tuple(tracker.keepalives.values())
     exchanges = list(tracker.exchanges())
     if table is not None:
@@ -135,7 +138,8 @@ def analyze(
         exchanges = [open_exchange(exchange, table) for exchange in exchanges]
     diagnoses = diagnose(
         exchanges,
-        max(ends, default=0),
+        ends[-1],
+        gaps=ends[:-1],
         keepalives=keepalives,
         esp=[flow for c in captures for flow in c.summary.esp_flows],
         keys=list(psks),
@@ -148,6 +152,18 @@ def analyze(
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),
     )
+
+
+def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
+    """When capturing ended, in order: once, or more often where the captures do not go on from one another."""
+    found: list[int] = []
+    times = [(s.first_time, s.last_time) for s in summaries if s.first_time is not None and s.last_time is not None]
+    for first, last in sorted(times):
+        if found and first - found[-1] <= PAUSE:
+            found[-1] = max(found[-1], last)
+        else:
+            found.append(last)
+    return found or [0]
 
 
 def _sieves(executor: "Executor | None", sources: list[Source], ports: Collection[int]) -> "Sieves | None":

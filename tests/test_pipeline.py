@@ -1,5 +1,6 @@
 """Captures in, a report out: one path and several, what cannot be read, filters, and what an import costs."""
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 import pcapdiag
 from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.pipeline import Report, analyze
 from tests import CAPTURES
 
@@ -147,3 +149,36 @@ def test_what_had_to_make_room_is_counted_and_judged() -> None:
     address = whole.diagnoses[0].exchange.initiator.address
     assert all(address in (f.initiator, f.responder) for f in analyze(paths, max_exchanges=1, peer=address).folded)
     assert not analyze(BAD, max_exchanges=1).all_completed
+
+
+def _later(capture: Path, seconds: int, target: Path) -> Path:
+    """The same capture, recorded that much later."""
+    octets = bytearray(capture.read_bytes())
+    at = 24
+    while at < len(octets):
+        second, _, captured, _ = struct.unpack_from("<IIII", octets, at)
+        struct.pack_into("<I", octets, at, second + seconds)
+        at += 16 + captured
+    target.write_bytes(bytes(octets))
+    return target
+
+
+def test_silence_between_two_captures_was_not_watched(tmp_path: Path) -> None:
+    """A capture that ends right behind message 1, and another one of the same day: no stall in the first."""
+    whole = (CAPTURES / "mm1-no-reply.pcap").read_bytes()
+    at = 24
+    for _ in range(3):  # two frames of ARP, then message 1
+        at += 16 + int.from_bytes(whole[at + 8 : at + 12], "little")
+    short = tmp_path / "short.pcap"
+    short.write_bytes(whole[:at])
+    other = CAPTURES / "completed-nat.pcap"
+    alone = analyze(short).diagnoses[0].stop
+    assert alone.outcome is Outcome.INCONCLUSIVE
+    # The same peers, but what they did in these two hours nobody knows.
+    found = analyze([short, _later(other, 7_200, tmp_path / "later.pcap")]).diagnoses
+    (first,) = (d for d in found if len(d.exchange.steps) == 1)
+    assert first.stop.outcome is Outcome.INCONCLUSIVE
+    # A file of a ring goes on within seconds: that silence was watched.
+    rest = tmp_path / "rest.pcap"
+    rest.write_bytes(whole[:24] + whole[at:])
+    assert analyze([short, rest]).diagnoses[0].stop.outcome is Outcome.STALLED

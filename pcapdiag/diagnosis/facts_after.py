@@ -48,7 +48,7 @@ def xauth(case: Case) -> Iterator[Fact]:
     starters: dict[int, Side] = {}
     for step in asked:
         starters.setdefault(step.message.header.message_id, step.sender)
-    quiet = case.setting.capture_end - max(s.last.time for s in asked)
+    quiet = case.setting.silence_after(max(s.last.time for s in asked))
     # A request and its result: two rounds of the responder. A third may push the configuration, as some do instead
     # of being asked for it; and what follows comes within milliseconds, so a capture that ends at once tells nothing.
     if list(starters.values()) == [Side.RESPONDER, Side.RESPONDER]:

@@ -140,7 +140,7 @@ def scan(case: Case) -> Iterator[Fact]:
     step = firsts[0]
     transforms = sum(len(p.transforms) for p in step.proposals)
     bare = not step.vendor_ids and not step.notifications and not step.message.cut
-    if bare and case.setting.capture_end - e.last_time >= 2 * SECOND:
+    if bare and case.setting.silence_after(e.last_time) >= 2 * SECOND:
         text = f"{step.name} carries no vendor ID, offers {transforms} transforms, and was never followed up."
         yield Fact("scan-like", text, step.frames)
 

@@ -39,7 +39,7 @@ def silence(case: Case) -> Iterator[Fact]:
         return
     if case.stop.before is Outcome.REJECTED or not case.stop.missing:
         return
-    for_long = case.setting.capture_end - step.first.time
+    for_long = case.setting.silence_after(step.first.time)
     whole = for_long >= SILENCE
     after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time and e.undelivered]
     text = f"{step.name} was sent {how_often(len(step.sent) + step.uncounted)}; "
@@ -71,7 +71,7 @@ def repeats(case: Case) -> Iterator[Fact]:
                 f"{prefix}{top}, or could not use it.",
                 (*e.numbered(top)[0].first.frames, *frames),
             )
-        elif case.setting.capture_end - reached >= SILENCE and top in (2, 4):
+        elif case.setting.silence_after(reached) >= SILENCE and top in (2, 4):
             yield Fact(
                 f"{other}-does-not-repeat",
                 f"The {other} does not send {prefix}{top - 1} again behind {prefix}{top}, so it had the answer; "
@@ -89,7 +89,7 @@ def repeats(case: Case) -> Iterator[Fact]:
     if own.sender is Side.RESPONDER and len(own.sent) >= 2:
         text = f"The responder sends {own.name} {how_often(len(own.sent))}: it waits for {prefix}{top + 1}."
         yield Fact("responder-repeats-last", text, own.frames)
-    if top == 1 and len(e.numbered(1)[0].sent) == 1 and case.setting.capture_end - reached >= SILENCE:
+    if top == 1 and len(e.numbered(1)[0].sent) == 1 and case.setting.silence_after(reached) >= SILENCE:
         yield Fact("no-retransmission", f"{prefix}1 was sent once and never again.", e.numbered(1)[0].frames)
 
 
@@ -165,7 +165,7 @@ def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
             again,
         )
     elif (
-        case.setting.capture_end - refusal.first.time >= RETRY
+        case.setting.silence_after(refusal.first.time) >= RETRY
         or case.setting.next_attempt(case.exchange, refusal.first.time) is not None
     ):
         yield Fact(

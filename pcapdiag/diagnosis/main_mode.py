@@ -86,7 +86,7 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
         )
         frames = (*frames_of(answers), restart.steps[0].first.frame)
         return Stop(Outcome.REJECTED, None, None, Side.INITIATOR, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, frames)
-    if setting.capture_end - reached >= SILENCE:
+    if setting.silence_after(reached) >= SILENCE:
         reason = "All six messages went by; nothing followed them in the capture, no Quick Mode either."
         return completed(exchange, "MM_ACTIVE", reason, frames_of(answers))
     reason = "All six messages went by and the capture ends; whether MM6 was accepted does not show."

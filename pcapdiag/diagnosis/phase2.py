@@ -54,7 +54,7 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
-        elif setting.capture_end - latest.first.time >= SILENCE or _given_up(exchange, setting, latest):
+        elif setting.silence_after(latest.first.time) >= SILENCE or _given_up(exchange, setting, latest):
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."

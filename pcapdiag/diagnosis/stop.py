@@ -5,7 +5,7 @@ that repeats a message has not had the answer to it, and an end that does not re
 up (RFC 2408 §5.1 leaves timers to the sender, so "how long" is judged by the silence, see SILENCE).
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TypeVar
@@ -79,12 +79,15 @@ class Stop(Record, frozen=True):
 class Setting:
     """What is around an exchange: when the capture ended, and every exchange between the same peers.
 
+    gaps -- ends of earlier captures that no other went on from, in order: what was silent then was not watched
+
     One for each conversation; looking something up in it does not walk over all exchanges, so that a flood between
     two peers takes no more than its share.
     """
 
-    def __init__(self, capture_end: int, conversation: Sequence[Exchange] = ()) -> None:
+    def __init__(self, capture_end: int, conversation: Sequence[Exchange] = (), gaps: Sequence[int] = ()) -> None:
         self.capture_end = capture_end
+        self.gaps = gaps
         self.conversation = conversation
         self._begun: dict[str, list[tuple[int, int, Exchange]]] = {}
         for exchange in conversation:
@@ -94,10 +97,22 @@ class Setting:
         for rows in self._begun.values():
             rows.sort(key=lambda row: row[:2])
 
+    def watched_until(self, time: int) -> int:
+        """When the capturing that was on at that time ended."""
+        place = bisect_left(self.gaps, time)
+        return self.gaps[place] if place < len(self.gaps) else self.capture_end
+
+    def silence_after(self, time: int) -> int:
+        """How long the capture went on after that time, in nanoseconds."""
+        return self.watched_until(time) - time
+
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
-        """The next phase 1 that the same initiator began with the same responder, later than `after`."""
+        """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture."""
         rows = self._begun.get(exchange.initiator.address, [])
+        until = self.watched_until(exchange.last_time)
         for place in range(bisect_right(rows, after, key=lambda row: row[0]), len(rows)):
+            if rows[place][0] > until:
+                break  # what went on before that was not watched
             if rows[place][1] != exchange.id:
                 return rows[place][2]
         return None
@@ -260,7 +275,7 @@ def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
 
 def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outcome:
     """Stalled, once it is certain that the reply is not just late; else inconclusive."""
-    if setting.capture_end - reached >= SILENCE:
+    if setting.silence_after(reached) >= SILENCE:
         return Outcome.STALLED
     if any(error.undelivered and error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED

@@ -25,12 +25,12 @@ def find_stop(exchange: Exchange, setting: Setting) -> Stop:
     return outside_phase1(exchange)
 
 
-def conversations(exchanges: Sequence[Exchange], capture_end: int) -> list[Setting]:
-    """The exchanges by the two peers between which they went."""
+def conversations(exchanges: Sequence[Exchange], capture_end: int, gaps: Sequence[int] = ()) -> list[Setting]:
+    """The exchanges by the two peers between which they went; `gaps` as `Setting` has them."""
     members: dict[tuple[str, str], list[Exchange]] = {}
     for exchange in exchanges:
         members.setdefault(exchange.conversation, []).append(exchange)
-    return [Setting(capture_end, found) for found in members.values()]
+    return [Setting(capture_end, found, gaps) for found in members.values()]
 
 
 def find_stops(setting: Setting) -> dict[int, Stop]:

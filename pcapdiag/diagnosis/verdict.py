@@ -61,6 +61,7 @@ def diagnose(
     exchanges: Sequence[Exchange],
     capture_end: int,
     *,
+    gaps: Sequence[int] = (),
     keepalives: Sequence[KeepaliveFlow] = (),
     esp: Sequence[EspFlow] = (),
     keys: Sequence[bytes] = (),
@@ -69,6 +70,7 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
+    gaps -- ends of earlier captures that no other went on from, in order
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
     met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
     only -- ids of those that are to be diagnosed, beside the others; None: all
@@ -76,7 +78,7 @@ def diagnose(
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
-    settings = conversations(exchanges, capture_end)
+    settings = conversations(exchanges, capture_end, gaps)
     stops = [find_stops(setting) for setting in settings]
     met = {initiator: set(responders) for initiator, responders in (met_before or {}).items()}
     for setting, ends in zip(settings, stops, strict=True):
