@@ -46,9 +46,9 @@ cdef class Tally:
 
 cdef class Link:
     cdef public object fields, divide, offset
-    cdef public int type, ipv4, fragment
+    cdef public int type, ipv4, ipv6, fragment
     cdef public bint little, seen
-    cdef public place header, reach, limit
+    cdef public place header, reach, limit, ip
     cdef public u64 identifier, multiply, ticks, snaplen, exact, oldest, newest, latest
 
     cpdef void passed(self, u64 oldest, u64 newest, u64 latest)
@@ -107,8 +107,11 @@ cdef int _locate_rest(bytes buffer, int protocol, place at, place limit, Found f
 @cython.locals(source=int, destination=int)
 cdef bint is_stream(bytes buffer, place at, int protocol)
 
-@cython.locals(source=int, destination=int, length=place, declared=place, at=place, stop=place, lower=int)
+@cython.locals(source=int, destination=int, length=place, declared=place, at=place, stop=place)
 cpdef int locate_udp(bytes buffer, place udp, place limit, bytes ports, Found found) except? -99
+
+@cython.locals(lower=int)
+cdef int _udp_key(int source, int destination, bytes ports)
 
 @cython.locals(size=place)
 cdef int _locate_nat_traversal(bytes buffer, place at, place stop, place declared, Found found) except? -99

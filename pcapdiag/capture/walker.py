@@ -98,6 +98,9 @@ _QUIET = tuple(octet not in {port >> 8 for port in STREAM_PORTS} for octet in ra
 """Whether no port of STREAM_PORTS has this upper octet: small integers cost the interpreter the least."""
 
 
+_ports = struct.Struct(">HH").unpack_from
+
+
 def port_table(ports: frozenset[int]) -> bytes:
     """Return what UDP ports are for, by number: 1 IKE (these and 500), 2 IKE and ESP (4500), 3 one of NAMED_PORTS."""
     table = bytearray(65536)
@@ -278,9 +281,9 @@ class Link:
     seen -- there was a frame; oldest, newest, latest -- ticks, of the frames so far
     exact -- ticks up to which a multiplication alone gives nanoseconds, in 64 bits
 
-    ipv4, reach, fragment, fields -- the interpreter's short cut: the EtherType of IPv4 as `fields` reads it, or -1
-        where there is no short cut; octets that a frame needs for it, up to the ports of TCP and with them; mask of
-        the fragment bits
+    ip, ipv4, ipv6, reach, fragment, fields -- the interpreter's short cut: where the IP header is in a frame; the
+        EtherTypes of IP as `fields` reads them, or -1 where there is no short cut; octets that a frame needs for it,
+        up to the ports of TCP and with them; mask of the fragment bits
     """
 
     __slots__ = (
@@ -290,7 +293,9 @@ class Link:
         "fragment",
         "header",
         "identifier",
+        "ip",
         "ipv4",
+        "ipv6",
         "latest",
         "limit",
         "little",
@@ -309,10 +314,11 @@ class Link:
         """Prepare to read records with `header` octets of that `layout` in byte order `order`."""
         ethertype, ip = {LINK_ETHERNET: (12, 14), LINK_SLL: (14, 16), LINK_SLL2: (0, 20)}.get(link_type, (12, 0))
         if ip:
-            self.ipv4 = IPV4 if order == ">" else 0x0008
+            self.ipv4, self.ipv6 = (IPV4, IPV6) if order == ">" else (0x0008, 0xDD86)
         else:
             ip = 14
-            self.ipv4 = -1
+            self.ipv4 = self.ipv6 = -1
+        self.ip = ip
         self.fragment = 0x3FFF if order == ">" else 0xFF3F
         between = ip - ethertype - 2
         self.fields: Callable[[bytes, int], tuple[int, ...]] = struct.Struct(
@@ -490,6 +496,7 @@ def scan_pcap_fields(
     per_second = link.ticks
     oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
+    ip, ipv6, total = link.ip, link.ipv6, link.ip + 2
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = ticks = 0
     kind = MORE
@@ -519,9 +526,15 @@ def scan_pcap_fields(
             and version == 0x45
             and captured >= reach
             and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
+            and (buffer[start + total] or not 0 < buffer[start + total + 1] < 20)
         ):
             protocols[protocol] += 1
             continue
+        if ethertype in (ipv4, ipv6):
+            key = _plain_key(buffer, start + ip, stop, ports)
+            if key >= 0:
+                tally.count_other(key)
+                continue
         size = original if original > captured else captured
         kind = _judge(buffer, start, stop, size, ticks, tally.frames + frames, link, ports, tally, found)
         if kind != MORE:
@@ -542,6 +555,7 @@ def scan_pcapng_fields(
     header, reach, ipv4, mask, mine = link.header, link.reach, link.ipv4, link.fragment, link.identifier
     oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
+    ip, ipv6, total = link.ip, link.ipv6, link.ip + 2
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = ticks = 0
     kind = MORE
@@ -575,9 +589,15 @@ def scan_pcapng_fields(
             and version == 0x45
             and captured >= reach
             and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
+            and (buffer[start + total] or not 0 < buffer[start + total + 1] < 20)
         ):
             protocols[protocol] += 1
             continue
+        if ethertype in (ipv4, ipv6):
+            key = _plain_key(buffer, start + ip, stop, ports)
+            if key >= 0:
+                tally.count_other(key)
+                continue
         size = original if original > captured else captured
         kind = _judge(buffer, start, stop, size, ticks, tally.frames + frames, link, ports, tally, found)
         if kind != MORE:
@@ -588,6 +608,46 @@ def scan_pcapng_fields(
     tally.frames += frames
     tally.snapped += snapped
     return kind
+
+
+def _plain_key(buffer: bytes, ip: int, stop: int, ports: bytes) -> int:
+    """Return what UDP, or TCP in IPv6, is counted under that is provably not IKE; -1 where that takes a closer look.
+
+    As `locate` would do it, for most of what the loops above do not settle: the interpreter is slow at calls.
+    """
+    if stop < ip + 54:
+        return -1
+    if buffer[ip] == 0x45:
+        udp = ip + 20
+        if (
+            buffer[ip + 9] != UDP
+            or buffer[ip + 6] & 0x3F
+            or buffer[ip + 7]
+            or not (buffer[ip + 2] or buffer[ip + 3] > 56)
+        ):
+            return -1
+    else:
+        udp = ip + 40
+        if buffer[ip] >> 4 != 6:
+            return -1
+        if buffer[ip + 6] == TCP and _QUIET[buffer[udp]] and _QUIET[buffer[udp + 2]]:
+            return KEY_IP + TCP
+        if buffer[ip + 6] != UDP or stop < udp + 36 or not (buffer[ip + 4] or buffer[ip + 5] > 36):
+            return -1
+    source, destination = _ports(buffer, udp)
+    if ports[source] % 3 or ports[destination] % 3 or destination in (VXLAN_PORT, GENEVE_PORT):
+        return -1
+    if buffer[udp + 25] in (0x10, 0x20) or buffer[udp + 29] in (0x10, 0x20):
+        return -1  # the version in an ISAKMP header, behind a marker or without
+    return _udp_key(source, destination, ports)
+
+
+def _udp_key(source: int, destination: int, ports: bytes) -> int:
+    """Return the key of UDP between these ports: the lower one, or the one that is worth a name."""
+    lower = source if source < destination else destination
+    if lower > 1023:
+        lower = destination if ports[destination] == 3 else source if ports[source] == 3 else 0
+    return KEY_UDP + lower
 
 
 def _judge(
@@ -834,10 +894,7 @@ def locate_udp(buffer: bytes, udp: int, limit: int, ports: bytes, found: Found) 
         found.layer = GENEVE
         found.transport, found.limit = at, stop
         return TUNNEL
-    lower = source if source < destination else destination
-    if lower > 1023:
-        lower = destination if ports[destination] == 3 else source if ports[source] == 3 else 0
-    found.key = KEY_UDP + lower
+    found.key = _udp_key(source, destination, ports)
     return OTHER
 
 

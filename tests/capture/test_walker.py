@@ -296,11 +296,26 @@ BUILDERS = st.one_of(
         lambda body, at: ethernet(ipv4(body, offset=8 * at, more=True)), st.binary(max_size=60), st.integers(0, 9)
     ),
     st.builds(lambda body: ethernet(tag(0x0800, ipv4(body, 50)), 0x8100), st.binary(max_size=60)),
+    st.builds(
+        lambda body, kind, total: ethernet(ipv4(body, kind, total=total)),
+        *(st.binary(min_size=30, max_size=80), st.sampled_from((6, 17, 50, 89, 1)), st.integers(0, 120)),
+    ),
+    st.builds(
+        lambda body, kind, length: ethernet(ipv6(body, kind, length=length), 0x86DD),
+        *(st.binary(min_size=30, max_size=80), st.sampled_from((6, 17, 50, 58)), st.integers(0, 120)),
+    ),
+    st.builds(
+        lambda ports, at, octet: ethernet(ipv4(udp(bytes(at) + octet + bytes(60 - at), *ports))),
+        *(st.tuples(*[st.sampled_from((53, 443, 4789, 5060, 6081, 9999, 51820))] * 2), st.integers(0, 59)),
+        st.sampled_from((b"\x10", b"\x20", b"\x01")),
+    ),
+    st.just(ethernet(ipv4(udp(isakmp(bytes(20)), 40_000, 40_001)))),
+    st.just(ethernet(ipv6(udp(bytes(4) + isakmp(bytes(20)), 40_000, 40_001)), 0x86DD)),
     st.just(ethernet(IKE4)),
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 1 << 61), BUILDERS, st.integers(0, 30)), max_size=40),
     st.sampled_from((1, 101, 113, 276, 0)),
