@@ -43,7 +43,7 @@ class BuildWithKnowledge(build_py):
 
 
 def extensions() -> list[Extension]:
-    """What is compiled; `optional`: the installation goes on where that fails."""
+    """What is compiled. The installation goes on where that fails, in whichever step: the program runs without."""
     if os.environ.get("PCAPDIAG_COMPILE", "").lower() in ("no", "0", "false"):
         return []
     # Optimising further takes the compiler twice as long, and gains nothing that could be measured.
@@ -52,7 +52,11 @@ def extensions() -> list[Extension]:
         Extension(path.removesuffix(".py").replace("/", "."), [path], optional=True, extra_compile_args=arguments)
         for path in COMPILED
     ]
-    found: list[Extension] = cythonize(wanted, compiler_directives=DIRECTIVES, build_dir="build/cython", quiet=True)
+    try:
+        found: list[Extension] = cythonize(wanted, compiler_directives=DIRECTIVES, build_dir="build/cython", quiet=True)
+    except Exception as fault:
+        print(f"pcapdiag is not compiled: {type(fault).__name__}: {fault}", file=sys.stderr)
+        return []
     return found
 
 

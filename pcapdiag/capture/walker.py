@@ -314,7 +314,8 @@ class Link:
         """Prepare to read records with `header` octets of that `layout` in byte order `order`."""
         ethertype, ip = {LINK_ETHERNET: (12, 14), LINK_SLL: (14, 16), LINK_SLL2: (0, 20)}.get(link_type, (12, 0))
         if ip:
-            self.ipv4, self.ipv6 = (IPV4, IPV6) if order == ">" else (0x0008, 0xDD86)
+            self.ipv4 = IPV4 if order == ">" else 0x0008
+            self.ipv6 = IPV6 if order == ">" else 0xDD86
         else:
             ip = 14
             self.ipv4 = self.ipv6 = -1
