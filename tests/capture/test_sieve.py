@@ -122,6 +122,20 @@ def test_a_section_or_interface_within_is_read_in_order(part: int, tmp_path: Pat
     assert in_parts(path, Here()) == in_order(path)
 
 
+def test_the_packets_of_other_parts_tell_what_statistics_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sieve, "PART", 4000)
+    blocks = Blocks("<")
+    interface = blocks.interface(options=blocks.option(9, b"\x09"))  # nanoseconds; dumpcap's statistics are not
+    packets = [blocks.packet(frame, T0 + n, interface=n < 5) for n, frame in enumerate(mixed(200))]
+    ends = [blocks.statistics(n, T0 // 1000 - 5, T0 // 1000 + 9000) for n in (0, 1)]
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(b"".join((blocks.section(), interface, interface, *packets, *ends)))
+    assert all(Sieves(Here(), [path], ()).of(0))
+    _, summary = in_parts(path, Here())
+    assert (summary.first_time, summary.last_time) == (T0 - 5000, T0 + 9_000_000)
+    assert in_parts(path, Here()) == in_order(path)
+
+
 def test_nothing_but_ike_is_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sieve, "MAX_SIEVED", 2000)
     path = tmp_path / "x.pcap"
