@@ -177,9 +177,12 @@ class _Part(Savefile):
         self._statistics: list[tuple[int, int, int | None]] = []
 
     def _packets_begin(self, window: Window, link: Link) -> Generator[None, None, bool]:
-        """Go to where this part begins."""
+        """Go to where this part begins; what came before the first packet is counted by whoever takes the parts."""
         yield from ()
         self._window, self._interfaces = window, list(self._links)
+        self._tally.frames = 0
+        self._tally.others.clear()
+        self._statistics.clear()
         if self._task.begin > window.place:
             window.need(link.header)
             example = window.buffer[window.position : window.position + link.header]

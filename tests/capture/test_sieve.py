@@ -136,6 +136,16 @@ def test_the_packets_of_other_parts_tell_what_statistics_mean(tmp_path: Path, mo
     assert in_parts(path, Here()) == in_order(path)
 
 
+def test_what_comes_before_the_first_packet_is_counted_once(part: int, tmp_path: Path) -> None:
+    blocks = Blocks("<")
+    packets = [blocks.packet(frame, T0 // 1000 + n) for n, frame in enumerate(mixed(100))]
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(b"".join((blocks.section(), blocks.interface(), blocks.block(9, bytes(20)), *packets)))
+    _, summary = in_parts(path, Here())
+    assert summary.frames == 101
+    assert in_parts(path, Here()) == in_order(path)
+
+
 def test_nothing_but_ike_is_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sieve, "MAX_SIEVED", 2000)
     path = tmp_path / "x.pcap"
