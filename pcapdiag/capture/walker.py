@@ -141,6 +141,7 @@ class Flows:
         row = self.rows.get(key)
         if row is not None:
             row[0] += packets
+            row[1] = min(row[1], first)
             row[2] = max(row[2], last)
             row[3] = min(row[3], first_time)
             row[4] = max(row[4], last_time)

@@ -146,6 +146,16 @@ def test_what_comes_before_the_first_packet_is_counted_once(part: int, tmp_path:
     assert in_parts(path, Here()) == in_order(path)
 
 
+def test_esp_in_and_beside_a_tunnel_is_one_flow(part: int, tmp_path: Path) -> None:
+    esp = ipv4(b"\x11\x22\x33\x44" + bytes(20), 50)
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap([ethernet(frame) for frame in (esp, ipv4(esp, 4), esp)]))
+    _, summary = in_parts(path, Here())
+    (flow,) = summary.esp_flows
+    assert (flow.packets, flow.first_frame.number, flow.last_frame.number) == (3, 1, 3)
+    assert in_parts(path, Here()) == in_order(path)
+
+
 def test_nothing_but_ike_is_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sieve, "MAX_SIEVED", 2000)
     path = tmp_path / "x.pcap"
