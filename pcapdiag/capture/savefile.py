@@ -78,7 +78,9 @@ class Sieved(Record, frozen=True):
     """What a walk over part of a savefile left: counts, and the frames that matter. Frame numbers begin with 1 here.
 
     begin, stop -- offsets in the (decompressed) file, of the first record and behind the last
-    ended -- the file ends there, as it should; first_time, last_time -- what the file itself says of these, or None
+    ended -- the file ends there, as it should
+    statistics -- of what the file itself says of when it began or ended: number of the interface, ticks, and the newest
+        ticks of the interface's packets that came before in this part, or None
     count, snapped, unreadable, esp, others, flows -- as `walker.Tally` and `walker.Flows` have them
     links -- of each interface with a packet: its number; the oldest, newest and latest ticks
     frames -- number of the interface, number of the frame, ticks, octets on the wire, and those that were captured
@@ -87,8 +89,7 @@ class Sieved(Record, frozen=True):
     begin: int
     stop: int
     ended: bool
-    first_time: int | None
-    last_time: int | None
+    statistics: list[tuple[int, int, int | None]]
     count: int
     snapped: int
     unreadable: int
@@ -322,10 +323,11 @@ class Savefile:
     def _take_part(self, part: Sieved) -> None:
         """Take over what was counted elsewhere, and the frames that matter."""
         tally, before = self._tally, self._tally.frames
-        if part.first_time is not None:
-            self._first = _least(self._first, part.first_time)
-        if part.last_time is not None:
-            self._last = _greatest(self._last, part.last_time)
+        for identifier, ticks, newest in part.statistics:
+            link = self._links[identifier]
+            if link.seen:
+                newest = _greatest(newest, link.newest)
+            self._widen(link, ticks, newest)
         for identifier, oldest, newest, latest in part.links:
             self._links[identifier].passed(oldest, newest, latest)
         for identifier, number, ticks, size, octets in part.frames:
@@ -420,6 +422,16 @@ class Savefile:
         tally.frames += 1
         tally.snapped += original > captured
         self._place(buffer, start, start + captured, max(original, captured), link, ticks, tally.frames)
+
+    def statistic(self, link: Link, ticks: int) -> None:
+        """Take in what a file says of when the capture on an interface began, or ended."""
+        self._widen(link, ticks, link.newest if link.seen else None)
+
+    def _widen(self, link: Link, ticks: int, newest: int | None) -> None:
+        """Reach over such a time as well; `newest` -- ticks, of the interface's packets before."""
+        time = _near_packets(link, ticks, newest)
+        if time is not None:
+            self._first, self._last = _least(self._first, time), _greatest(self._last, time)
 
     def _place(self, buffer: bytes, start: int, stop: int, size: int, link: Link, ticks: int, number: int) -> None:
         """Say where frame `number`, of `size` octets on the wire, belongs."""
@@ -595,9 +607,7 @@ class _Section:
         for code, value in self._options(at + 20, at + length - 4):
             if code in (_OPTION_STARTTIME, _OPTION_ENDTIME) and len(value) == 8:
                 high, low = struct.unpack(self._order + "II", value)
-                time = _near_packets(file._links[interface], high << 32 | low)
-                if time is not None:
-                    file._first, file._last = _least(file._first, time), _greatest(file._last, time)
+                file.statistic(file._links[interface], high << 32 | low)
 
     def _options(self, at: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """§3.5; ends at the first option that does not fit."""
@@ -611,13 +621,13 @@ class _Section:
             at += size + 3 & ~3
 
 
-def _near_packets(link: Link, ticks: int) -> int | None:
+def _near_packets(link: Link, ticks: int, newest: int | None) -> int | None:
     """The time that a statistics block means, in nanoseconds; None where that cannot be.
 
     dumpcap writes microseconds there, whatever resolution the interface has: the packets tell.
     """
     for time in (link.nanoseconds(ticks), ticks * 1000 + link.offset):
-        if not link.seen or abs(time - link.nanoseconds(link.newest)) < _YEAR:
+        if newest is None or abs(time - link.nanoseconds(newest)) < _YEAR:
             return time
     return None
 

@@ -174,11 +174,15 @@ class _Part(Savefile):
         self._window: Window | None = None
         self._began = 0
         self._interfaces: list[Link] = []
+        self._statistics: list[tuple[int, int, int | None]] = []
 
     def _packets_begin(self, window: Window, link: Link) -> Generator[None, None, bool]:
-        """Go to where this part begins."""
+        """Go to where this part begins; what came before the first packet is counted by whoever takes the parts."""
         yield from ()
         self._window, self._interfaces = window, list(self._links)
+        self._tally.frames = 0
+        self._tally.others.clear()
+        self._statistics.clear()
         if self._task.begin > window.place:
             window.need(link.header)
             example = window.buffer[window.position : window.position + link.header]
@@ -196,6 +200,10 @@ class _Part(Savefile):
         """Give up: a Simple Packet Block has the time of the packet before it, which is in another part."""
         raise NothingGainedError
 
+    def statistic(self, link: Link, ticks: int) -> None:
+        """Keep it: which time it means, the packets of the parts before tell as well."""
+        self._statistics.append((link.identifier, ticks, link.newest if link.seen else None))
+
     def sieved(self) -> Sieved | None:
         """What was read; None where anything was out of order, or a table is full."""
         tally, window = self._tally, self._window
@@ -210,8 +218,7 @@ class _Part(Savefile):
             begin=self._began,
             stop=window.place,
             ended=self._until == MAX_OFFSET,
-            first_time=self._first,
-            last_time=self._last,
+            statistics=self._statistics,
             count=tally.frames,
             snapped=tally.snapped,
             unreadable=tally.unreadable,

@@ -97,6 +97,9 @@ _BORING = tuple(
 _QUIET = tuple(octet not in {port >> 8 for port in STREAM_PORTS} for octet in range(256))
 """Whether no port of STREAM_PORTS has this upper octet: small integers cost the interpreter the least."""
 
+_SHORT = (frozenset(range(1, 20)), frozenset(total << 8 for total in range(1, 20)))
+"""Total lengths that no IPv4 header fits in: as they read in network byte order, and in the other one."""
+
 
 _ports = struct.Struct(">HH").unpack_from
 
@@ -141,6 +144,7 @@ class Flows:
         row = self.rows.get(key)
         if row is not None:
             row[0] += packets
+            row[1] = min(row[1], first)
             row[2] = max(row[2], last)
             row[3] = min(row[3], first_time)
             row[4] = max(row[4], last_time)
@@ -323,7 +327,7 @@ class Link:
         self.fragment = 0x3FFF if order == ">" else 0xFF3F
         between = ip - ethertype - 2
         self.fields: Callable[[bytes, int], tuple[int, ...]] = struct.Struct(
-            f"{order}{layout}{ethertype}xH{between}xB5xHxB10xBxB"
+            f"{order}{layout}{ethertype}xH{between}xBxH2xHxB10xBxB"
         ).unpack_from
         self.little = order == "<"
         self.type = link_type
@@ -497,13 +501,14 @@ def scan_pcap_fields(
     per_second = link.ticks
     oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
-    ip, ipv6, total = link.ip, link.ipv6, link.ip + 2
+    ip, ipv6, short = link.ip, link.ipv6, _SHORT[link.little]
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = ticks = 0
     kind = MORE
     while position <= room:
         (
-            seconds, fraction, captured, original, ethertype, version, fragment, protocol, source, destination
+            seconds, fraction, captured, original,
+            ethertype, version, total, fragment, protocol, source, destination
         ) = fields(buffer, position)  # fmt: skip
         start = position + header
         stop = start + captured
@@ -525,9 +530,9 @@ def scan_pcap_fields(
             and boring[protocol]
             and not fragment & mask
             and version == 0x45
+            and total not in short
             and captured >= reach
             and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
-            and (buffer[start + total] or not 0 < buffer[start + total + 1] < 20)
         ):
             protocols[protocol] += 1
             continue
@@ -556,14 +561,14 @@ def scan_pcapng_fields(
     header, reach, ipv4, mask, mine = link.header, link.reach, link.ipv4, link.fragment, link.identifier
     oldest, newest = (link.oldest, link.newest) if link.seen else (1 << 80, -1)
     boring, quiet, protocols, tcp = _BORING, _QUIET, tally.ip, reach - 4
-    ip, ipv6, total = link.ip, link.ipv6, link.ip + 2
+    ip, ipv6, short = link.ip, link.ipv6, _SHORT[link.little]
     room = min(end - header, len(buffer) - header - reach)
     frames = snapped = ticks = 0
     kind = MORE
     while position <= room:
         (
             block, length, interface, high, low, captured, original,
-            ethertype, version, fragment, protocol, source, destination
+            ethertype, version, total, fragment, protocol, source, destination
         ) = fields(buffer, position)  # fmt: skip
         start = position + header
         stop = start + captured
@@ -588,9 +593,9 @@ def scan_pcapng_fields(
             and boring[protocol]
             and not fragment & mask
             and version == 0x45
+            and total not in short
             and captured >= reach
             and ((quiet[source] and quiet[destination]) or not is_stream(buffer, start + tcp, protocol))
-            and (buffer[start + total] or not 0 < buffer[start + total + 1] < 20)
         ):
             protocols[protocol] += 1
             continue

@@ -6,14 +6,15 @@ is still reported, by the header that the first piece carries.
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pcapdiag.exchange.model import Sighting
 from pcapdiag.exchange.sightings import is_duplicate
-from pcapdiag.ike.message import Header, Message, parse
-from pcapdiag.ike.payloads import DecodeError, Encrypted, Fragment
+from pcapdiag.ike.message import HEADER_LENGTH, Header, Message, parse
+from pcapdiag.ike.payloads import DecodeError, Encrypted, Fragment, decode, decode_encrypted
 from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
 from pcapdiag.record import Record
 
@@ -28,7 +29,7 @@ _Group = tuple[bool, int, int]
 
 
 def piece_of(message: Message) -> Piece | None:
-    """The fragment payload, where the message is a piece of a larger one."""
+    """The fragment payload, where the message is a piece of a larger one; also where it was captured in part."""
     header = message.header
     if header.next_payload not in PIECES and (header.major == 1 or header.exchange_type == ExchangeType.IKE_SA_INIT):
         return None  # told from the header, so that the payloads need not be decoded
@@ -37,7 +38,19 @@ def piece_of(message: Message) -> Piece | None:
             return payload
         if isinstance(payload, Encrypted) and payload.total is not None:
             return payload
-    return None
+    return _cut_piece(message) if message.cut else None
+
+
+def _cut_piece(message: Message) -> Piece | None:
+    """The fragment payload that begins a message and goes on behind what was captured: its numbers come first."""
+    header, body = message.header, message.octets[HEADER_LENGTH + 4 :]
+    if header.major == 1 and header.next_payload == PayloadType.FRAGMENT:
+        found = decode(PayloadType.FRAGMENT, body, 1)
+    elif header.major == 2 and header.next_payload == PayloadType.SKF and body:
+        found = decode_encrypted(PayloadType.SKF, body, PayloadType(message.octets[HEADER_LENGTH]))
+    else:
+        return None
+    return replace(found, problem="captured in part") if isinstance(found, Fragment | Encrypted) else None
 
 
 class Assembled(Record, frozen=True):
@@ -117,9 +130,11 @@ class FragmentCollector:
         numbers = frozenset(number for number, _ in held)
         total = next((t for t in (_total(value.piece) for _, value in held) if t is not None), None)
         octets = b"".join(value.piece.data for _, value in held)
+        whole = sum(1 for _ in takewhile(lambda item: item[1].piece.problem is None, held))
+        known = b"".join(value.piece.data for _, value in held[: whole + 1])
         pieces = tuple(value.message for _, value in held)
         return Assembled(
-            group[0], _message(held[0][1], octets), octets, _transmissions([v for _, v in held]), numbers, total, pieces
+            group[0], _message(held[0][1], known), octets, _transmissions([v for _, v in held]), numbers, total, pieces
         )
 
 
@@ -137,15 +152,19 @@ def _total(piece: Piece) -> int | None:
 
 
 def _message(first: _Held, octets: bytes) -> Message:
-    """The message that the pieces make. Payload 132 carries it whole, ISAKMP header included, from piece 1 on."""
+    """The message that the pieces make; `octets` is what was captured of it, up to the first gap.
+
+    Payload 132 carries it whole, ISAKMP header included, from piece 1 on.
+    """
     if isinstance(first.piece, Encrypted):
         return first.message
     if first.piece.number == 1:
         try:
             return parse(octets)
         except DecodeError:
-            return first.message
-    # Without piece 1 the inner header is not there. Certificates make messages that large, in the sealed ones.
+            if first.piece.problem is None:
+                return first.message
+    # Without the front of piece 1 there is no inner header. Certificates make messages that large, in the sealed ones.
     return replace(first.message, header=_sealed(first.message.header))
 
 

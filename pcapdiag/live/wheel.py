@@ -40,8 +40,8 @@ class Wheel:
         if until <= self._done:
             return []
         # Either the few seconds since the last time or, after a long silence, the few slots that there are.
-        span = range(self._done + 1, until + 1)
-        slots = span if len(span) < len(self._slots) else sorted(s for s in self._slots if s <= until)
+        few = until - self._done < len(self._slots)
+        slots = range(self._done + 1, until + 1) if few else sorted(s for s in self._slots if s <= until)
         self._done = until
         found = [number for slot in slots for number in sorted(self._slots.pop(slot, ()))]
         for number in found:

@@ -49,7 +49,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 _MARK = "\ue000"
-_MARKED = re.compile(r'"\\ue000([0-9]+\.[0-9]{9})"')
+_MARKED = re.compile(r'"\\ue000(-?[0-9]+\.[0-9]{9})"')
 
 
 def _number(value: object) -> str:

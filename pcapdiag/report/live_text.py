@@ -1,7 +1,6 @@
 """What a watch tells, for a terminal: a line for each message, a block for each verdict, a summary at the end."""
 
 from collections.abc import Iterator, Sequence
-from time import gmtime, strftime
 
 from pcapdiag.capture.source import InterfaceCounts
 from pcapdiag.diagnosis.facts_path import icmp_name
@@ -13,7 +12,7 @@ from pcapdiag.exchange.model import Folded
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.text import MAX_BLOCKS, block, headline, losses, one_line
-from pcapdiag.report.wording import instant, payload_summary, safe, seconds
+from pcapdiag.report.wording import clock, day, instant, payload_summary, safe, seconds
 
 _SECOND = 1_000_000_000
 _OUTCOME_COLOURS = {
@@ -67,18 +66,18 @@ class LiveText:
             yield from self._note(event.time, _evicted(event), "+ ")
 
     def _clock(self, time: int) -> str:
-        return f"{strftime('%H:%M:%S', gmtime(time // _SECOND))}.{time % _SECOND // 1_000_000:03d}"
+        return f"{clock(time)}.{time % _SECOND // 1_000_000:03d}"
 
     def _stamp(self, time: int) -> str:
-        return f"{strftime('%Y-%m-%d', gmtime(time // _SECOND))} {self._clock(time)}"
+        return f"{day(time)} {self._clock(time)}"
 
     def _dated(self, time: int) -> Iterator[str]:
         """The date, before the first line of each day."""
-        day = strftime("%Y-%m-%d", gmtime(time // _SECOND))
-        if day != self._day:
-            self._day = day
+        today = day(time)
+        if today != self._day:
+            self._day = today
             if self._layout.detail >= 0:
-                yield self._layout.paint(f"── {day} UTC ──", dim=True)
+                yield self._layout.paint(f"── {today} UTC ──", dim=True)
 
     def _note(self, time: int, text: str, mark: str = "", colour: str | None = None) -> Iterator[str]:
         yield from self._dated(time)

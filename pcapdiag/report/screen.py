@@ -17,7 +17,7 @@ from pcapdiag.live.events import Event, Notice, Row, Verdict
 from pcapdiag.live.session import Watch
 from pcapdiag.report.layout import MAX_WIDTH, Layout
 from pcapdiag.report.text import block, headline
-from pcapdiag.report.wording import safe
+from pcapdiag.report.wording import clock, safe
 
 REFRESH = 0.5
 """Seconds between two drawings where nobody presses a key."""
@@ -26,7 +26,6 @@ NEWS = 4
 LEAST_WIDTH = 60
 HELP = "↑↓ choose   Enter detail   q quit"
 HELP_DETAIL = "↑↓ scroll   Esc back   q quit"
-_SECOND = 1_000_000_000
 _SHORT_MODES = {Mode.MAIN: "Main", Mode.AGGRESSIVE: "Aggressive", Mode.IKEV2: "IKEv2", Mode.UNKNOWN: "phase 2"}
 _STYLES = {
     "completed": "good",
@@ -56,9 +55,9 @@ class View:
         """Remember what happened last."""
         for event in events:
             if isinstance(event, Verdict):
-                self._news.append(f"{_clock(event.time)} {headline(event.diagnosis, not event.settles_at)}")
+                self._news.append(f"{clock(event.time)} {headline(event.diagnosis, not event.settles_at)}")
             elif isinstance(event, Notice):
-                self._news.append(f"{_clock(event.time)} {safe(event.text)}")
+                self._news.append(f"{clock(event.time)} {safe(event.text)}")
 
     def press(self, key: str, height: int) -> None:
         """A key: "up", "down", "page up", "page down", "home", "enter", "escape", or the letter."""
@@ -147,11 +146,7 @@ def _row(row: Row, ends: int, chosen: bool) -> str:
     state = (stop.initiator_state or stop.responder_state or ("",))[0]
     waits = f"  waits for {stop.missing}" if row.outcome == "open" and stop.missing else f"  {state}"
     mark = "▸" if chosen else " "
-    return f"{mark} {_clock(row.last)} {between:<{ends}} {_SHORT_MODES[e.mode]:<10} {at:<10} {row.outcome}{waits}"
-
-
-def _clock(nanoseconds: int) -> str:
-    return strftime("%H:%M:%S", gmtime(nanoseconds // _SECOND))
+    return f"{mark} {clock(row.last)} {between:<{ends}} {_SHORT_MODES[e.mode]:<10} {at:<10} {row.outcome}{waits}"
 
 
 _KEYS = {

@@ -97,6 +97,20 @@ def instant(nanoseconds: int) -> str:
     return f"{strftime('%Y-%m-%d %H:%M:%S', gmtime(whole))}.{rest // 1_000_000:03d} UTC"
 
 
+def day(nanoseconds: int) -> str:
+    """The date of a point in time, UTC."""
+    whole = nanoseconds // 1_000_000_000
+    if not 0 <= whole < _YEAR_10000:
+        return f"{whole // 86_400} days after 1970"
+    return strftime("%Y-%m-%d", gmtime(whole))
+
+
+def clock(nanoseconds: int) -> str:
+    """The time of day of a point in time, UTC, to the second."""
+    minutes, second = divmod(nanoseconds // 1_000_000_000 % 86_400, 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
+
+
 def payload_summary(step: Step) -> str:
     """`SA, 5 VID`; `ID, HASH, decrypted` where keys opened it; `encrypted, 76 octets` where it cannot be read."""
     opened = step.opened

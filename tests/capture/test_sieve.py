@@ -122,6 +122,40 @@ def test_a_section_or_interface_within_is_read_in_order(part: int, tmp_path: Pat
     assert in_parts(path, Here()) == in_order(path)
 
 
+def test_the_packets_of_other_parts_tell_what_statistics_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sieve, "PART", 4000)
+    blocks = Blocks("<")
+    interface = blocks.interface(options=blocks.option(9, b"\x09"))  # nanoseconds; dumpcap's statistics are not
+    packets = [blocks.packet(frame, T0 + n, interface=n < 5) for n, frame in enumerate(mixed(200))]
+    ends = [blocks.statistics(n, T0 // 1000 - 5, T0 // 1000 + 9000) for n in (0, 1)]
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(b"".join((blocks.section(), interface, interface, *packets, *ends)))
+    assert all(Sieves(Here(), [path], ()).of(0))
+    _, summary = in_parts(path, Here())
+    assert (summary.first_time, summary.last_time) == (T0 - 5000, T0 + 9_000_000)
+    assert in_parts(path, Here()) == in_order(path)
+
+
+def test_what_comes_before_the_first_packet_is_counted_once(part: int, tmp_path: Path) -> None:
+    blocks = Blocks("<")
+    packets = [blocks.packet(frame, T0 // 1000 + n) for n, frame in enumerate(mixed(100))]
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(b"".join((blocks.section(), blocks.interface(), blocks.block(9, bytes(20)), *packets)))
+    _, summary = in_parts(path, Here())
+    assert summary.frames == 101
+    assert in_parts(path, Here()) == in_order(path)
+
+
+def test_esp_in_and_beside_a_tunnel_is_one_flow(part: int, tmp_path: Path) -> None:
+    esp = ipv4(b"\x11\x22\x33\x44" + bytes(20), 50)
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap([ethernet(frame) for frame in (esp, ipv4(esp, 4), esp)]))
+    _, summary = in_parts(path, Here())
+    (flow,) = summary.esp_flows
+    assert (flow.packets, flow.first_frame.number, flow.last_frame.number) == (3, 1, 3)
+    assert in_parts(path, Here()) == in_order(path)
+
+
 def test_nothing_but_ike_is_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sieve, "MAX_SIEVED", 2000)
     path = tmp_path / "x.pcap"

@@ -18,6 +18,7 @@ from tests.capture.frames import (
     A,
     B,
     Blocks,
+    Seen,
     ethernet,
     ipv4,
     ipv6,
@@ -333,14 +334,30 @@ def test_both_loops_see_the_same(
         octets += b"".join(blocks.packet(frame, time, original=size) for time, frame, size in entries)
     else:
         octets = pcap(entries, link_type, order=order)
-    octets = octets[: max(len(octets) - cut, 48)]
+    compiled, interpreted = by_both_loops(octets[: max(len(octets) - cut, 48)])
+    assert compiled == interpreted
+
+
+def by_both_loops(octets: bytes) -> list[Seen]:
     seen = []
     for names in (("scan_pcap", "scan_pcapng"), ("scan_pcap_fields", "scan_pcapng_fields")):
         with pytest.MonkeyPatch.context() as patch:
             for name, chosen in zip(("_scan_pcap", "_scan_pcapng"), names, strict=True):
                 patch.setattr(savefile, name, getattr(walker, chosen))
             seen.append(read(octets))
-    assert seen[0] == seen[1]
+    return seen
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("link_type", [1, 113, 276])
+def test_a_total_length_less_than_the_header_is_unreadable(link_type: int, order: str) -> None:
+    before = {1: ethernet(b""), 113: bytes(14) + u16(0x0800), 276: u16(0x0800) + bytes(18)}[link_type]
+    frames = [before + ipv4(bytes(40), 89, total=total) for total in range(30)]
+    blocks = Blocks(order)
+    packets = b"".join(blocks.packet(frame, n) for n, frame in enumerate(frames))
+    for octets in (pcap(frames, link_type, order=order), blocks.section() + blocks.interface(link_type) + packets):
+        for seen in by_both_loops(octets):
+            assert (seen.summary.unreadable, seen.summary.protocols) == (19, {"OSPF": 11})
 
 
 @given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 1 << 62)), max_size=200), st.booleans())

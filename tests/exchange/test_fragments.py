@@ -102,6 +102,27 @@ def test_without_the_first_piece_the_message_counts_as_sealed() -> None:
     assert held.message.header.exchange_type == 2
 
 
+@pytest.mark.parametrize("kept", [36, 40, 50, 64, 70])
+def test_pieces_captured_in_part_are_pieces(kept: int) -> None:
+    pieces = [cisco(1, WHOLE[:60], last=False), cisco(2, WHOLE[60:], last=True)]
+    collected = Collected()
+    first, second = (parse(one.octets[:kept]) for one in pieces)
+    assert collected.add(first) is None
+    whole = collected.add(second, 0.001)
+    assert whole is not None
+    assert (whole.total, whole.missing) == (2, ())
+    assert whole.message.header.encrypted
+    assert whole.message.octets in (first.octets, WHOLE[: kept - 36])
+
+
+def test_skf_captured_in_part_is_a_piece() -> None:
+    collected = Collected()
+    assert collected.add(parse(skf(1, 2).octets[:50])) is None
+    whole = collected.add(parse(skf(2, 2).octets[:50]), 0.001)
+    assert whole is not None
+    assert whole.message.octets == skf(1, 2).octets[:50]
+
+
 def test_first_piece_too_short_for_a_header() -> None:
     collected = Collected()
     collected.add(cisco(1, WHOLE[:20], last=False))

@@ -34,6 +34,14 @@ def test_what_is_set_for_a_time_that_is_over_comes_back_in_the_next_second() -> 
     assert wheel.due(101 * SECOND) == [1]
 
 
+def test_times_that_no_calendar_has_pass_as_well() -> None:
+    wheel = Wheel()
+    wheel.set(1, 5 * SECOND)
+    wheel.set(2, (1 << 65) * SECOND)
+    assert wheel.due((1 << 64) * SECOND) == [1]
+    assert wheel.due((1 << 65) * SECOND) == [2]
+
+
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 60), st.booleans()), max_size=80))
 def test_every_number_comes_back_once_at_its_last_time(steps: list[tuple[int, int, bool]]) -> None:
     wheel = Wheel()

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made
-from tests.messages import Wire, main_mode
+from tests.messages import SECOND, Wire, main_mode
 from tests.report.reports import as_json, of_capture, of_items
 
 CAPTURE = {
@@ -94,6 +95,14 @@ def test_nanoseconds_survive() -> None:
     text = as_json(of_items(Wire().main_mode(1_700_000_000.123456789, 1), 1_700_000_060))
     (exchange,) = loaded(text)["exchanges"]
     assert exchange["first_time"] == exchange["messages"][0]["time"]
+
+
+def test_times_before_1970_are_numbers_too() -> None:
+    items = [replace(item, time=item.time - 2 * SECOND) for item in [Wire().datagram(0.5, main_mode(1))]]
+    text = as_json(of_items(items, 60))
+    _check(loaded(text))
+    assert "ue000" not in text
+    assert loaded(text)["exchanges"][0]["first_time"] == Decimal("-1.500000000")
 
 
 def test_same_input_same_octets() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.pipeline import analyze
-from pcapdiag.report.wording import frame_list, instant, lifetime, payload_details, safe, seconds
+from pcapdiag.report.wording import clock, day, frame_list, instant, lifetime, payload_details, safe, seconds
 from tests import CAPTURES
 
 
@@ -62,6 +62,13 @@ def test_instant() -> None:
 @pytest.mark.parametrize("nanoseconds", [2**64 * 10**9, 253_402_300_800 * 10**9])
 def test_instant_that_no_calendar_has(nanoseconds: int) -> None:
     assert isinstance(instant(nanoseconds), str)
+    assert day(nanoseconds).endswith(" days after 1970")
+    assert len(clock(nanoseconds)) == 8
+
+
+def test_day_and_clock() -> None:
+    assert (day(0), clock(0)) == ("1970-01-01", "00:00:00")
+    assert (day(1_700_000_000_123_999_999), clock(1_700_000_000_123_999_999)) == ("2023-11-14", "22:13:20")
 
 
 @pytest.mark.parametrize("character", ["\x1b", "\n", "\r", "\t", "\x00", "\x7f", "\x9b", "\u202e", "\u2066", "\ue000"])
