@@ -82,7 +82,9 @@ def _authenticated(auth: list[Step]) -> bool:
     if opened is not None:
         kinds = {p.type for p in opened.payloads}
         return PayloadType.AUTH in kinds and PayloadType.EAP not in kinds
-    return first_inside(auth[-1]) not in (PayloadType.EAP, None)
+    first = first_inside(auth[-1])
+    # A number that no registry lists is damage, not an identity.
+    return first is not None and first.is_listed and first != PayloadType.EAP
 
 
 def _refused_at_init(init: list[Step], auth: list[Step]) -> tuple[Step, str] | None:

@@ -320,3 +320,9 @@ def test_cut_after_every_message(path: Path) -> None:
                 assert proved, where
             if outcome is Outcome.REJECTED:
                 assert intact[spi][0] is Outcome.REJECTED, where
+
+
+def test_a_damaged_first_payload_completes_nothing() -> None:
+    intact = only(exchanged(asked(1), answered(1.1)))
+    damaged = only(exchanged(asked(1), answered(1.1, inner=255)))
+    assert (intact.stop.outcome, damaged.stop.outcome) == (Outcome.COMPLETED, Outcome.INCONCLUSIVE)
