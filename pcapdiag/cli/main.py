@@ -18,6 +18,7 @@ EXIT_NOT_COMPLETED = 1
 EXIT_UNREADABLE = 3
 EXIT_NO_IKE = 4
 EXIT_INTERNAL_ERROR = 70
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 _LATE = {
@@ -56,6 +57,9 @@ class _Program(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
+        except KeyboardInterrupt:
+            click.echo("pcapdiag: interrupted", err=True)
+            sys.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if os.environ.get("PCAPDIAG_TRACEBACK"):
                 raise

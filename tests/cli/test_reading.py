@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,24 @@ def test_progress_is_shown_on_a_terminal_only_and_leaves_nothing(looked_at: bool
             assert b"kB read" in shown
             assert shown.endswith(b"\r\x1b[K")
     os.close(leader)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_is_one_line(jobs: str) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "-j", jobs, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write((CAPTURES / "completed-psk.pcap").read_bytes()[:1000])
+        process.stdin.flush()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"pcapdiag: interrupted\n"
+        assert process.stdout.read() == b""
+        process.stdin.close()
+    assert process.returncode == 130
 
 
 def _everything(leader: int) -> bytes:
