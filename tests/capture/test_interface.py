@@ -140,8 +140,11 @@ def test_several_interfaces_and_any(pair: Pair) -> None:
             send(pair, broadcast(PASS["UDP 500"]))
             with within(pair.right), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as local:
                 local.sendto(IKE, ("127.0.0.1", 500))
-            found = items_of(source, 2)
-            sources = {i.source for i in found if isinstance(i, Datagram)}
+            sources: set[str] = set()
+            for _ in range(10):  # an ICMP error comes on lo as well, and `any` shows what passes there twice
+                sources |= {i.source for i in items_of(source, 1, seconds=1) if isinstance(i, Datagram)}
+                if len(sources) == 2:
+                    break
             assert sources == {"10.0.0.1", "127.0.0.1"}
             assert source.names == names
         finally:
