@@ -12,7 +12,7 @@ from pcapdiag.exchange.model import Folded
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.text import MAX_BLOCKS, block, headline, losses, one_line
-from pcapdiag.report.wording import clock, day, instant, payload_summary, safe, seconds
+from pcapdiag.report.wording import clock, contents, day, instant, payload_summary, safe, seconds
 
 _SECOND = 1_000_000_000
 _OUTCOME_COLOURS = {
@@ -202,19 +202,9 @@ def _summary(found: Summary, layout: Layout) -> Iterator[str]:
     for interface in found.interfaces:
         yield from wrapped(f"  {_interface(interface)}", layout, 4)
     capture, counts = found.capture, found.counts
-    parts = [
-        (counts.messages, "IKE"),
-        (counts.not_ike, "on IKE ports without IKE in them"),
-        (capture.icmp_errors, "ICMP errors that quote IKE"),
-        (capture.ip_fragments, "IP fragments"),
-        (capture.nat_keepalives, "NAT keep-alives"),
-        (capture.esp, "ESP"),
-        (capture.other, "other"),
-        (capture.unreadable, "unreadable"),
-    ]
-    held = ", ".join(f"{n} {name}" for n, name in parts if n)
+    held = contents(capture, counts.messages, counts.not_ike)
     not_read = f"; {found.unread} were not analysed any more" if found.unread else ""
-    yield from wrapped(f"  {capture.frames} frames analysed: {held or 'nothing'}{not_read}", layout, 4)
+    yield from wrapped(f"  {capture.frames} frames analysed: {held}{not_read}", layout, 4)
     totals = found.totals
     outcomes = ", ".join(f"{n} {name}" for name, n in sorted(totals.outcomes.items(), key=lambda x: -x[1]))
     yield from wrapped(f"  exchanges: {outcomes or 'none'}", layout, 4)

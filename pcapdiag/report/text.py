@@ -19,6 +19,7 @@ from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.why import leading_cause, why
 from pcapdiag.report.wording import (
     MODE_NAMES,
+    contents,
     frame_list,
     instant,
     payload_details,
@@ -100,20 +101,10 @@ def _capture_line(capture: CaptureReport) -> str:
     span = ""
     if s.first_time is not None and s.last_time is not None:
         span = f" in {seconds(s.last_time - s.first_time)} from {instant(s.first_time)}"
-    counts = [
-        (capture.ike_messages, "IKE"),
-        (capture.not_ike, "on IKE ports without IKE in them"),
-        (s.icmp_errors, "ICMP errors that quote IKE"),
-        (s.ip_fragments, "IP fragments"),
-        (s.nat_keepalives, "NAT keep-alives"),
-        (s.esp, "ESP"),
-        (s.other, "other"),
-        (s.unreadable, "unreadable"),
-    ]
-    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
+    held = contents(s, capture.ike_messages, capture.not_ike)
     cut = "; the file is cut or damaged" if s.truncated else ""
     snapped = f"; {s.snapped} frames only captured in part" if s.snapped else ""
-    return f"{safe(s.path)}: {s.frames} frames{span}: {parts or 'nothing'}{snapped}{cut}"
+    return f"{safe(s.path)}: {s.frames} frames{span}: {held}{snapped}{cut}"
 
 
 def losses(folded: Sequence[Folded], counts: TrackerCounts, layout: Layout) -> Iterator[str]:

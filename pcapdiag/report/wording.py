@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from time import gmtime, strftime
 
-from pcapdiag.capture.datagram import Frame
+from pcapdiag.capture.datagram import CaptureSummary, Frame
 from pcapdiag.exchange.model import Mode, Step
 from pcapdiag.ike.payloads import (
     Certificate,
@@ -240,3 +240,18 @@ def sealed_proposal_lines(sa: SecurityAssociation) -> list[str]:
             label = getattr(transform.id, "label", str(transform.id))
             lines.append(" ".join((head, label, *(f"{a.type.name} {a.text}" for a in transform.attributes))))
     return lines
+
+
+def contents(summary: CaptureSummary, ike_messages: int, not_ike: int) -> str:
+    """What the frames of a capture were: "10 IKE, 6 NAT keep-alives, 8 other"."""
+    counts = [
+        (ike_messages, "IKE"),
+        (not_ike, "on IKE ports without IKE in them"),
+        (summary.icmp_errors, "ICMP errors that quote IKE"),
+        (summary.ip_fragments, "IP fragments"),
+        (summary.nat_keepalives, "NAT keep-alives"),
+        (summary.esp, "ESP"),
+        (summary.other, "other"),
+        (summary.unreadable, "unreadable"),
+    ]
+    return ", ".join(f"{count} {name}" for count, name in counts if count) or "nothing"
