@@ -1,0 +1,77 @@
+"""Files that the program writes: whole or not at all, and never in the place of what it reads."""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+Path = str | os.PathLike[str]
+
+PRIVATE, PUBLIC = 0o600, 0o666
+"""Modes of new files: for what may hold secrets, and for the rest (less the umask of the process)."""
+
+
+class OutputError(Exception):
+    """A file cannot be written; one line that names it and says why."""
+
+
+@contextlib.contextmanager
+def written(path: Path, *, inputs: Iterable[object] = (), private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write octets to, that stands under its name when the block ends, and not at all when it fails.
+
+    It is written beside its place and then moved there, so that nobody sees half of it; a file that was there before
+    stays until then, and keeps its mode unless `private` asks for less. What is no regular file, a pipe or a terminal,
+    is written to as it is.
+
+    inputs -- what is being read: names and open files, of which none may be written over; others are passed over
+
+    Raises OutputError where it cannot be written, also from within the block: a full disk is one.
+    """
+    name = os.fspath(path)
+    for source in inputs:
+        if _same(name, source):
+            raise OutputError(f"{name}: is one of the captures that are read, and is not written over")
+    try:
+        yield from _written(os.path.realpath(name), private)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from None
+
+
+def _written(place: str, private: bool) -> Iterator[BinaryIO]:
+    mode = PRIVATE if private else PUBLIC
+    before = None
+    with contextlib.suppress(FileNotFoundError):
+        before = os.stat(place).st_mode
+    if before is not None and not stat.S_ISREG(before):
+        with open(place, "wb") as stream:
+            yield stream
+        return
+    beside = os.path.join(os.path.dirname(place), f".pcapdiag-{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if before is not None:
+                os.fchmod(descriptor, stat.S_IMODE(before) & (PRIVATE if private else 0o7777))
+            os.fsync(descriptor)
+        os.replace(beside, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _same(name: str, source: object) -> bool:
+    """Whether the two are one file, by whatever names."""
+    try:
+        if isinstance(source, str | os.PathLike):
+            return os.path.samefile(name, source)
+        fileno = getattr(source, "fileno", None)
+        return fileno is not None and os.path.samestat(os.stat(name), os.fstat(fileno()))
+    except (OSError, ValueError):
+        return False
