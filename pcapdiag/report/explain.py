@@ -248,7 +248,7 @@ def _overview(knowledge: KnowledgeBase, layout: Layout) -> Iterator[str]:
         ("Causes", [(cause.id, cause.title) for cause in knowledge.causes]),
     )
     for heading, entries in groups:
-        column = max(len(name) for name, _ in entries) + 2
+        column = max((len(name) for name, _ in entries), default=0) + 2
         yield layout.paint(heading, bold=True)
         for name, title in entries:
             first, *rest = wrapped(title, layout, column, " " * column)
