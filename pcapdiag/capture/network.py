@@ -32,6 +32,8 @@ _IPV4, _IPV6 = int(AF_INET), int(AF_INET6)  # an enum's member costs inet_ntop m
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
 _PROTOCOLS_WITH_UDP_INSIDE = frozenset((kinds.UDP, 60))  # 60: destination options may come before UDP in a fragment
+_LONGEST_CHAIN = 2048
+"""Octets of extension headers in which UDP must begin; a first fragment has to hold all of them (RFC 7112 §5)."""
 _PPP_PROTOCOLS = {0x21: kinds.IPV4, 0x57: kinds.IPV6, 0x281: kinds.MPLS, 0x283: kinds.MPLS_MULTICAST}
 _GRE_PROTOCOLS = frozenset((kinds.IPV4, kinds.IPV6)) | kinds.TUNNELS - {kinds.PPPOE}
 _ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
@@ -369,12 +371,12 @@ class Network:
 
     def _judge(self, partial: Partial) -> int:
         """Say what a datagram in pieces is, or MORE while what is there does not tell."""
-        head = partial.head()
+        head = partial.head(_LONGEST_CHAIN)
         protocol, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
         if protocol in _PROTOCOLS_WITH_UDP_INSIDE and len(head) - udp < 8:
             if partial.complete():
                 return kinds.UNREADABLE
-            return kinds.MORE
+            return kinds.MORE if len(head) < _LONGEST_CHAIN else kinds.OTHER
         if protocol != kinds.UDP:
             return kinds.OTHER
         inner = Found()

@@ -5,7 +5,9 @@ that most of them had. A piece of which only the beginning was captured counts a
 says; the octets that are known then end at the first gap.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -14,6 +16,8 @@ from .datagram import Frame
 
 TIMEOUT = 60 * 1_000_000_000
 """Nanoseconds of capture time from the first piece on (RFC 8200 §4.5; RFC 1122 §3.3.2: 60 to 120 s)."""
+MAX_DATAGRAM = 1 << 16
+"""Octets that a datagram can have."""
 MAX_DATAGRAMS = 1024
 MAX_OCTETS = 8 << 20
 MAX_REMEMBERED = 4096
@@ -48,6 +52,7 @@ class Partial(Struct, eq=False):
 
     frames -- every frame with a piece, also those that brought nothing new
     pieces -- (offset, end, octets) without overlaps, sorted
+    covered -- octets that they cover
     total -- octets of the whole; None until the last piece is there
     ttl -- of the first fragment, or of whichever came first
     echo -- further copies of the pieces of a datagram that was complete before
@@ -62,6 +67,7 @@ class Partial(Struct, eq=False):
     echo: bool = False
     wanted: bool = False
     size: int = 0
+    covered: int = 0
     frames: list[Frame] = field(default_factory=list)
     pieces: list[tuple[int, int, bytes]] = field(default_factory=list)
 
@@ -75,11 +81,14 @@ class Partial(Struct, eq=False):
         if not fragment.more and self.total is None:
             self.total = end
         cost = _PIECE_OVERHEAD
-        for start, stop in _gaps(self.pieces, fragment.offset, end):
+        pieces = self.pieces
+        # The first piece that may overlap; a datagram can come in 8,192 of them, so most are not looked at.
+        at = max(bisect_right(pieces, fragment.offset, key=_offset) - 1, 0)
+        for start, stop in _gaps(pieces, fragment.offset, end, at):
             octets = fragment.octets[start - fragment.offset : stop - fragment.offset]
-            self.pieces.append((start, stop, octets))
+            pieces.insert(bisect_right(pieces, start, at, key=_offset), (start, stop, octets))
+            self.covered += stop - start
             cost += len(octets) + _PIECE_OVERHEAD
-        self.pieces.sort(key=_offset)
         self.size += cost
         return cost
 
@@ -92,13 +101,13 @@ class Partial(Struct, eq=False):
 
     def complete(self) -> bool:
         """Whether every octet is there, by what the headers say."""
-        return self.total is not None and not _gaps(self.pieces, 0, self.total)
+        return self.total is not None and self.covered >= self.total and not _gaps(self.pieces, 0, self.total)
 
-    def head(self) -> bytes:
-        """Return the octets from the beginning up to the first that was not captured."""
+    def head(self, most: int = MAX_DATAGRAM) -> bytes:
+        """Return the octets from the beginning up to the first that was not captured; about `most` are enough."""
         known = bytearray()
         for start, end, octets in self.pieces:
-            if start != len(known):
+            if start != len(known) or start >= most:
                 break
             known += octets
             if len(octets) < end - start:
@@ -110,10 +119,10 @@ def _offset(piece: tuple[int, int, bytes]) -> int:
     return piece[0]
 
 
-def _gaps(pieces: list[tuple[int, int, bytes]], start: int, stop: int) -> list[tuple[int, int]]:
-    """Return what of `start` to `stop` no piece covers; pieces are sorted and do not overlap."""
+def _gaps(pieces: list[tuple[int, int, bytes]], start: int, stop: int, at: int = 0) -> list[tuple[int, int]]:
+    """Return what of `start` to `stop` no piece from the one at `at` on covers; they are sorted and do not overlap."""
     found = []
-    for first, end, _ in pieces:
+    for first, end, _ in islice(pieces, at, None):
         if end <= start:
             continue
         if first >= stop:

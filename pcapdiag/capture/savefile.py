@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 from collections.abc import Collection, Generator, Iterator
+from itertools import islice
 from typing import BinaryIO, Final, cast
 
 from pcapdiag.record import Record
@@ -220,10 +221,15 @@ class Savefile:
         yield from self._warnings
         if self._muted:
             yield f"{self._name}: {self._muted} more warnings of this kind"
-        for link_type, (number, frames) in self._network.unsupported.items():
+        unsupported = self._network.unsupported
+        for link_type, (number, frames) in islice(unsupported.items(), MAX_WARNINGS):
             known = _LINK_NAMES.get(link_type)
             label = f"link type {link_type}" + (f" ({known})" if known else "")
             yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
+        if len(unsupported) > MAX_WARNINGS:
+            rest = sum(frames for _, frames in islice(unsupported.values(), MAX_WARNINGS, None))
+            kinds_of = len(unsupported) - MAX_WARNINGS
+            yield f"{self._name}: {kinds_of} more link types are not supported; {rest} frames of them skipped"
         if self._network.evicted:
             yield f"{self._name}: {self._network.evicted} incomplete datagrams evicted"
         streams = self._network.streams

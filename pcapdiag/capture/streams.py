@@ -152,6 +152,14 @@ class _Direction:
         self.gap_time: int | None = None
         self.gap_acknowledged: int | None = None
 
+    @property
+    def due(self) -> int | None:
+        """After when the gap is given up if nothing comes (nanoseconds); None without a gap."""
+        if self.gap_time is None:
+            return None
+        due = self.gap_time + PATIENCE
+        return due if self.gap_acknowledged is None else min(due, self.gap_acknowledged + DISORDER)
+
     def place(self, sequence: int) -> int:
         """Return where a sequence number of 32 bits is, within 2 GiB of the last one (RFC 9293 §3.4)."""
         if self.reference is None:
@@ -239,14 +247,16 @@ class _Connection:
     """Both directions of a connection.
 
     directions -- by flow; trusted -- it was seen to hold IKE; closed -- its end was seen
+    due -- when the first gap in it is given up, if nothing comes (nanoseconds); None without one
     """
 
-    __slots__ = ("closed", "directions", "fins", "trusted")
+    __slots__ = ("closed", "directions", "due", "fins", "trusted")
 
     def __init__(self, flow: Flow) -> None:
         self.directions = {flow: _Direction(), flow.reverse(): _Direction()}
         self.trusted = self.closed = False
         self.fins: set[Flow] = set()
+        self.due: int | None = None
 
 
 class Streams:
@@ -258,6 +268,7 @@ class Streams:
     def __init__(self) -> None:
         """Hold nothing."""
         self.evicted = self.gaps = 0
+        self._due: int | None = None  # no gap is given up before this
         self._held: OrderedDict[tuple[Flow, Flow], _Connection] = OrderedDict()
 
     def __len__(self) -> int:
@@ -287,16 +298,18 @@ class Streams:
             self._add(connection, flow, start, segment, out)
         if segment.flags & (FIN | RST):
             self._close(connection, segment, out)
-        for each in connection.directions:
-            self._wait(connection, each, segment.carrier.time, out)
+        self._wait_for_both(connection, segment.carrier.time, out)
         return out
 
     def expired(self, now: int) -> list[Packet]:
         """Give up the gaps whose time is up at `now` (nanoseconds), and return what was behind them."""
         out: list[Packet] = []
+        if self._due is None or now <= self._due:
+            return out  # this is asked before every frame that matters
         for connection in self._held.values():
-            for flow in connection.directions:
-                self._wait(connection, flow, now, out)
+            if connection.due is not None and now > connection.due:
+                self._wait_for_both(connection, now, out)
+        self._due = min((c.due for c in self._held.values() if c.due is not None), default=None)
         return out
 
     def rest(self) -> list[Packet]:
@@ -447,6 +460,14 @@ class Streams:
                 return True
         mine.drop(len(mine.pieces))
         return False
+
+    def _wait_for_both(self, connection: _Connection, now: int, out: list[Packet]) -> None:
+        """Give up what is to be given up by now in either direction, and note when that is so next."""
+        for flow in connection.directions:
+            self._wait(connection, flow, now, out)
+        connection.due = min((d.due for d in connection.directions.values() if d.due is not None), default=None)
+        if connection.due is not None and (self._due is None or connection.due < self._due):
+            self._due = connection.due
 
     def _wait(self, connection: _Connection, flow: Flow, now: int, out: list[Packet]) -> None:
         """Give a gap up when the receiver has what the capture lacks, or when its time is up."""

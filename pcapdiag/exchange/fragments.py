@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import takewhile
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pcapdiag.exchange.model import Sighting
@@ -19,7 +19,8 @@ from pcapdiag.ike.registry import ExchangeType, HeaderFlag, PayloadType
 from pcapdiag.record import Record
 
 MAX_PIECES = 256
-"""Pieces that wait for the rest, in one exchange; beyond it the oldest make room, and are counted."""
+MAX_OCTETS = 1 << 20
+"""Pieces that wait for the rest, in one exchange, and their octets; beyond it the oldest make room, and are counted."""
 
 PIECES = frozenset((int(PayloadType.FRAGMENT), int(PayloadType.SKF)))
 """What a message begins with that is a piece of one."""
@@ -82,12 +83,20 @@ class _Held(Struct):
     sightings: list[Sighting]
 
 
+class _Numbers(Struct):
+    """The numbers that are held of a message, and those of them that say that they are the last."""
+
+    all: set[int] = field(default_factory=set)
+    last: set[int] = field(default_factory=set)
+
+
 class FragmentCollector:
-    """The pieces of one exchange. `dropped` counts those that had to make room."""
+    """The pieces of one exchange. `dropped` counts those that had to make room; `octets` those of the ones held."""
 
     def __init__(self) -> None:
-        self.dropped = 0
+        self.dropped = self.octets = 0
         self._held: OrderedDict[tuple[bool, int, int, int], _Held] = OrderedDict()
+        self._groups: dict[_Group, _Numbers] = {}
 
     def add(self, by_first: bool, message: Message, piece: Piece, sighting: Sighting) -> Assembled | None:
         """Take in one piece; the whole message when this was the one that it waited for."""
@@ -99,34 +108,63 @@ class FragmentCollector:
         held = self._held.get(key)
         if held is None:
             self._held[key] = _Held(piece, message, [sighting])
+            numbers = self._groups.setdefault(group, _Numbers())
+            numbers.all.add(piece.number or 0)
+            if isinstance(piece, Fragment) and piece.last:
+                numbers.last.add(piece.number)
+            self.octets += len(message.octets)
         elif len(held.sightings) < MAX_PIECES and not is_duplicate(sighting, held.sightings[-1:]):
             held.sightings.append(sighting)
-        while len(self._held) > MAX_PIECES:
-            self._held.popitem(last=False)
+        while len(self._held) > MAX_PIECES or (self.octets > MAX_OCTETS and len(self._held) > 1):
+            self._drop(next(iter(self._held)))
             self.dropped += 1
+        # Putting together what is there takes long, so it waits until there is enough of it.
+        if not self._may_be_whole(group):
+            return None
         together = self._together(group)
         if together.missing:
             return None
         for number in together.numbers:
-            del self._held[(*group, number)]
+            self._drop((*group, number))
         return together
+
+    def _drop(self, key: tuple[bool, int, int, int]) -> None:
+        self.octets -= len(self._held.pop(key).message.octets)
+        numbers = self._groups[key[:3]]
+        numbers.all.discard(key[3])
+        numbers.last.discard(key[3])
+        if not numbers.all:
+            del self._groups[key[:3]]
+
+    def _may_be_whole(self, group: _Group) -> bool:
+        """Whether as many pieces are there as the message has."""
+        numbers = self._groups.get(group)
+        if numbers is None:
+            return False
+        piece = self._held[(*group, next(iter(numbers.all)))].piece
+        total = piece.total if isinstance(piece, Encrypted) else min(numbers.last, default=None)
+        return total is not None and len(numbers.all) >= total
 
     def _still_wanted(self, group: _Group, total: int) -> bool:
         """More, smaller pieces replace those of an earlier sending in fewer (RFC 7383 §2.5.2, §2.6)."""
-        held = {key: value.piece for key, value in self._held.items() if key[:3] == group}
+        held = {(*group, n): self._held[(*group, n)].piece for n in self._numbers(group)}
         totals = [piece.total or 0 for piece in held.values() if isinstance(piece, Encrypted)]
         if totals and total > max(totals):
             for key in held:
-                del self._held[key]
+                self._drop(key)
         return not totals or total >= max(totals)
+
+    def _numbers(self, group: _Group) -> list[int]:
+        found = self._groups.get(group)
+        return sorted(found.all) if found is not None else []
 
     def incomplete(self) -> Iterator[Assembled]:
         """The messages that lack a piece."""
-        for group in dict.fromkeys(key[:3] for key in self._held):
+        for group in self._groups:
             yield self._together(group)
 
     def _together(self, group: _Group) -> Assembled:
-        held = sorted(((key[3], value) for key, value in self._held.items() if key[:3] == group), key=lambda x: x[0])
+        held = [(number, self._held[(*group, number)]) for number in self._numbers(group)]
         numbers = frozenset(number for number, _ in held)
         total = next((t for t in (_total(value.piece) for _, value in held) if t is not None), None)
         octets = b"".join(value.piece.data for _, value in held)

@@ -12,6 +12,7 @@ not the tunnels within it. What is pushed out is folded: counted by its ends and
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -41,6 +42,11 @@ MAX_STEPS = 4_096
 """Different messages kept in one exchange; more are counted."""
 MAX_SIGHTINGS = 256
 """Transmissions kept of one message; more are counted."""
+MAX_EXCHANGE_OCTETS = 8 << 20
+"""Octets of different messages kept in one exchange; more are counted."""
+MAX_OCTETS = 128 << 20
+"""Octets of messages that are kept of exchanges that went on, and as many of the others: beyond it, those that were
+quiet longest are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
 _PHASE_1 = (
     ExchangeType.MAIN,
     ExchangeType.AGGRESSIVE,
@@ -48,6 +54,8 @@ _PHASE_1 = (
     ExchangeType.IKE_INTERMEDIATE,
     ExchangeType.IKE_AUTH,
 )
+MAX_NAMES = 64
+"""Vendor IDs, and identities, that are looked at to say who an end is."""
 MAX_ALIASES = 16
 """Addresses kept for one end of an exchange."""
 
@@ -68,6 +76,11 @@ class _Opening(Struct, gc=False):
     octets: bytes
     answer: Datagram | None = None
     answer_octets: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Octets that are kept of it."""
+        return len(self.octets) + len(self.answer_octets)
 
     def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
         """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
@@ -99,7 +112,10 @@ class _OpenStep(Struct):
 
 
 class _Open(Struct):
-    """An exchange that is still being collected. The `first` end sent the first message that was seen."""
+    """An exchange that is still being collected. The `first` end sent the first message that was seen.
+
+    engaged -- it went on: see `goes_on`; size -- octets that are kept of it, pieces that wait for others not counted
+    """
 
     id: int
     major: int
@@ -117,6 +133,7 @@ class _Open(Struct):
     icmp_errors: list[IcmpError] = field(default_factory=list)
     uncounted: int = 0
     engaged: bool = False
+    size: int = 0
 
     @property
     def goes_on(self) -> bool:
@@ -150,6 +167,13 @@ class _Open(Struct):
             if len(known) < MAX_ALIASES:
                 known.setdefault(address)
 
+    def knows(self, datagram: Datagram) -> bool:
+        """Whether it goes from an address of one end to one of the other."""
+        one, other = datagram.source, datagram.destination
+        return (one in self.first_addresses and other in self.second_addresses) or (
+            one in self.second_addresses and other in self.first_addresses
+        )
+
 
 class Tracker:
     """Collects exchanges out of datagrams.
@@ -177,6 +201,7 @@ class Tracker:
         self._next_id = 1
         self._openings: OrderedDict[int, _Opening | _Open] = OrderedDict()
         self._engaged: OrderedDict[int, _Open] = OrderedDict()
+        self._opening_octets = self._engaged_octets = 0
         self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
         self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
         self._by_cookie: dict[bytes, _Opening | list[_Open]] = {}
@@ -210,12 +235,14 @@ class Tracker:
             self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets)
             if self._latest is not None:
                 self._latest[item.source, item.destination] = number
-            if len(self._openings) > self._max_exchanges:
+            self._opening_octets += len(octets)
+            if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
                 self._make_room(self._openings)
             return number
         if isinstance(known, _Opening):
             if known.is_answered_by(item, octets):
                 known.answer, known.answer_octets = item, octets
+                self._opening_octets += len(octets)
                 self._openings.move_to_end(known.id)
                 if self._latest is not None:
                     self._latest[item.source, item.destination] = known.id
@@ -226,6 +253,7 @@ class Tracker:
     def _grow(self, opening: _Opening) -> _Open:
         """Decode a first message and its answer, because more came for them, or because they are to be told."""
         del self._by_cookie[opening.octets[:8]]
+        self._opening_octets -= opening.size
         message = parse(opening.octets)
         found = self._begin(message.header, opening.datagram, opening.id)
         self._add(found, opening.datagram, message, opening.octets)
@@ -273,11 +301,13 @@ class Tracker:
             found.engaged = True
             del self._openings[found.id]
             self._engaged[found.id] = found
+            self._opening_octets -= found.size
+            self._engaged_octets += found.size
         else:
             self._openings.move_to_end(found.id)
-        if len(self._openings) > self._max_exchanges:
+        if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
             self._make_room(self._openings)
-        if len(self._engaged) > self._max_exchanges:
+        if len(self._engaged) > self._max_exchanges or self._engaged_octets > MAX_OCTETS:
             self._make_room(self._engaged)
         return found.id
 
@@ -315,9 +345,10 @@ class Tracker:
         key = (by_first, octets)
         step = found.by_content.get(key)
         if step is None:
-            if len(found.steps) >= MAX_STEPS:
+            if len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS:
                 found.uncounted += 1
                 return None
+            self._keep(found, len(octets))
             step = _OpenStep(message.header, message, by_first, [sighting], cut_by_ip_loss=cut_by_ip_loss)
             found.steps.append(step)
             found.by_content[key] = step
@@ -329,13 +360,26 @@ class Tracker:
             step.sent.append(sighting)
         return step
 
+    def _keep(self, found: _Open, octets: int) -> None:
+        """Count octets that are kept of it; fewer than none: that are no longer kept."""
+        found.size += octets
+        if found.engaged:
+            self._engaged_octets += octets
+        else:
+            self._opening_octets += octets
+
     def _fragment(self, found: _Open, by_first: bool, message: Message, piece: Piece, sighting: Sighting) -> None:
         """A piece of a larger message (payload 132, SKF): it counts as sent when the last piece is there."""
         previous = found.assembled
-        if previous is not None and piece.data in previous[0] and is_duplicate(sighting, previous[1].sent[-1:]):
-            previous[1].duplicates.append(sighting)
+        if previous is not None and is_duplicate(sighting, previous[1].sent[-1:]) and piece.data in previous[0]:
+            if len(previous[1].duplicates) < MAX_SIGHTINGS:
+                previous[1].duplicates.append(sighting)
+            else:
+                previous[1].uncounted += 1
             return
+        before = found.fragments.octets
         whole = found.fragments.add(by_first, message, piece, sighting)
+        self._keep(found, found.fragments.octets - before)
         if whole is None:
             return
         for transmission in whole.sightings:
@@ -385,9 +429,10 @@ class Tracker:
 
     def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
         """Make the exchange findable under what this message adds to it."""
-        self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
-        if self._latest is not None:
-            self._latest[datagram.source, datagram.destination] = found.id
+        if found.knows(datagram):  # else its addresses, one after another, would fill the tables
+            self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
+            if self._latest is not None:
+                self._latest[datagram.source, datagram.destination] = found.id
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
@@ -398,9 +443,10 @@ class Tracker:
     ) -> None:
         """Fold exchanges of this table, those that were quiet longest: `surplus` of them, by default a few."""
         by_cookie, add_opening = self._by_cookie, self._folder.add_opening
-        for _ in range(surplus or max(self._max_exchanges >> 6, 1)):
+        for _ in range(min(surplus or max(self._max_exchanges >> 6, 1), len(table) - (not surplus))):
             _, gone = table.popitem(last=False)
             if isinstance(gone, _Opening):
+                self._opening_octets -= gone.size
                 del by_cookie[gone.octets[:8]]
                 add_opening(gone.octets, gone.datagram, gone.answer_octets, gone.answer)
             else:
@@ -429,6 +475,7 @@ class Tracker:
             self._latest = kept
 
     def _forget(self, gone: _Open) -> None:
+        self._keep(gone, -gone.size)
         for answer in gone.responder_spis:
             self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
         for one in gone.first_addresses:
@@ -468,9 +515,11 @@ class Tracker:
         gone = {id(s) for s in later[kept:-kept] if s.header.message_id not in ids}
         if not gone:
             return 0
+        before = sum(len(octets) for _, octets in found.by_content)
         found.steps = [s for s in found.steps if id(s) not in gone]
         found.by_content = {key: s for key, s in found.by_content.items() if id(s) not in gone}
         found.uncounted += len(gone)
+        self._keep(found, sum(len(octets) for _, octets in found.by_content) - before)
         return len(gone)
 
     def _regrown(self, opening: _Opening) -> _Open:
@@ -497,8 +546,9 @@ class Tracker:
         if found is None:
             self.counts.icmp_unmatched += 1
             return None
-        if len(found.icmp_errors) < MAX_SIGHTINGS:
+        if len(found.icmp_errors) < MAX_SIGHTINGS and found.size < MAX_EXCHANGE_OCTETS:
             found.icmp_errors.append(error)
+            self._keep(found, len(quoted.payload))
         else:
             found.uncounted += 1
         return found.id
@@ -702,16 +752,17 @@ def _with_incomplete(found: _Open) -> list[_OpenStep]:
 def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
     names: dict[str, None] = {}
     for step in steps:
-        if step.sender is side:
-            for vendor_id in step.vendor_ids:
+        if step.sender is side and len(names) < MAX_NAMES:
+            for vendor_id in step.vendor_ids[:MAX_NAMES]:
                 if vendor_id.vendor:
                     version = f" {vendor_id.version}" if vendor_id.version else ""
                     names.setdefault(f"{vendor_id.vendor}{version}")
-    identities = dict.fromkeys(
+    shown = (
         f"{payload.id_type.label} {payload.text}"
         for step in steps
         if step.sender is side
         for payload in step.message.payloads
         if isinstance(payload, Identification)
     )
+    identities = dict.fromkeys(islice(shown, MAX_NAMES))
     return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]), tuple(identities))

@@ -31,6 +31,8 @@ from pcapdiag.record import Record, lazy
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
+MAX_PAYLOADS = 512
+"""Payloads that are read of one message. A chain of empty ones could have 16,000, at a hundred times their octets."""
 # Plain integers: an enum's own & costs a microsecond, a message.
 _ENCRYPTION, _INITIATOR, _RESPONSE = map(int, (HeaderFlag.ENCRYPTION, HeaderFlag.INITIATOR, HeaderFlag.RESPONSE))
 _HEADER = struct.Struct("!8s8sBBBBII")
@@ -193,6 +195,8 @@ def read_chain(
     while kind:
         left = len(data) - at
         payload_type = PayloadType(kind)
+        if len(payloads) >= MAX_PAYLOADS:
+            return tuple(payloads), f"more than {MAX_PAYLOADS} payloads; the others are not read", at
         if left < 4:
             return tuple(payloads), f"{payload_type.label} payload announced, {left} octets are left", at
         following, length = data[at], (data[at + 2] << 8) | data[at + 3]

@@ -41,6 +41,18 @@ from pcapdiag.ike.registry import (
 from pcapdiag.record import Record
 
 
+MAX_TRANSFORMS = 1_024
+"""Proposals and transforms that are read of one security association; one with more is left undecoded."""
+MAX_ATTRIBUTES = 64
+"""Attributes of one transform."""
+MAX_SPIS = 1_024
+"""SPIs of one DELETE that are listed."""
+MAX_SHOWN = 1_024
+"""Octets of an identity or a configuration value that are shown."""
+_REMEMBERED = 2_048
+"""Octets of the longest security association that is remembered, decoded."""
+
+
 class DecodeError(ValueError):
     """Octets that are not what they should be. The text says what was found and where."""
 
@@ -211,14 +223,14 @@ def identity_text(id_type: IdentificationType, data: bytes) -> str:
             half = len(data) // 2
             return f"{_address(data[:half])}-{_address(data[half:])}"
     except ValueError:
-        return data.hex()
+        return _hexadecimal(data)
     if id_type in (IdentificationType.FQDN, IdentificationType.USER_FQDN, IdentificationType.KEY_ID):
         return printable(data)
     if id_type == IdentificationType.DER_ASN1_DN:
         from pcapdiag.ike.distinguished_names import name_text  # certificates only
 
-        return name_text(data) or data.hex()
-    return data.hex()
+        return name_text(data[: 1 << 14]) or _hexadecimal(data)
+    return _hexadecimal(data)
 
 
 def _address(octets: bytes) -> str:
@@ -227,8 +239,13 @@ def _address(octets: bytes) -> str:
 
 
 def printable(data: bytes) -> str:
-    """Octets as ASCII, everything that is not printable as \\xNN."""
-    return "".join(chr(o) if 0x20 <= o < 0x7F and o != 0x5C else f"\\x{o:02x}" for o in data)
+    """Octets as ASCII, everything that is not printable as \\xNN; of more than MAX_SHOWN the first ones."""
+    text = "".join(chr(o) if 0x20 <= o < 0x7F and o != 0x5C else f"\\x{o:02x}" for o in data[:MAX_SHOWN])
+    return text if len(data) <= MAX_SHOWN else f"{text}... ({len(data)} octets)"
+
+
+def _hexadecimal(data: bytes) -> str:
+    return data.hex() if len(data) <= MAX_SHOWN else f"{data[:MAX_SHOWN].hex()}... ({len(data)} octets)"
 
 
 # --- what stands inside a security association payload ---------------------------------------------------------
@@ -263,8 +280,11 @@ _TRANSFORM_IDS_V2: dict[int, type[int]] = {
 
 def _attributes(data: bytes, types: type[Number], values: dict[int, type[Number]]) -> Iterator[Attribute]:
     """Data attributes, RFC 2408 §3.3: a bit AF, 15 bits of type, then a value (AF=1) or a length (AF=0)."""
-    at = 0
+    at = found = 0
     while at < len(data):
+        found += 1
+        if found > MAX_ATTRIBUTES:
+            raise DecodeError(f"more than {MAX_ATTRIBUTES} attributes")
         if at + 4 > len(data):
             raise DecodeError(f"attribute cut after {len(data) - at} octets")
         first, second = struct.unpack_from("!HH", data, at)
@@ -280,7 +300,7 @@ def _attributes(data: bytes, types: type[Number], values: dict[int, type[Number]
             value = int.from_bytes(octets, "big") if 0 < second <= 8 else octets
         kind = types(first & 0x7FFF)
         if isinstance(value, bytes):
-            text = value.hex()
+            text = _hexadecimal(value)
         elif kind in values and value <= 0xFFFF:
             text = values[kind](value).label
         else:
@@ -294,9 +314,12 @@ def _substructures(data: bytes, what: str, more: int) -> Iterator[bytes]:
     `more` is the value of the next field that announces another one. Some senders set the wrong value in the
     last one, so the end of the data ends the list as well.
     """
-    at = 0
+    at = found = 0
     following = more
     while following == more and at < len(data):
+        found += 1
+        if found > MAX_TRANSFORMS:
+            raise DecodeError(f"more than {MAX_TRANSFORMS} {what}s")
         if at + 4 > len(data):
             raise DecodeError(f"{what} cut after {len(data) - at} octets")
         following, _, length = struct.unpack_from("!BBH", data, at)
@@ -346,10 +369,23 @@ def _proposal(body: bytes, major: int) -> Proposal:
     return Proposal(number, protocol, spi, transforms)
 
 
-@lru_cache(1024)
 def _proposals(data: bytes, major: int) -> tuple[Proposal, ...]:
     """The proposals of a security association. A peer sends the same ones each time, and so does a flood."""
-    return tuple(_proposal(piece, major) for piece in _substructures(data, "proposal", 2))
+    return _remembered(data, major) if len(data) <= _REMEMBERED else _decoded(data, major)
+
+
+def _decoded(data: bytes, major: int) -> tuple[Proposal, ...]:
+    found: list[Proposal] = []
+    transforms = 0
+    for piece in _substructures(data, "proposal", 2):
+        found.append(_proposal(piece, major))
+        transforms += len(found[-1].transforms)
+        if transforms > MAX_TRANSFORMS:
+            raise DecodeError(f"more than {MAX_TRANSFORMS} transforms")
+    return tuple(found)
+
+
+_remembered = lru_cache(512)(_decoded)
 
 
 # --- one decoder a payload type; each takes type, body and major version ---------------------------------------
@@ -441,8 +477,15 @@ def _delete(kind: PayloadType, body: bytes, major: int) -> Payload:
     if 4 + spi_size * count > len(rest):
         raise DecodeError(f"{count} SPIs of {spi_size} octets, {len(rest) - 4} octets are left")
     # Without a size there is nothing to cut; a count alone must not make a list (RFC 7296 §3.11: zero for IKE).
-    spis = tuple(rest[4 + i * spi_size : 4 + (i + 1) * spi_size] for i in range(count)) if spi_size else ()
-    return Delete(type=kind, body=body, doi=doi, protocol=_protocol(protocol, major), spis=spis)
+    listed = min(count, MAX_SPIS) if spi_size else 0
+    return Delete(
+        type=kind,
+        body=body,
+        doi=doi,
+        protocol=_protocol(protocol, major),
+        spis=tuple(rest[4 + i * spi_size : 4 + (i + 1) * spi_size] for i in range(listed)),
+        problem=f"{count} SPIs, the first {MAX_SPIS} are listed" if spi_size and count > MAX_SPIS else None,
+    )
 
 
 def _vendor_id(kind: PayloadType, body: bytes, _major: int) -> Payload:
