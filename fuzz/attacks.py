@@ -200,6 +200,15 @@ def exchanges_large(count: int) -> Iterator[bytes]:
         yield packet(isakmp(n // 2 + 1, n.to_bytes(60_000, "big"), 8, 5, 9, 1, n + 1), n)
 
 
+def from_everywhere(count: int) -> Iterator[bytes]:
+    """Messages of one exchange, by their cookies, from addresses that never come twice."""
+    yield packet(isakmp(1, _SA, 1), 1)
+    for n in range(count):
+        source = struct.pack(">I", 0x0A000000 + n)
+        message = isakmp(1, n.to_bytes(64, "big"), 8, 5, 9, 1, 7)
+        yield ethernet(ipv4(UDP, source, RIGHT, udp(500, 500, message), n & 0xFFFF))
+
+
 def errors(count: int) -> Iterator[bytes]:
     """ICMP errors that quote a message."""
     quoted = ipv4(UDP, LEFT, RIGHT, udp(500, 500, isakmp(1, _SA, 1)), 1)
@@ -365,27 +374,35 @@ def zstd_bomb(file: BinaryIO, count: int) -> None:
 
 def xz_dictionary(file: BinaryIO, count: int) -> None:
     """A small capture in xz that asks for a dictionary of so many megabytes."""
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": count << 20, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3}]  # fmt: skip
-    small = lzma.compress(bytes(64), format=lzma.FORMAT_RAW, filters=[{**filters[0], "dict_size": 4096}])
-    assert small
+    compress = {"preset": 0, "dict_size": count << 20, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3}
+    filters = [{"id": lzma.FILTER_LZMA2, **compress}]
     with lzma.LZMAFile(file, mode="wb", filters=filters, check=lzma.CHECK_CRC32) as inner:
         _zeros(inner, 1)  # type: ignore[arg-type]
 
 
 ATTACKS = (
-    Attack("first-fragments", "first IP fragments without the rest", 1_000_000, 40_000, _pcap(first_fragments), "evicted"),
+    Attack(
+        "first-fragments", "first IP fragments without the rest", 1_000_000, 40_000, _pcap(first_fragments), "evicted"
+    ),
     Attack("smallest-fragments", "IP fragments of 8 octets with gaps", 1_000_000, 40_000, _pcap(smallest_fragments)),
     Attack("overlapping-fragments", "IP fragments over one another", 1_000_000, 20_000, _pcap(overlapping_fragments)),
     Attack("tcp-crumbs", "TCP segments of one octet with gaps", 500_000, 20_000, _pcap(stream_crumbs)),
     Attack("tcp-connections", "TCP segments, two a connection", 500_000, 20_000, _pcap(connections), "evicted"),
     Attack("half-open", "first messages with new cookies", 1_000_000, 40_000, _pcap(half_open)),
-    Attack("half-open-everywhere", "the same, each from another address", 1_000_000, 40_000, _pcap(half_open_from_everywhere)),
+    Attack(
+        "half-open-everywhere",
+        "the same, each from another address",
+        1_000_000,
+        40_000,
+        _pcap(half_open_from_everywhere),
+    ),
     Attack("half-open-large", "first messages of 8 KB", 50_000, 10_000, _pcap(half_open_large)),
     Attack("going-on", "messages of exchanges that stop at MM3", 300_000, 30_000, _pcap(going_on, 1000)),
     Attack("sent-again", "transmissions of one message", 1_000_000, 40_000, _pcap(sent_again)),
     Attack("one-exchange", "different messages of one exchange", 1_000_000, 20_000, _pcap(one_exchange)),
     Attack("one-exchange-large", "messages of 60 KB of one exchange", 20_000, 2_000, _pcap(one_exchange_large)),
     Attack("exchanges-large", "messages of 60 KB, two an exchange", 20_000, 2_000, _pcap(exchanges_large)),
+    Attack("from-everywhere", "messages of one exchange from new addresses", 500_000, 20_000, _pcap(from_everywhere)),
     Attack("icmp-errors", "ICMP errors about one exchange", 1_000_000, 40_000, _pcap(errors)),
     Attack("esp-flows", "ESP packets of different SPIs", 1_000_000, 40_000, _pcap(esp_flows)),
     Attack("keep-alives", "NAT keep-alives of different addresses", 1_000_000, 40_000, _pcap(keepalives)),
@@ -405,4 +422,4 @@ ATTACKS = (
     Attack("xz-bomb", "MB of zeros in xz", 8_000, 200, xz_bomb),
     Attack("zstd-bomb", "MB of zeros in zstd", 8_000, 200, zstd_bomb),
     Attack("xz-dictionary", "MB of dictionary that xz asks for", 1_024, 512, xz_dictionary),
-)  # fmt: skip
+)

@@ -345,7 +345,7 @@ class Tracker:
         key = (by_first, octets)
         step = found.by_content.get(key)
         if step is None:
-            if len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS:
+            if found.steps and (len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS):
                 found.uncounted += 1
                 return None
             self._keep(found, len(octets))
@@ -442,16 +442,26 @@ class Tracker:
         self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]", surplus: int = 0
     ) -> None:
         """Fold exchanges of this table, those that were quiet longest: `surplus` of them, by default a few."""
-        by_cookie, add_opening = self._by_cookie, self._folder.add_opening
-        for _ in range(min(surplus or max(self._max_exchanges >> 6, 1), len(table) - (not surplus))):
-            _, gone = table.popitem(last=False)
-            if isinstance(gone, _Opening):
-                self._opening_octets -= gone.size
-                del by_cookie[gone.octets[:8]]
-                add_opening(gone.octets, gone.datagram, gone.answer_octets, gone.answer)
-            else:
-                self._fold(gone)
+        if not surplus and len(table) > self._max_exchanges:
+            surplus = max(self._max_exchanges >> 6, 1)
+        for _ in range(surplus):
+            self._fold_oldest(table)
+        # Where it is octets that there are too many of, a few exchanges may be all that there is.
+        while self._octets_of(table) > MAX_OCTETS and len(table) > 1:
+            self._fold_oldest(table)
         self._prune_latest()
+
+    def _octets_of(self, table: object) -> int:
+        return self._engaged_octets if table is self._engaged else self._opening_octets
+
+    def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
+        _, gone = table.popitem(last=False)
+        if isinstance(gone, _Opening):
+            self._opening_octets -= gone.size
+            del self._by_cookie[gone.octets[:8]]
+            self._folder.add_opening(gone.octets, gone.datagram, gone.answer_octets, gone.answer)
+        else:
+            self._fold(gone)
 
     def _fold(self, gone: _Open) -> None:
         """Count an exchange of which more was seen, and forget it."""

@@ -40,7 +40,6 @@ from pcapdiag.ike.registry import (
 )
 from pcapdiag.record import Record
 
-
 MAX_TRANSFORMS = 1_024
 """Proposals and transforms that are read of one security association; one with more is left undecoded."""
 MAX_ATTRIBUTES = 64

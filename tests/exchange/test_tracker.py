@@ -2,11 +2,13 @@
 
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
+from pcapdiag.exchange import tracker
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
 from tests.messages import (
@@ -22,6 +24,7 @@ from tests.messages import (
     message,
     notify,
     quick_mode,
+    sa,
 )
 
 OTHER = b"\x33" * 8
@@ -371,6 +374,60 @@ def test_different_messages_beyond_the_limit_are_counted() -> None:
     items = [wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8)) for n in range(MAX_STEPS + 5)]
     (exchange,) = track(*items)
     assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 5)
+
+
+def test_an_exchange_keeps_so_many_octets_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "MAX_EXCHANGE_OCTETS", 10_000)
+    wire = Wire()
+    large = [wire.datagram(n, informational(n, n, 4_000)) for n in range(1, 8)]
+    (found,) = track(*wire.main_mode(0, 1, 2, 3), *large)
+    assert sum(len(step.message.octets) for step in found.steps) < 14_000
+    assert len(found.steps) + found.uncounted == 10
+
+
+def test_large_messages_fold_what_was_quiet_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "MAX_OCTETS", 100_000)
+    wire, found = Wire(), Tracker()
+    for n in range(1, 51):
+        cookies = (bytes([n] * 8), bytes([n + 100] * 8))
+        for item in wire.main_mode(n, 1, 2, 3, cookies=cookies):
+            found.feed(item)
+        found.feed(wire.datagram(n + 0.5, message(5, cookies=cookies, message_id=n, sealed=bytes([n] * 4_000))))
+        found.feed(wire.datagram(n, message(2, [sa(), (13, bytes(3_000))], cookies=(bytes([n + 60] * 8), ZERO))))
+    kept = list(found.exchanges())
+    went_on = [e for e in kept if len(e.steps) > 1]
+    assert 10 <= len(went_on) <= 25
+    assert went_on[-1].initiator_spi == bytes([50] * 8)
+    assert len(kept) + sum(f.exchanges for f in found.folded()) == 100
+    assert found._engaged_octets == sum(len(s.message.octets) for e in went_on for s in e.steps)
+    for e in kept:
+        found.release(e.id)
+    assert (found._opening_octets, found._engaged_octets) == (0, 0)
+
+
+def test_octets_of_openings_are_counted_as_they_come_and_go() -> None:
+    wire, found = Wire(), Tracker(4, 2)
+    for n in range(1, 30):
+        cookies = (bytes([n] * 8), bytes([n + 100] * 8))
+        found.feed(wire.datagram(n, main_mode(1, cookies)))
+        if n % 2:
+            found.feed(wire.datagram(n, main_mode(2, cookies), left=False))
+        if n % 3 == 0:
+            found.feed(wire.datagram(n, main_mode(1, cookies), source="192.0.2.77"))
+    for number in range(1, 40):
+        found.release(number)
+    assert (found._opening_octets, found._engaged_octets) == (0, 0)
+
+
+def test_an_exchange_from_ever_new_addresses_does_not_fill_the_tables() -> None:
+    wire, found = Wire(), Tracker()
+    for item in wire.main_mode(0, 1, 2, 3):
+        found.feed(item)
+    for n in range(1_000):
+        found.feed(wire.datagram(1, informational(1, n), source=f"10.0.{n >> 8}.{n & 255}"))
+    assert len(found._by_pair) < 50
+    (only,) = found.exchanges()
+    assert len(only.steps) == 1_003
 
 
 def test_one_cookie_to_thousands_of_addresses_stays_quick_and_apart() -> None:

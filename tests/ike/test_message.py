@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapdiag.ike.message import HEADER_LENGTH, Message, parse, parse_header
+from pcapdiag.ike.message import HEADER_LENGTH, MAX_PAYLOADS, Message, parse, parse_header
 from pcapdiag.ike.payloads import DecodeError, Encrypted, Payload, SecurityAssociation
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 from tests.messages import COOKIE_I, ZERO, main_mode, message, payload, sa
@@ -116,6 +116,13 @@ def test_arbitrary_payloads_behind_a_good_header(version: int, first: int, excha
     octets = message(exchange, version=version, length=HEADER_LENGTH + len(body))
     found = parse(octets[:16] + bytes([first]) + octets[17:] + body)
     assert sum(4 + len(p.body) for p in found.payloads) <= len(body)
+
+
+def test_a_chain_of_too_many_payloads_is_read_in_part() -> None:
+    found = parse(message(2, [(13, b"")] * (MAX_PAYLOADS + 1)))
+    assert len(found.payloads) == MAX_PAYLOADS
+    assert found.problem == "more than 512 payloads; the others are not read"
+    assert parse(message(2, [(13, b"")] * MAX_PAYLOADS)).problem is None
 
 
 @given(st.integers(0, 400))

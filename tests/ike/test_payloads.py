@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcapdiag.ike.message import parse
 from pcapdiag.ike.payloads import (
+    MAX_ATTRIBUTES,
+    MAX_SPIS,
+    MAX_TRANSFORMS,
     Certificate,
     Delete,
     Fragment,
@@ -34,7 +38,7 @@ from pcapdiag.ike.registry import (
     Protocol,
     TransformTypeV2,
 )
-from tests.messages import notify, sa, substructures, transform
+from tests.messages import message, notify, sa, substructures, transform
 
 
 def _sa(body: bytes, major: int = 1) -> SecurityAssociation:
@@ -198,3 +202,40 @@ def test_decode_never_raises(kind: int, body: bytes, major: int) -> None:
 @given(st.binary(max_size=60))
 def test_printable_is_ascii_without_controls(data: bytes) -> None:
     assert all(0x20 <= ord(c) < 0x7F for c in printable(data))
+
+
+# --- more than anybody sends -----------------------------------------------------------------------------------
+
+
+def test_a_security_association_with_too_many_transforms_is_left_undecoded() -> None:
+    for count, problem in ((MAX_TRANSFORMS, None), (MAX_TRANSFORMS + 1, "more than 1024 transforms")):
+        proposal = struct.pack("!BBBB", 1, 1, 0, 0) + substructures([transform(1)] * count, 3)
+        body = struct.pack("!II", 1, 1) + substructures([proposal], 2)
+        (found,) = parse(message(2, [(1, body)])).payloads
+        assert found.problem == problem
+
+
+def test_the_transforms_of_all_proposals_count_together() -> None:
+    proposals = [struct.pack("!BBBB", n, 1, 0, 200) + substructures([transform(1)] * 200, 3) for n in range(6)]
+    body = struct.pack("!II", 1, 1) + substructures(proposals, 2)
+    assert decode(PayloadType.SA, body, 1).problem == "more than 1024 transforms"
+
+
+def test_a_transform_with_too_many_attributes() -> None:
+    found = decode(PayloadType.SA, sa(transform(1, *[(1, 7)] * (MAX_ATTRIBUTES + 1)))[1], 1)
+    assert found.problem == "more than 64 attributes"
+
+
+def test_a_delete_of_too_many_spis_lists_the_first() -> None:
+    body = struct.pack("!IBBH", 1, 3, 4, 2_000) + b"".join(n.to_bytes(4, "big") for n in range(2_000))
+    found = decode(PayloadType.DELETE, body, 1)
+    assert isinstance(found, Delete)
+    assert len(found.spis) == MAX_SPIS
+    assert found.problem == "2000 SPIs, the first 1024 are listed"
+
+
+def test_a_long_identity_is_shown_in_part() -> None:
+    for kind in (IdentificationType.FQDN, IdentificationType.KEY_ID, IdentificationType.DER_ASN1_GN):
+        text = identity_text(kind, b"a" * 60_000)
+        assert len(text) < 2_100
+        assert text.endswith("... (60000 octets)")
