@@ -81,6 +81,7 @@ def analyze(
     keys: Path | Iterable[Path] = (),
     engine: str = OWN,
     max_exchanges: int = MAX_EXCHANGES,
+    max_decompressed: int | None = None,
     executor: "Executor | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -94,6 +95,8 @@ def analyze(
     keys -- tables of keys as Wireshark keeps them, or its profile directories, to open encrypted messages with; no
         key and no password that is found inside appears in a report
     engine -- "own", or "tshark" for formats and encapsulations that only Wireshark knows (it needs pyshark and tshark)
+    max_decompressed -- octets that a compressed capture may become; by default a GB, and any size up to 100 times that
+        of the file. Reading stops there, as at any damage
     executor -- walks over parts of large files, and over several files, at a time: any executor whose workers can open
         the files by the same names. The report is the same with and without.
     progress -- called every now and then with the octets that were read, and those that there are
@@ -109,11 +112,11 @@ def analyze(
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
     errors: list[str] = []
-    sieves = _sieves(executor if engine == OWN else None, sources, ports)
+    sieves = _sieves(executor if engine == OWN else None, sources, ports, max_decompressed)
     for index, path in enumerate(sources):
         before = (tracker.counts.messages, tracker.counts.not_ike)
         sieved = sieves.of(index) if sieves is not None else None
-        savefile = _opened(engine, path, len(captures), ports, sieved)
+        savefile = _opened(engine, path, len(captures), ports, sieved, max_decompressed)
         try:
             for batch in savefile.batches():
                 for item in batch:
@@ -166,20 +169,27 @@ def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
     return found or [0]
 
 
-def _sieves(executor: "Executor | None", sources: list[Source], ports: Collection[int]) -> "Sieves | None":
+def _sieves(
+    executor: "Executor | None", sources: list[Source], ports: Collection[int], max_decompressed: int | None
+) -> "Sieves | None":
     if executor is None:
         return None
     from pcapdiag.capture.sieve import Sieves  # and with it concurrent.futures
 
-    return Sieves(executor, sources, ports)
+    return Sieves(executor, sources, ports, max_decompressed)
 
 
 def _opened(
-    engine: str, path: Source, capture: int, ports: Collection[int], sieved: "Iterator[Sieved | None] | None"
+    engine: str,
+    path: Source,
+    capture: int,
+    ports: Collection[int],
+    sieved: "Iterator[Sieved | None] | None",
+    max_decompressed: int | None,
 ) -> "Savefile | WiresharkCapture":
     """The capture as the engine reads it. Nothing of Wireshark is imported where it is not asked for."""
     if engine == OWN:
-        return Savefile(path, capture=capture, ports=ports, sieved=sieved)
+        return Savefile(path, capture=capture, ports=ports, sieved=sieved, max_decompressed=max_decompressed)
     if engine != TSHARK:
         raise ValueError(f"no engine {engine!r}: {OWN!r} or {TSHARK!r}")
     from pcapdiag.capture.wireshark import WiresharkCapture

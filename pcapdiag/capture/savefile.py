@@ -117,6 +117,7 @@ class Savefile:
         name: str | None = None,
         sieved: Iterator[Sieved | None] | None = None,
         network: Network | None = None,
+        max_decompressed: int | None = None,
     ) -> None:
         """Take a path, "-" for standard input, or an object to `read` octets from; nothing is opened yet.
 
@@ -124,6 +125,7 @@ class Savefile:
         name -- what messages and the summary call it; the path by default
         sieved -- what `sieve` found in the parts of this file, in order; it is taken as far as it fits together
         network -- what takes the frames that matter; by default what makes records of them
+        max_decompressed -- octets that a compressed file may become; by default see `window.FREE`
         """
         self._path = path
         self._name = name or _name(path)
@@ -131,6 +133,7 @@ class Savefile:
         self._tally = self._network.tally
         self._found = Found()
         self._sieved = sieved
+        self._max_decompressed = max_decompressed
         self._flowing = False
         self._stream: BinaryIO | None = None
         self._elsewhere = self._came = 0  # octets that others read, and that came out of a stream
@@ -281,7 +284,7 @@ class Savefile:
         compression, decompress = compression_of(window.buffer[: window.end])
         if decompress is not None:
             try:
-                window = decompressed(window.buffer[: window.end], stream, decompress)
+                window = decompressed(window.buffer[: window.end], stream, decompress, self._max_decompressed)
             except ImportError:
                 raise CaptureError(f"{self._name}: reading {compression} needs the zstandard package") from None
             window.need(8)

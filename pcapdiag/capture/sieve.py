@@ -38,12 +38,13 @@ _YEAR: Final = 366 * 86_400
 
 
 class Task(Record, frozen=True):
-    """A part of a file: what begins between these offsets. ports -- as for `Savefile`."""
+    """A part of a file: what begins between these offsets. ports, max_decompressed -- as for `Savefile`."""
 
     path: str
     begin: int
     until: int
     ports: frozenset[int]
+    max_decompressed: int | None = None
 
 
 class NothingGainedError(Exception):
@@ -53,10 +54,12 @@ class NothingGainedError(Exception):
 class Sieves:
     """Files that are sieved by an executor, some parts ahead of what is asked for."""
 
-    def __init__(self, executor: Executor, paths: Sequence[object], ports: Collection[int]) -> None:
+    def __init__(
+        self, executor: Executor, paths: Sequence[object], ports: Collection[int], max_decompressed: int | None = None
+    ) -> None:
         """Take the files in the order in which `of` will be called for them; nothing is begun yet."""
         self._executor = executor
-        self._tasks: Iterator[tuple[int, Task | None]] = _tasks(paths, frozenset(ports))
+        self._tasks: Iterator[tuple[int, Task | None]] = _tasks(paths, frozenset(ports), max_decompressed)
         self._wanted = 0
         self._running: deque[tuple[int, Future[Sieved | None] | None]] = deque()
 
@@ -112,7 +115,7 @@ def _result(future: "Future[Sieved | None] | None") -> Sieved | None:
         return None
 
 
-def _tasks(paths: Sequence[object], ports: frozenset[int]) -> Iterator[tuple[int, Task]]:
+def _tasks(paths: Sequence[object], ports: frozenset[int], most: int | None) -> Iterator[tuple[int, Task]]:
     """The parts of all regular files, with the index of the file; what is compressed is one part."""
     for index, path in enumerate(paths):
         if not isinstance(path, str | os.PathLike) or path == "-" or not os.path.isfile(path):
@@ -127,7 +130,7 @@ def _tasks(paths: Sequence[object], ports: frozenset[int]) -> Iterator[tuple[int
         parts = range(0, size, PART) if plain else (0,)
         for begin in parts:
             last = begin + PART >= size or not plain
-            yield index, Task(str(name), begin, MAX_OFFSET if last else begin + PART, ports)
+            yield index, Task(str(name), begin, MAX_OFFSET if last else begin + PART, ports, most)
 
 
 _PLAIN: Final = frozenset(
@@ -168,7 +171,7 @@ class _Part(Savefile):
 
     def __init__(self, task: Task) -> None:
         self._collector = Collector(task.ports)
-        super().__init__(task.path, network=self._collector)
+        super().__init__(task.path, network=self._collector, max_decompressed=task.max_decompressed)
         self._task = task
         self._until = task.until
         self._window: Window | None = None

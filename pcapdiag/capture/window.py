@@ -3,12 +3,19 @@
 import io
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 CHUNK: Final = 256 * 1024
 """Octets that are asked for at a time: few enough to stay in the processor's cache until they were looked at."""
 BRIDGE: Final = 4096
 """Octets of the next chunk that are copied behind the end of a chunk, unless a record needs more."""
+FREE: Final = 1_000_000_000
+"""Octets that any compressed file may become."""
+RATIO: Final = 100
+"""How many times its size it may become beyond that: captures are mostly ciphertext, which hardly gets smaller."""
+XZ_MEMORY: Final = 256 << 20
+"""Octets of memory that xz may ask for: four times what `xz -9` does. zstd has its own limit, 128 MiB."""
 _PADDING: Final = bytes(128)
 """What the walker may look at behind the last record."""
 
@@ -103,31 +110,46 @@ class Window:
             return self._read(CHUNK)
         except EOFError:
             self.fault = "the compressed data end too early"
+        except TooLargeError as fault:
+            self.fault = str(fault)
+        except MemoryError:
+            self.fault = "there is not enough memory to decompress it"
         except OSError as fault:
             self.fault = f"reading failed: {fault.strerror or fault}"
         except Exception as fault:
             # zlib.error, lzma.LZMAError, ZstdError: naming them would mean importing all three.
             if type(fault).__module__.partition(".")[0] not in _COMPRESSION_MODULES:
                 raise
-            self.fault = f"the compressed data are damaged: {fault}"
+            if "memory" in str(fault).lower():  # neither library has a class for it
+                self.fault = "the compressed data ask for too much memory; decompress it beforehand"
+            else:
+                self.fault = f"the compressed data are damaged: {fault}"
         return None
 
 
 _COMPRESSION_MODULES: Final = frozenset(("zlib", "lzma", "_lzma", "gzip", "zstd", "zstandard", "compression", "_zstd"))
 
 
+class TooLargeError(Exception):
+    """A compressed file becomes more than it may. The text says so, and what to do."""
+
+
 class _Rewound(io.RawIOBase):
-    """A stream with the octets that were taken from it put back in front."""
+    """A stream with the octets that were taken from it put back in front; `size`: those that were read of it."""
 
     def __init__(self, head: bytes, stream: Any) -> None:
         self._head = head
+        self.size = len(head)
         self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._head or self._read(len(buffer)) or b""
+        data = self._head
+        if not data:
+            data = self._read(len(buffer)) or b""
+            self.size += len(data)
         self._head = data[len(buffer) :]
         data = data[: len(buffer)]
         buffer[: len(data)] = data
@@ -152,10 +174,41 @@ def _open_gzip(stream: Any) -> Any:
     return gzip.GzipFile(fileobj=stream)
 
 
-def _open_xz(stream: Any) -> Any:
-    import lzma
+class _Xz:
+    """What xz streams hold that follow on each other, with zeros in between or not. LZMAFile knows no memory limit."""
 
-    return lzma.LZMAFile(stream)
+    def __init__(self, stream: Any) -> None:
+        import lzma
+
+        self._stream = stream
+        self._new: Callable[[], Any] = partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY)
+        self._decompressor = self._new()
+
+    def read(self, size: int) -> bytes:
+        while True:
+            data = b""
+            if self._decompressor.eof:
+                data = self._decompressor.unused_data.lstrip(b"\0") or self._after_padding()
+                if not data:
+                    return b""
+                self._decompressor = self._new()
+            elif self._decompressor.needs_input:
+                data = self._stream.read1(CHUNK)
+                if not data:
+                    raise EOFError
+            found: bytes = self._decompressor.decompress(data, size)
+            if found:
+                return found
+
+    def _after_padding(self) -> bytes:
+        data: bytes = self._stream.read1(CHUNK)
+        while data and not (rest := data.lstrip(b"\0")):
+            data = self._stream.read1(CHUNK)
+        return rest if data else b""
+
+
+def _open_xz(stream: Any) -> Any:
+    return _Xz(stream)
 
 
 def _open_zstd(stream: Any) -> Any:
@@ -168,6 +221,39 @@ def _open_zstd(stream: Any) -> Any:
     return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
 
 
-def decompressed(head: bytes, stream: Any, decompress: Callable[[Any], Any]) -> Window:
-    """Return what a stream holds, its `head` read already. Raises ImportError where a package is missing."""
-    return Window(decompress(io.BufferedReader(_Rewound(head, stream), CHUNK)))
+class _Limited:
+    """Hands out what comes out of a compressed stream, as long as that is not too much for what went in."""
+
+    def __init__(self, stream: Any, compressed: _Rewound, limit: int | None) -> None:
+        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._compressed = compressed
+        self._limit = limit
+        self._size = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._read(size)
+        self._size += len(data)
+        limit = self._limit
+        if limit is not None and self._size > limit:
+            data = data[: max(limit - self._size, -len(data))]
+            if not data:
+                raise TooLargeError(f"it decompresses to more than the {_amount(limit)} that --max-decompressed allows")
+        elif limit is None and self._size > max(FREE, RATIO * self._compressed.size):
+            raise TooLargeError(
+                f"it decompresses to more than {_amount(FREE)} and {RATIO} times its size; reading stops here, and "
+                "--max-decompressed allows more"
+            )
+        return data
+
+
+def _amount(octets: int) -> str:
+    return f"{octets / 1e9:.4g} GB"
+
+
+def decompressed(head: bytes, stream: Any, decompress: Callable[[Any], Any], limit: int | None = None) -> Window:
+    """Return what a stream holds, its `head` read already. Raises ImportError where a package is missing.
+
+    limit -- octets that it may become; by default FREE, and above that RATIO times what it was
+    """
+    compressed = _Rewound(head, stream)
+    return Window(_Limited(decompress(io.BufferedReader(compressed, CHUNK)), compressed, limit))

@@ -134,6 +134,12 @@ main.add_command(explain)
     show_default=True,
     help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
 )
+@click.option(
+    "--max-decompressed",
+    metavar="GB",
+    type=click.FloatRange(min=0, min_open=True),
+    help="What a compressed capture may become. Default: 1 GB, and more up to 100 times its size.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -154,6 +160,7 @@ def analyze(
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
+    max_decompressed: float | None,
     verbose: bool,
     quiet: bool,
     color: str,
@@ -184,6 +191,7 @@ def analyze(
                 psks=psks,
                 keys=keys,
                 engine=engine,
+                max_decompressed=None if max_decompressed is None else round(max_decompressed * 1e9),
                 executor=executor,
                 progress=advance,
             )
