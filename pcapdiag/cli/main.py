@@ -1,5 +1,7 @@
 """The commands. Each turns options into one call of the library and its result into a report."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -92,6 +94,9 @@ def main() -> None:
 
 main.add_command(explain)
 
+# What is there at the end is freed with the process; looking for circles in it first takes longer than most runs.
+atexit.register(gc.freeze)
+
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
@@ -170,19 +175,14 @@ def analyze(
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
     """
-    import gc
-
-    from pcapdiag import pipeline
-    from pcapdiag.capture.datagram import CaptureError
-    from pcapdiag.report.wording import safe
-
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys), *_engine_errors(engine))
     try:
         psks = _psks(psk_file) if psk_file else []
-        with workers(jobs, captures) as executor, progress() as advance:
+        with workers(jobs if engine == "own" else 1, captures, ports) as executor, progress() as advance:
+            from pcapdiag import pipeline  # while the workers have begun
+
             report = pipeline.analyze(
                 captures,
                 ports=ports,
@@ -195,10 +195,14 @@ def analyze(
                 executor=executor,
                 progress=advance,
             )
-    except faults as error:
+    except _faults(keys, engine) as error:
+        from pcapdiag.report.wording import safe
+
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
         sys.exit(EXIT_UNREADABLE)
+    from pcapdiag.report.wording import safe
+
     for line in (*report.errors, *(w for c in report.captures for w in c.summary.warnings)):
         click.echo(f"pcapdiag: {safe(line)}", err=True)
     if as_json:
@@ -221,23 +225,22 @@ def analyze(
     sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
-def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:
-    """What goes wrong with keys, where there are any: without them nothing of it is imported."""
-    if not keys:
-        return ()
-    from pcapdiag.ike.decryption import CryptographyMissingError
-    from pcapdiag.ike.decryption_keys import KeyTableError
+def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
+    """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
+    these is imported."""
+    from pcapdiag.capture.datagram import CaptureError
 
-    return (KeyTableError, CryptographyMissingError)
+    faults: list[type[Exception]] = [CaptureError]
+    if keys:
+        from pcapdiag.ike.decryption import CryptographyMissingError
+        from pcapdiag.ike.decryption_keys import KeyTableError
 
+        faults += (KeyTableError, CryptographyMissingError)
+    if engine != "own":
+        from pcapdiag.capture.wireshark import WiresharkMissingError
 
-def _engine_errors(engine: str) -> tuple[type[Exception], ...]:
-    """What goes wrong with another engine than our own."""
-    if engine == "own":
-        return ()
-    from pcapdiag.capture.wireshark import WiresharkMissingError
-
-    return (WiresharkMissingError,)
+        faults.append(WiresharkMissingError)
+    return tuple(faults)
 
 
 def _psks(file: BinaryIO) -> list[bytes]:

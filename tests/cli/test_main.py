@@ -75,7 +75,7 @@ def test_json_has_the_contract_of_the_design() -> None:
 
 def test_times_keep_every_digit() -> None:
     result = run("analyze", "--json", str(CAPTURES / "completed-psk-nanoseconds.pcapng"))
-    found = re.search(r'"time": [0-9]+\.([0-9]+)', result.stdout)
+    found = re.search(r'"time":[0-9]+\.([0-9]+)', result.stdout)
     assert found is not None
     assert len(found[1]) == 9
     assert not found[1].endswith("000")
