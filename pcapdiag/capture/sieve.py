@@ -114,10 +114,12 @@ class Ahead(Executor):
     """An executor on which the first parts of a file are begun before they are asked for: the time that the rest of
     the program takes to be loaded is not lost."""
 
-    def __init__(self, executor: Executor, path: str, ports: Collection[int]) -> None:
+    def __init__(
+        self, executor: Executor, path: str, ports: Collection[int], max_decompressed: int | None = None
+    ) -> None:
         """Begin the file on that executor, which stays the caller's to shut down."""
         self._executor = executor
-        tasks = islice(_tasks([path], frozenset(ports)), AHEAD)
+        tasks = islice(_tasks([path], frozenset(ports), max_decompressed), AHEAD)
         self._begun: dict[Task, Future[Sieved | None]] = {}
         with suppress(RuntimeError):  # it was shut down, or broke
             for _, task in tasks:

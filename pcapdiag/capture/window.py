@@ -193,7 +193,7 @@ class _Xz:
                     return b""
                 self._decompressor = self._new()
             elif self._decompressor.needs_input:
-                data = self._stream.read1(CHUNK)
+                data = self._stream.read1(io.DEFAULT_BUFFER_SIZE)  # of damaged ones, what comes before is not lost
                 if not data:
                     raise EOFError
             found: bytes = self._decompressor.decompress(data, size)

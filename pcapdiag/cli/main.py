@@ -180,7 +180,8 @@ def analyze(
     click.get_current_context().call_on_close(gc.enable)
     try:
         psks = _psks(psk_file) if psk_file else []
-        with workers(jobs if engine == "own" else 1, captures, ports) as executor, progress() as advance:
+        most = None if max_decompressed is None else round(max_decompressed * 1e9)
+        with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
             from pcapdiag import pipeline  # while the workers have begun
 
             report = pipeline.analyze(
@@ -191,7 +192,7 @@ def analyze(
                 psks=psks,
                 keys=keys,
                 engine=engine,
-                max_decompressed=None if max_decompressed is None else round(max_decompressed * 1e9),
+                max_decompressed=most,
                 executor=executor,
                 progress=advance,
             )

@@ -19,7 +19,9 @@ INTERVAL = 0.2
 
 
 @contextmanager
-def workers(jobs: int | None, captures: Sequence[str], ports: Collection[int] = ()) -> "Iterator[Executor | None]":
+def workers(
+    jobs: int | None, captures: Sequence[str], ports: Collection[int] = (), max_decompressed: int | None = None
+) -> "Iterator[Executor | None]":
     """An executor with so many processes; none for one job, nor by default where there is little to read.
 
     A capture that stands alone is begun on it at once, with what is yet to be imported still ahead.
@@ -34,7 +36,7 @@ def workers(jobs: int | None, captures: Sequence[str], ports: Collection[int] = 
     from pcapdiag.capture.sieve import Ahead  # before the processes are made: they have it then
 
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
-        yield Ahead(executor, captures[0], ports) if len(captures) == 1 else executor
+        yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
 
 
 def _leave_interrupts_to_the_parent() -> None:
