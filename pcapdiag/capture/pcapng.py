@@ -5,6 +5,7 @@ and goes straight to the system, so a program that is killed leaves a file that 
 """
 
 import os
+import stat
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from pcapdiag.record import Record
 _SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
 _OPTION_START, _OPTION_END, _OPTION_RECEIVED, _OPTION_DROPPED = 2, 3, 6, 7
 _OPTION_NAME, _OPTION_RESOLUTION, _OPTION_APPLICATION = 2, 9, 4
+PRIVATE = 0o600
+"""The mode of the files: they hold what went by, of everybody, and their contents may be opened with keys later."""
 PENDING = 1 << 20
 """Octets that are collected before they are written, at most; `flush` writes what there is."""
 
@@ -49,7 +52,10 @@ class Writer:
         rotate_size: int | None = None,
         rotate_count: int = 10,
     ) -> None:
-        """Begin the file, in place of one that is there. Raises CaptureError where it cannot be written."""
+        """Begin the file, in place of one that is there. Raises CaptureError where it cannot be written.
+
+        Nobody but its owner may read it, also where one was there that others could.
+        """
         self.problem: str | None = None
         self.packets = 0
         self._path = Path(path)
@@ -104,7 +110,9 @@ class Writer:
             self.problem = f"{self._path}: writing failed: {error.strerror or error}; no more packets are kept"
 
     def _begin(self) -> None:
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.fchmod(self._descriptor, PRIVATE)
         self._written = 0
         self._write(self._head)
 

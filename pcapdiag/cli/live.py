@@ -47,6 +47,12 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
     type=click.Choice(["completed", "stalled", "rejected", "any"]),
     help="End with the first such verdict; the exit status is that of its exchange.",
 )
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="As root, become this user once the interfaces are open. Default under sudo: who called it.",
+)
+@click.option("--no-drop-privileges", "keep", is_flag=True, help="Keep the rights of root, or the capability.")
 @click.option("--metrics", "metrics_file", metavar="FILE", help="Write metrics (Prometheus text) there every 15 s.")
 @click.option("--metrics-listen", metavar="ADDRESS:PORT", help="Serve them over HTTP, under /metrics.")
 @click.option(
@@ -73,6 +79,8 @@ def live(
     duration: float | None,
     count: int | None,
     stop_on: str | None,
+    user: str | None,
+    keep: bool,
     metrics_file: str | None,
     metrics_listen: str | None,
     color: str,
@@ -91,6 +99,7 @@ def live(
     from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.diagnosis.stop import Outcome
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
+    from pcapdiag.live.privileges import PrivilegeError
     from pcapdiag.live.session import Watch
     from pcapdiag.report.layout import Layout
     from pcapdiag.report.live_text import LiveText
@@ -99,12 +108,18 @@ def live(
     text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
     stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     keyboard = _keyboard(stream) if full_screen else None
+    became = ""
     try:
-        source = _dumpcap(names[0], ports) if through_dumpcap else _source(stream, names, ports, promiscuous, tunnels)
+        # dumpcap may capture where we may not, and a stream is opened by whoever writes it: neither needs any right.
+        interfaces = None if stream or through_dumpcap else _interfaces(names, ports, promiscuous, tunnels)
+        observers = _metrics_server(metrics_listen)
+        # From here on nothing is done with more rights than the user has, least of all writing files.
+        became = _drop(user, keep, capabilities=interfaces is not None)
+        source = interfaces or (_dumpcap(names[0], ports) if through_dumpcap else _pipe(stream or "-", ports))
         writer = _writer(source, path, rotate_size, rotate_count)
-        observers = _metrics(metrics_file, metrics_listen)
-    except CaptureError as error:
-        _fail(str(error))
+        observers += _metrics_file(metrics_file, path)
+    except (CaptureError, PrivilegeError) as error:
+        _fail(f"{error}{became and f' ({became})'}")
     if writer is not None:
         observers.append(_recorder(source, writer))
     watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream or through_dumpcap else None)
@@ -154,16 +169,30 @@ def _keyboard(stream: str | None) -> int:
     return 0
 
 
-def _source(
-    stream: str | None, names: Sequence[str], ports: Sequence[int], promiscuous: bool, tunnels: bool
-) -> "Source":
-    if stream:
-        from pcapdiag.capture.pipe import Pipe
-
-        return Pipe(stream, ports=ports)
+def _interfaces(names: Sequence[str], ports: Sequence[int], promiscuous: bool, tunnels: bool) -> "Source":
     from pcapdiag.capture.interface import Interfaces
 
     return Interfaces(names, ports=ports, promiscuous=promiscuous, tunnels=tunnels)
+
+
+def _drop(user: str | None, keep: bool, capabilities: bool) -> str:
+    """Give up what is not needed any more; what to say where something then fails for want of it, "" for nothing."""
+    from pcapdiag.live import privileges
+
+    if keep:
+        return ""
+    identity = privileges.chosen(user)
+    if identity is not None:
+        privileges.load_late_modules()
+    if identity is not None or capabilities:
+        privileges.drop(identity)
+    return f"as {identity.name}, whom `live` became; --no-drop-privileges keeps root" if identity is not None else ""
+
+
+def _pipe(stream: str, ports: Sequence[int]) -> "Source":
+    from pcapdiag.capture.pipe import Pipe
+
+    return Pipe(stream, ports=ports)
 
 
 def _dumpcap(name: str, ports: Sequence[int]) -> "Source":
@@ -185,16 +214,20 @@ def _writer(source: "Source", path: str | None, rotate_size: float | None, rotat
     return Writer(path, source.links, application=application, rotate_size=size, rotate_count=rotate_count)
 
 
-def _metrics(path: str | None, listen: str | None) -> "list[Observer]":
-    found: list[Observer] = []
-    if path or listen:
-        from pcapdiag.report.metrics import MetricsFile, MetricsServer
+def _metrics_server(listen: str | None) -> "list[Observer]":
+    if not listen:
+        return []
+    from pcapdiag.report.metrics import MetricsServer
 
-        if path:
-            found.append(MetricsFile(path))
-        if listen:
-            found.append(MetricsServer(listen))
-    return found
+    return [MetricsServer(listen)]
+
+
+def _metrics_file(path: str | None, capture: str | None) -> "list[Observer]":
+    if not path:
+        return []
+    from pcapdiag.report.metrics import MetricsFile
+
+    return [MetricsFile(path, inputs=[capture] if capture else [])]
 
 
 def _close(writer: "Writer", summary: "Summary") -> None:

@@ -4,18 +4,17 @@ The number of series is bounded: peers by the watch (MAX_PEERS conversations, th
 they can be.
 """
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from socket import AF_INET6
 
 from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.source import Source
 from pcapdiag.live.events import Event
 from pcapdiag.live.session import Watch
+from pcapdiag.output import OutputError, Path, written
 
 INTERVAL = 15.0
 """Seconds between two writings of a file."""
@@ -93,21 +92,20 @@ def _series(watch: Watch, source: Source, began: float) -> Iterator[tuple[str, s
 class MetricsFile:
     """A file that is replaced as a whole, every INTERVAL seconds and at the end."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises CaptureError where the file cannot be written."""
-        self._path = Path(path)
+    def __init__(self, path: Path, inputs: Iterable[object] = ()) -> None:
+        """inputs -- files that are not to be written over. Raises CaptureError where the file cannot be written."""
+        self._path = path
         self._began = time.time()
         self._next = 0.0
         self._told = False
         try:
-            self._write("")
-        except OSError as error:
-            raise CaptureError(f"{self._path}: cannot be written: {error.strerror or error}") from None
+            self._write("", inputs)
+        except OutputError as error:
+            raise CaptureError(str(error)) from None
 
-    def _write(self, text: str) -> None:
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, self._path)
+    def _write(self, text: str, inputs: Iterable[object] = ()) -> None:
+        with written(self._path, inputs=inputs) as file:
+            file.write(text.encode())
 
     def events(self, events: Sequence[Event]) -> None:
         """See Observer."""
@@ -120,10 +118,10 @@ class MetricsFile:
         self._next = now + INTERVAL
         try:
             self._write(render(watch, source, self._began))
-        except OSError as error:
+        except OutputError as error:
             if not self._told:
                 self._told = True
-                source.notices.append(f"{self._path}: cannot be written: {error.strerror or error}")
+                source.notices.append(str(error))
 
     def finish(self, watch: Watch, source: Source) -> None:
         """Write the last state."""
@@ -181,7 +179,7 @@ class MetricsServer:
             raise CaptureError(f"{listen}: metrics cannot be served there: {reason}") from None
         self._began = time.time()
         self._next = 0.0
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -197,8 +195,13 @@ class MetricsServer:
         if now >= self._next:
             self._next = now + FRESH
             self._server.text = render(watch, source, self._began)
+        if self._thread is None:
+            # Only now: a thread has capabilities of its own, and those of this one have been given up meanwhile.
+            self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+            self._thread.start()
 
     def finish(self, watch: Watch, source: Source) -> None:
         """Stop to listen."""
-        self._server.shutdown()
+        if self._thread is not None:
+            self._server.shutdown()
         self._server.server_close()
