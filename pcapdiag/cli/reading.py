@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
@@ -35,8 +35,30 @@ def workers(
 
     from pcapdiag.capture.sieve import Ahead  # before the processes are made: they have it then
 
-    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
+    class Pool(ProcessPoolExecutor):
+        """Begins its processes with SIGINT held back, so that none of them meets it before it ignores it."""
+
+        def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
+            """Hand on; this is what begins processes."""
+            with _interrupts_held_back():
+                return super().submit(*arguments, **named)
+
+    with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
         yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -1,4 +1,4 @@
-"""Root is given up once the interfaces are open, and everything still works: run for real, on the loopback interface."""
+"""Root is given up once the interfaces are open, and everything still works: on the loopback interface, for real."""
 
 import os
 import pty
@@ -37,7 +37,7 @@ def test_without_root_there_is_nobody_to_become(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("SUDO_UID", "1000")
     assert privileges.chosen(None) is None
-    with pytest.raises(PrivilegeError, match="^only root can become nobody$"):
+    with pytest.raises(PrivilegeError, match=r"^only root can become nobody$"):
         privileges.chosen("nobody")
 
 
@@ -67,14 +67,14 @@ def test_a_caller_without_an_entry_has_the_group_that_sudo_says(monkeypatch: pyt
 
 
 def test_an_unknown_user() -> None:
-    with pytest.raises(PrivilegeError, match="^there is no user no-such-user$"):
+    with pytest.raises(PrivilegeError, match=r"^there is no user no-such-user$"):
         privileges.chosen("no-such-user")
 
 
 # --- for real --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder() -> Iterator[Path]:
     """A directory that nobody else can look into; pytest's own are closed to him."""
     found = Path(tempfile.mkdtemp(prefix="pcapdiag-"))
@@ -282,5 +282,5 @@ def test_what_did_not_go_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "setresgid", lambda *ids: None)
     monkeypatch.setattr(os, "setresuid", lambda *ids: None)
     monkeypatch.setattr(privileges, "_drop_capabilities", lambda: None)
-    with pytest.raises(PrivilegeError, match="^root's rights did not go when this process became nobody$"):
+    with pytest.raises(PrivilegeError, match=r"^root's rights did not go when this process became nobody$"):
         privileges.drop(Identity("nobody", NOBODY, (NOBODY,)))

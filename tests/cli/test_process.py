@@ -1,0 +1,156 @@
+"""The program as a process: what happens to its streams, its files and itself is one line, and never half a file."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pcapdiag.capture import sieve
+from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.pipeline import analyze
+from tests import CAPTURES
+
+PROGRAM = [sys.executable, "-m", "pcapdiag"]
+CAPTURE = str(CAPTURES / "mm5-psk-mismatch.pcap")
+COMMANDS = {
+    "analyze": ["analyze", "-v", CAPTURE],
+    "analyze --json": ["analyze", "--json", CAPTURE],
+    "explain": ["explain"],
+    "explain --json": ["explain", "--json"],
+    "live": ["live", "-"],
+    "live --json": ["live", "--json", "-"],
+    "version": ["--version"],
+    "help": ["analyze", "--help"],
+}
+needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+
+
+def run(command: list[str], **streams: object) -> "subprocess.CompletedProcess[bytes]":
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    with open(CAPTURE, "rb") as stdin:
+        return subprocess.run([*PROGRAM, *command], stdin=stdin, timeout=60, **given)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_nobody_reads_the_output(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(command, stdout=writer)
+    os.close(writer)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+
+
+@needs_full
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_the_disk_is_full(command: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run(command, stdout=full)
+    assert done.returncode == 74
+    (line,) = [line for line in done.stderr.splitlines() if b"watching" not in line]
+    assert line == b"pcapdiag: the output cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(closed: str) -> None:
+    command = " ".join([*PROGRAM, "analyze", "-q", CAPTURE, closed])
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == b""
+
+
+# --- Ctrl-C ----------------------------------------------------------------------------------------------------
+
+
+BEGIN = "from pcapdiag.__main__ import run; print('up', flush=True); run()"
+"""What the interpreter does before our first line, nothing of ours can answer for."""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_at_any_time_is_one_line_or_none(jobs: str) -> None:
+    dice = random.Random(9)
+    statuses = set()
+    for _ in range(10):
+        command = [sys.executable, "-c", BEGIN, "analyze", "-j", jobs, CAPTURE]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        time.sleep(dice.random() * 0.35)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=60)
+        statuses.add(process.returncode)
+        assert complaint in (b"", b"pcapdiag: interrupted\n"), complaint
+    assert statuses <= {1, 130}
+
+
+# --- files that change while they are read ---------------------------------------------------------------------
+
+LARGE = 3 << 20
+
+
+def large(path: Path) -> int:
+    """A capture of a few MB, with IKE all over it; how many frames it has."""
+    whole = (CAPTURES / "completed-psk.pcap").read_bytes()
+    head, records = whole[:24], whole[24:]
+    copies = LARGE // len(records)
+    path.write_bytes(head + records * copies)
+    return copies * sum(1 for _ in _records(records))
+
+
+def _records(octets: bytes) -> list[int]:
+    found, at = [], 0
+    while at < len(octets):
+        found.append(at)
+        at += 16 + int.from_bytes(octets[at + 8 : at + 12], "little")
+    return found
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["in order", "in parts"])
+@pytest.mark.parametrize("size", [0, 30, LARGE // 3, LARGE // 2 + 7])
+def test_a_file_that_shrinks_while_it_is_read(
+    size: int, parts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sieve, "PART", 1 << 18)
+    path = tmp_path / "capture.pcap"
+    frames = large(path)
+    with ThreadPoolExecutor(2) as executor:
+        report = analyze(path, executor=executor if parts else None, progress=lambda done, _: os.truncate(path, size))
+    assert 0 < report.captures[0].summary.frames <= frames  # in parts, all may have been read by then
+    for warning in report.captures[0].summary.warnings:
+        assert warning.startswith(str(path))
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["in order", "in parts"])
+def test_a_file_that_grows_while_it_is_read(parts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sieve, "PART", 1 << 18)
+    path = tmp_path / "capture.pcap"
+    frames = large(path)
+    more = path.read_bytes()[24:]
+    grown: list[int] = []
+
+    def grow(_done: int, _octets: int) -> None:
+        if not grown:
+            grown.append(1)
+            with path.open("ab") as file:
+                file.write(more[:-5])  # the writer is in the middle of a record
+
+    with ThreadPoolExecutor(2) as executor:
+        report = analyze(path, executor=executor if parts else None, progress=grow)
+    summary = report.captures[0].summary
+    assert summary.frames in (frames, 2 * frames - 1)
+    assert summary.frames == frames or summary.truncated
+
+
+def test_a_file_that_goes_away_or_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "capture.pcap"
+    frames = large(path)
+    report = analyze(path, progress=lambda done, octets: path.unlink(missing_ok=True))
+    assert report.captures[0].summary.frames == frames
+    with pytest.raises(CaptureError, match=r"capture.pcap: no such file$"):
+        analyze(path)
