@@ -153,8 +153,9 @@ def _output(source: "Source", text: "LiveText", as_json: bool, quiet: bool) -> "
     """Where the events go, line by line."""
     from pcapdiag.cli.terminal import encodable
     from pcapdiag.report.live_output import JsonOutput, TextOutput
+    from pcapdiag.report.wording import safe
 
-    click.echo(f"pcapdiag: watching {', '.join(source.names)}; Ctrl-C ends", err=True)
+    click.echo(f"pcapdiag: watching {safe(', '.join(source.names))}; Ctrl-C ends", err=True)
     return JsonOutput(sys.stdout, not quiet, source.names) if as_json else TextOutput(sys.stdout, text, encodable)
 
 

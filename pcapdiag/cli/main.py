@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -53,11 +53,22 @@ class _Program(click.Group):
             return args[0], command, args[1:]
         return super().resolve_command(ctx, args)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read what stands before the command."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            raise _disarmed(error) from None
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+        except click.ClickException as error:
+            raise _disarmed(error) from None
+        except (click.exceptions.Exit, click.Abort, OSError):
             raise
         except KeyboardInterrupt:
             click.echo("pcapdiag: interrupted", err=True)
@@ -70,6 +81,15 @@ class _Program(click.Group):
             what = safe(f"{type(error).__name__}: {error}")
             click.echo(f"pcapdiag: fault in pcapdiag itself: {what} (PCAPDIAG_TRACEBACK=1 shows where)", err=True)
             sys.exit(EXIT_INTERNAL_ERROR)
+
+
+def _disarmed(error: click.ClickException) -> click.ClickException:
+    """The same with names of files, and whatever else was given, so that they cannot act in a terminal."""
+    from pcapdiag.report.wording import safe
+
+    found = click.UsageError(safe(error.format_message()), getattr(error, "ctx", None))
+    found.exit_code = error.exit_code
+    return found
 
 
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
