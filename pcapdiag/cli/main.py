@@ -85,11 +85,12 @@ class _Program(click.Group):
 
 def _disarmed(error: click.ClickException) -> click.ClickException:
     """The same with names of files, and whatever else was given, so that they cannot act in a terminal."""
+    text = error.format_message()
+    if text.isprintable() or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
     from pcapdiag.report.wording import safe
 
-    found = click.UsageError(safe(error.format_message()), getattr(error, "ctx", None))
-    found.exit_code = error.exit_code
-    return found
+    return click.UsageError(safe(text), getattr(error, "ctx", None))
 
 
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
