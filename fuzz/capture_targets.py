@@ -1,6 +1,7 @@
 """Targets of the capture layer."""
 
 import gzip
+import importlib
 import importlib.machinery
 import importlib.util
 import io
@@ -150,21 +151,25 @@ def _interpreted() -> tuple[ModuleType, ModuleType] | None:
     """The walker and what takes its frames from their source, beside the compiled ones; None where those are none."""
     if not walker.COMPILED:
         return None
-    package = "pcapdiag.capture"
-    own = {name: sys.modules[f"{package}.{name}"] for name in ("walker", "network")}
+    package = importlib.import_module("pcapdiag.capture")
+    own = {name: importlib.import_module(f"{package.__name__}.{name}") for name in ("walker", "network")}
     found = []
     try:
-        for name in ("walker", "network"):
+        for name in own:
             path = Path(walker.__file__).parent / f"{name}.py"
-            loader = importlib.machinery.SourceFileLoader(f"{package}.{name}", str(path))
+            loader = importlib.machinery.SourceFileLoader(f"{package.__name__}.{name}", str(path))
             spec = importlib.util.spec_from_loader(loader.name, loader)
             assert spec is not None
             module = importlib.util.module_from_spec(spec)
+            # The second is to import the first, both as module and as attribute of the package.
             sys.modules[loader.name] = module
+            setattr(package, name, module)
             loader.exec_module(module)
             found.append(module)
     finally:
-        sys.modules.update({f"{package}.{name}": module for name, module in own.items()})
+        for name, module in own.items():
+            sys.modules[f"{package.__name__}.{name}"] = module
+            setattr(package, name, module)
     return found[0], found[1]
 
 

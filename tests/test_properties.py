@@ -1,11 +1,18 @@
 """What holds of any part and any damage of a capture: a report, no traceback, and never more than the wire shows."""
 
+import gzip
+import lzma
+import os
 import random
+import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,6 +31,10 @@ USUAL = settings(max_examples=120, deadline=None, suppress_health_check=[HealthC
 GOOD = (Outcome.COMPLETED, Outcome.PARTIAL)
 FIRST_BLOCK = 256
 """Octets that a file may lack before it is none: the header of pcap, or the section header block of pcapng."""
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
 
 
 @cache
@@ -171,3 +182,30 @@ def test_same_input_gives_the_same_octets() -> None:
     for name in NAMES:
         assert as_json(of_capture(name)) == as_json(of_capture(name))
         assert as_text(of_capture(name)) == as_text(of_capture(name))
+
+
+@pytest.mark.parametrize("options", [["--json"], ["-v"]], ids=" ".join)
+def test_same_input_gives_the_same_octets_in_any_process(options: list[str]) -> None:
+    files = [str(CAPTURES / name) for name in NAMES[::3]]
+    outputs = set()
+    for seed, jobs in (("0", "1"), ("1", "2"), ("4242", "3")):
+        command = [sys.executable, "-m", "pcapdiag", "analyze", *options, "-j", jobs, *files]
+        done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}, timeout=120)
+        assert done.returncode == 1
+        outputs.add((done.stdout, done.stderr))
+    assert len(outputs) == 1
+
+
+@settings(USUAL, max_examples=40)
+@given(st.sampled_from(NAMES), st.sampled_from((gzip.compress, lzma.compress, zstd)), st.data())
+def test_any_prefix_of_a_compressed_capture_gives_a_report(
+    name: str, compress: Callable[[bytes], bytes], data: st.DataObject
+) -> None:
+    whole = compress(octets(name))
+    count = data.draw(st.integers(0, len(whole)))
+    try:
+        found = reported(whole[:count], ".pcap")
+    except CaptureError:
+        return
+    for diagnosis in found:
+        assert (diagnosis.exchange.last_message or 0) <= stages(name)[diagnosis.exchange.initiator_spi]

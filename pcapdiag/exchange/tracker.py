@@ -11,13 +11,13 @@ not the tunnels within it. What is pushed out is folded: counted by its ends and
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
+from pcapdiag.capture.datagram import Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange.folding import Folder
 from pcapdiag.exchange.fragments import PIECES, FragmentCollector, Piece, piece_of
 from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
@@ -43,10 +43,12 @@ MAX_STEPS = 4_096
 MAX_SIGHTINGS = 256
 """Transmissions kept of one message; more are counted."""
 MAX_EXCHANGE_OCTETS = 8 << 20
-"""Octets of different messages kept in one exchange; more are counted."""
+"""Octets kept of one exchange, its messages and their transmissions; more are counted."""
 MAX_OCTETS = 128 << 20
-"""Octets of messages that are kept of exchanges that went on, and as many of the others: beyond it, those that were
-quiet longest are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
+"""Octets that are kept of exchanges that went on, and as many of the others: beyond it, those that were quiet longest
+are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
+_SIGHTING, _FRAME = 256, 96
+"""Octets that a transmission costs beside its own, and each frame of one that came in several."""
 _PHASE_1 = (
     ExchangeType.MAIN,
     ExchangeType.AGGRESSIVE,
@@ -80,7 +82,8 @@ class _Opening(Struct, gc=False):
     @property
     def size(self) -> int:
         """Octets that are kept of it."""
-        return len(self.octets) + len(self.answer_octets)
+        size = _cost(self.octets, self.datagram.fragments)
+        return size if self.answer is None else size + _cost(self.answer_octets, self.answer.fragments)
 
     def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
         """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
@@ -235,14 +238,14 @@ class Tracker:
             self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets)
             if self._latest is not None:
                 self._latest[item.source, item.destination] = number
-            self._opening_octets += len(octets)
+            self._opening_octets += _cost(octets, item.fragments) if item.fragments else len(octets)
             if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
                 self._make_room(self._openings)
             return number
         if isinstance(known, _Opening):
             if known.is_answered_by(item, octets):
                 known.answer, known.answer_octets = item, octets
-                self._opening_octets += len(octets)
+                self._opening_octets += _cost(octets, item.fragments)
                 self._openings.move_to_end(known.id)
                 if self._latest is not None:
                     self._latest[item.source, item.destination] = known.id
@@ -348,13 +351,16 @@ class Tracker:
             if found.steps and (len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS):
                 found.uncounted += 1
                 return None
-            self._keep(found, len(octets))
+            self._keep(found, _SIGHTING + _cost(octets, sighting.frames))
             step = _OpenStep(message.header, message, by_first, [sighting], cut_by_ip_loss=cut_by_ip_loss)
             found.steps.append(step)
             found.by_content[key] = step
-        elif len(step.sent) + len(step.duplicates) >= MAX_SIGHTINGS:
+            return step
+        if len(step.sent) + len(step.duplicates) >= MAX_SIGHTINGS or found.size >= MAX_EXCHANGE_OCTETS:
             step.uncounted += 1
-        elif is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
+            return step
+        self._keep(found, _SIGHTING + _FRAME * len(sighting.frames))
+        if is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
             step.duplicates.append(sighting)
         else:
             step.sent.append(sighting)
@@ -373,6 +379,7 @@ class Tracker:
         previous = found.assembled
         if previous is not None and is_duplicate(sighting, previous[1].sent[-1:]) and piece.data in previous[0]:
             if len(previous[1].duplicates) < MAX_SIGHTINGS:
+                self._keep(found, _SIGHTING + _FRAME * len(sighting.frames))
                 previous[1].duplicates.append(sighting)
             else:
                 previous[1].uncounted += 1
@@ -525,11 +532,13 @@ class Tracker:
         gone = {id(s) for s in later[kept:-kept] if s.header.message_id not in ids}
         if not gone:
             return 0
-        before = sum(len(octets) for _, octets in found.by_content)
+        for (_, octets), step in found.by_content.items():
+            if id(step) in gone:
+                sent = (*step.sent, *step.duplicates)
+                self._keep(found, -len(octets) - sum(_SIGHTING + _FRAME * len(s.frames) for s in sent))
         found.steps = [s for s in found.steps if id(s) not in gone]
         found.by_content = {key: s for key, s in found.by_content.items() if id(s) not in gone}
         found.uncounted += len(gone)
-        self._keep(found, sum(len(octets) for _, octets in found.by_content) - before)
         return len(gone)
 
     def _regrown(self, opening: _Opening) -> _Open:
@@ -558,7 +567,7 @@ class Tracker:
             return None
         if len(found.icmp_errors) < MAX_SIGHTINGS and found.size < MAX_EXCHANGE_OCTETS:
             found.icmp_errors.append(error)
-            self._keep(found, len(quoted.payload))
+            self._keep(found, 2 * _SIGHTING + len(quoted.payload))
         else:
             found.uncounted += 1
         return found.id
@@ -634,6 +643,10 @@ class Tracker:
         return self._folder.folded()
 
 
+def _cost(octets: bytes, frames: Sequence[Frame]) -> int:
+    return len(octets) + _FRAME * len(frames)
+
+
 def _ike_octets(datagram: Datagram) -> bytes:
     return _without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
 
@@ -684,7 +697,7 @@ def _answers_elsewhere(candidate: _Open, header: Header, datagram: Datagram) -> 
 
 
 def _build(found: _Open) -> Exchange:
-    steps = sorted(_with_incomplete(found), key=lambda s: s.sent[0].time)
+    steps = sorted(map(_in_order, _with_incomplete(found)), key=lambda s: s.sent[0].time)
     certain = found.first_side is not None
     first_side = found.first_side or infer_first_sender([(s.by_first, s.header) for s in steps])
     built = tuple(_build_steps(steps, first_side))
@@ -739,6 +752,14 @@ def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
             cut_by_ip_loss=step.cut_by_ip_loss,
             pieces=step.pieces,
         )
+
+
+def _in_order(step: _OpenStep) -> _OpenStep:
+    """The step with its sightings in the order of their times: a capture of several queues has them in another."""
+    sent = step.sent
+    if len(sent) == 1 or all(sent[n].time <= sent[n + 1].time for n in range(len(sent) - 1)):
+        return step
+    return replace(step, sent=sorted(sent, key=lambda s: s.time))
 
 
 def _with_incomplete(found: _Open) -> list[_OpenStep]:
