@@ -206,6 +206,9 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     yield from _facts(diagnosis, layout)
     yield ""
     yield from _ladder(diagnosis, layout)
+    if diagnosis.exchange.uncounted:
+        more = f"{diagnosis.exchange.uncounted} more messages, fragments and ICMP errors of this exchange"
+        yield from wrapped(f"    {more} are only counted.", layout, 4)
     yield from _after_phase1(diagnosis, layout)
 
 
@@ -233,9 +236,15 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 
 def _peer(peer: Peer) -> str:
     also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
-    vendors = f"  {safe(', '.join(peer.vendors))}" if peer.vendors else ""
-    identities = f", calls itself {safe(', '.join(peer.identities))}" if peer.identities else ""
+    vendors = f"  {safe(_some(peer.vendors))}" if peer.vendors else ""
+    identities = f", calls itself {safe(_some(peer.identities))}" if peer.identities else ""
     return f"{peer.address}{also}{vendors}{identities}"
+
+
+def _some(names: Sequence[str], limit: int = 8) -> str:
+    """Names with commas; of more than anybody has, a few."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _again(group: Group) -> str:

@@ -5,12 +5,12 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
+from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD, MAX_STEPS
 from pcapdiag.pipeline import Report, analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made
-from tests.messages import SECOND, Wire, main_mode
+from tests.messages import SECOND, Wire, informational, main_mode
 from tests.report.reports import as_text, of_capture, of_items
 
 NAMES = [r["capture"] for r in TRUTH if r["ike_messages"]]
@@ -265,3 +265,12 @@ def test_a_flood_is_reported_as_a_flood() -> None:
 def test_a_flood_from_many_initiators_is_one_line() -> None:
     text = " ".join(as_text(_flood(MAX_OPENINGS_TOLD + 500, 250)).split())
     assert "500 × 250 initiators → 198.51.100.2, Main Mode: nothing after MM1" in text
+
+
+def test_what_is_only_counted_of_an_exchange_is_said() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    items += [wire.datagram(1 + n / 1000, informational(7, n), left=n % 2 == 0) for n in range(MAX_STEPS + 20)]
+    text = as_text(of_items(items, 60))
+    said = " ".join(text.split())
+    assert "26 more messages, fragments and ICMP errors of this exchange are only counted." in said
