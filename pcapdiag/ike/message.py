@@ -32,7 +32,7 @@ from pcapdiag.record import Record, lazy
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
-MAX_PAYLOADS = 512
+MAX_PAYLOADS = 256
 """Payloads that are read of one message. A chain of empty ones could have 16,000, at a hundred times their octets."""
 # Plain integers: an enum's own & costs a microsecond, a message.
 _ENCRYPTION, _INITIATOR, _RESPONSE = map(int, (HeaderFlag.ENCRYPTION, HeaderFlag.INITIATOR, HeaderFlag.RESPONSE))

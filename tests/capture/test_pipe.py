@@ -132,3 +132,14 @@ def test_more_than_may_wait_is_left_in_the_pipe(monkeypatch: pytest.MonkeyPatch)
     time.sleep(0.2)
     assert pipe.backlog <= 3
     assert len(drained(pipe)) == len(list(drained(Pipe(io.BytesIO(CAPTURE)))))
+
+
+def test_a_fault_of_the_reader_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(Savefile, "__iter__", breaks)
+    pipe = Pipe(io.BytesIO(CAPTURE), name="stream")
+    drained(pipe)
+    assert pipe.failed
+    assert pipe.notices == ["stream: fault in pcapdiag itself: ZeroDivisionError: of all things"]

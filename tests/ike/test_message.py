@@ -121,7 +121,7 @@ def test_arbitrary_payloads_behind_a_good_header(version: int, first: int, excha
 def test_a_chain_of_too_many_payloads_is_read_in_part() -> None:
     found = parse(message(2, [(13, b"")] * (MAX_PAYLOADS + 1)))
     assert len(found.payloads) == MAX_PAYLOADS
-    assert found.problem == "more than 512 payloads; the others are not read"
+    assert found.problem == "more than 256 payloads; the others are not read"
     assert parse(message(2, [(13, b"")] * MAX_PAYLOADS)).problem is None
 
 
