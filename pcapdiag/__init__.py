@@ -1,5 +1,19 @@
-"""pcapdiag reads packet captures of IKE and says where the exchange stopped, what proves it, and why."""
+"""pcapdiag reads packet captures of IKE and says where the exchange stopped, what proves it, and why.
 
+    import pcapdiag
+
+    report = pcapdiag.analyze("capture.pcapng")
+    report.exchanges                            # pandas DataFrames, also: messages, evidence, causes
+    for found in report.diagnoses:              # the same as records
+        print(found.exchange.initiator.address, found.stop.outcome)
+
+analyze -- reads captures; gives a Report
+columns -- what the columns of the tables of a Report are
+
+Errors are one line that names the file and the reason: CaptureError, KeyTableError, CryptographyMissingError.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pcapdiag.version import VERSION
@@ -9,28 +23,25 @@ if TYPE_CHECKING:
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.pipeline import Report, analyze
+    from pcapdiag.report.dataframes import columns
 
 __version__ = VERSION
 
-__all__ = ["CaptureError", "CryptographyMissingError", "KeyTableError", "Report", "__version__", "analyze"]
+__all__ = ["CaptureError", "CryptographyMissingError", "KeyTableError", "Report", "__version__", "analyze", "columns"]
+
+_HOMES = {
+    "CaptureError": "pcapdiag.capture.datagram",
+    "CryptographyMissingError": "pcapdiag.ike.decryption",
+    "KeyTableError": "pcapdiag.ike.decryption_keys",
+    "Report": "pcapdiag.pipeline",
+    "analyze": "pcapdiag.pipeline",
+    "columns": "pcapdiag.report.dataframes",
+}
+"""Where the public names live. They are imported when they are asked for: `pcapdiag --help` needs none of them."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for when it is asked for: `pcapdiag --help` needs none of it."""
-    if name == "CaptureError":
-        from pcapdiag.capture.datagram import CaptureError
-
-        return CaptureError
-    if name == "KeyTableError":
-        from pcapdiag.ike.decryption_keys import KeyTableError
-
-        return KeyTableError
-    if name == "CryptographyMissingError":
-        from pcapdiag.ike.decryption import CryptographyMissingError
-
-        return CryptographyMissingError
-    if name in ("Report", "analyze"):
-        from pcapdiag import pipeline
-
-        return getattr(pipeline, name)
+    """Import what is asked for."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
