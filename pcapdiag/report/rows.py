@@ -6,6 +6,7 @@ is None. Every text is one that a terminal can be given: nothing out of a packet
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.stop import Outcome
@@ -85,43 +86,70 @@ def _end(peer: Peer) -> tuple[str, int]:
     return peer.address, peer.port
 
 
-def message_rows(report: Report) -> Iterator[Row]:
-    """See columns.MESSAGES. The rows are made one by one."""
-    names = [safe(capture.summary.path) for capture in report.captures]
-    for _, _, exchange, place, transmission, sighting, gap in _in_order(report.diagnoses):
-        step = exchange.steps[place]
-        yield (
-            exchange.id,
-            place + 1,
-            step.name,
-            step.sender.value,
-            abs(transmission),
-            transmission < 0,
-            gap,
-            *_sighting_cells(sighting, names),
-            *_step_cells(step),
-        )
+class Crossing(NamedTuple):
+    """One time that a message crossed the capture point.
+
+    place -- of the message among the steps of its exchange, from 0
+    transmission -- which time it was sent, from 1; of a duplicate, that of the packet that it repeats
+    gap -- nanoseconds since it was sent before; None at the first time, and for duplicates
+    """
+
+    exchange: Exchange
+    place: int
+    transmission: int
+    duplicate: bool
+    sighting: Sighting
+    gap: int | None
+
+    @property
+    def step(self) -> Step:
+        """The message."""
+        return self.exchange.steps[self.place]
 
 
-_Place = tuple[int, Frame, Exchange, int, int, Sighting, int | None]
-"""Time, frame, exchange, place of the step, which transmission (negative for a duplicate of it), and the gap."""
-
-
-def _in_order(diagnoses: Sequence[Diagnosis]) -> list[_Place]:
-    """Every sighting of every message, by time and frame."""
-    found: list[_Place] = []
-    for diagnosis in diagnoses:
+def crossings(report: Report) -> list[Crossing]:
+    """Every time that any message crossed the capture point, by time and frame."""
+    found: list[Crossing] = []
+    for diagnosis in report.diagnoses:
         exchange = diagnosis.exchange
         for place, step in enumerate(exchange.steps):
             before: int | None = None
             for nth, sent in enumerate(step.sent, 1):
-                gap = _time(sent.time - before) if before is not None else None
-                found.append((sent.time, sent.frame, exchange, place, nth, sent, gap))
+                gap = sent.time - before if before is not None else None
+                found.append(Crossing(exchange, place, nth, False, sent, gap))
                 before = sent.time
             for again in step.duplicates:
-                found.append((again.time, again.frame, exchange, place, -_original(again, step), again, None))
-    found.sort(key=lambda row: row[:2])
+                found.append(Crossing(exchange, place, _original(again, step), True, again, None))
+    found.sort(key=lambda crossing: (crossing.sighting.time, crossing.sighting.frames[-1]))
     return found
+
+
+def message_rows(report: Report) -> Iterator[Row]:
+    """See columns.MESSAGES. The rows are made one by one."""
+    names = capture_names(report)
+    for crossing in crossings(report):
+        yield message_row(crossing, names)
+
+
+def capture_names(report: Report) -> list[str]:
+    """What the captures are called, fit to print."""
+    return [safe(capture.summary.path) for capture in report.captures]
+
+
+def message_row(crossing: Crossing, names: Sequence[str]) -> Row:
+    """One row of them; names -- of the captures."""
+    step = crossing.step
+    return (
+        crossing.exchange.id,
+        crossing.place + 1,
+        step.name,
+        step.sender.value,
+        crossing.transmission,
+        crossing.duplicate,
+        _time(crossing.gap) if crossing.gap is not None else None,
+        *_sighting_cells(crossing.sighting, names),
+        *_step_cells(step),
+    )
 
 
 def _original(duplicate: Sighting, step: Step) -> int:
