@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from pcapdiag.exchange.model import Side
 from pcapdiag.pipeline import Report
 from pcapdiag.report.columns import MESSAGES, TABLES, Kind
 from pcapdiag.report.layout import Layout, wrapped
@@ -16,8 +17,9 @@ TOLD = frozenset(
     )
 )
 """Columns that a line tells in its own way; the others stand below it where all is wanted."""
-LEAST = 24
-"""Columns of text that what a message holds gets beside its addresses; where there is less, it goes below them."""
+LEAST = 28
+"""Columns that what a message holds gets. Where the addresses leave less, a heading names those of an exchange, and its
+rows have arrows."""
 
 
 def message_lines(report: Report, layout: Layout) -> Iterator[str]:
@@ -43,32 +45,38 @@ def message_lines(report: Report, layout: Layout) -> Iterator[str]:
 
 
 class _Table:
-    """The widths of the columns, which are the same in all rows."""
+    """The rows, whose columns have the same widths throughout."""
 
     def __init__(self, found: Sequence[Crossing], layout: Layout) -> None:
         self._layout = layout
         self._several = len({c.sighting.frame.capture for c in found}) > 1
         self.frame = max(5, *(len(self._frame(c)) for c in found))
         self._exchange = max(2, len(str(max(c.exchange.id for c in found))))
-        self._ends = max(len(_ends(c)) for c in found)
         self._port = max(4, *(len(_port(c)) for c in found))
+        self._ends = max(len(_ends(c)) for c in found)
+        self._arrows = False
+        self._arrows = len(self.head("", "", "", "", "")) + 2 + LEAST > layout.width
+        self._named: set[int] = set()
 
     def head(self, frame: str, time: str, exchange: str, ends: str, port: str) -> str:
         """A row without what the message holds."""
         left = f"{frame:>{self.frame}}  {time:<12}  {exchange:>{self._exchange}}"
-        return f"{left}  {ends:<{self._ends}}  {port:<{self._port}}"
+        ends = (ends if len(ends) == 1 else " ") if self._arrows else f" {ends:<{self._ends}}"
+        return f"{left} {ends}  {port:<{self._port}}"
 
     def row(self, crossing: Crossing) -> Iterator[str]:
         """The lines of one message."""
-        time = crossing.sighting.time
+        exchange, time = crossing.exchange, crossing.sighting.time
+        if self._arrows and exchange.id not in self._named:
+            self._named.add(exchange.id)
+            yield f"── exchange {exchange.id}: {exchange.initiator.address} → {exchange.responder.address} ──"
         instant = f"{clock(time)}.{time // 1_000_000 % 1000:03d}"
-        head = self.head(self._frame(crossing), instant, str(crossing.exchange.id), _ends(crossing), _port(crossing))
+        ends = ("▶" if crossing.step.sender is Side.INITIATOR else "◀") if self._arrows else _ends(crossing)
+        head = self.head(self._frame(crossing), instant, str(exchange.id), ends, _port(crossing))
         again = crossing.duplicate or crossing.transmission > 1
-        if len(head) + 2 + LEAST > self._layout.width:
-            yield head.rstrip()
-            head = " " * self.frame
-        room = self._layout.width - len(head) - 2
-        for line in textwrap.wrap(_text(crossing), room, subsequent_indent="  ", break_on_hyphens=False):
+        text = _text(crossing) + (_elsewhere(crossing) if self._arrows else "")
+        room = max(LEAST, self._layout.width - len(head) - 2)
+        for line in textwrap.wrap(text, room, subsequent_indent="  ", break_on_hyphens=False):
             yield f"{head}  {self._layout.paint(line, dim=True) if again else line}"
             head = " " * len(head)
 
@@ -76,6 +84,15 @@ class _Table:
         """The frame, with the number of its capture in front where there are several."""
         frame = crossing.sighting.frame
         return f"{frame.capture + 1}:{frame.number}" if self._several else str(frame.number)
+
+
+def _elsewhere(crossing: Crossing) -> str:
+    """The addresses that are not those of the heading: before or behind a NAT."""
+    sender = crossing.exchange.peer(crossing.step.sender)
+    receiver = crossing.exchange.peer(crossing.step.sender.other)
+    sighting = crossing.sighting
+    source = f", from {sighting.source}" if sighting.source != sender.address else ""
+    return source + (f", to {sighting.destination}" if sighting.destination != receiver.address else "")
 
 
 def _ends(crossing: Crossing) -> str:

@@ -48,6 +48,17 @@ def test_no_line_is_too_long_and_each_message_has_one(name: str, width: int, det
     assert frames == [str(frame) for frame in report.messages.frame]
 
 
+def test_addresses_that_leave_no_room_are_named_once() -> None:
+    report = analyze([CAPTURES / "mm1-no-reply.pcap", CAPTURES / "completed-any-interface.pcap"])
+    found = lines(report)
+    assert "── exchange 2: 10.1.0.2 → 10.2.0.2 ──" in found
+    rows = [line for line in found if line.startswith("  2:")]
+    assert rows[0] == "  2:5  09:02:43.012   2 ▶  500         MM1  SA, 5 VID"
+    assert rows[1] == "  2:8  09:02:43.012   2 ▶  28762→500   MM1 recorded again, from 10.2.0.1"
+    assert rows[2] == "  2:9  09:02:43.014   2 ◀  500→28762   MM2  SA, 4 VID, to 10.2.0.1"
+    assert not any("▶" in line or "exchange 2" in line for line in lines(report, 110))
+
+
 def test_several_captures_are_numbered() -> None:
     found = lines(analyze([CAPTURES / "mm1-no-reply.pcap", CAPTURES / "mm5-lost.pcap"]), 110)
     assert found[0].startswith("1: ")
