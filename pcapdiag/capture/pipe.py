@@ -102,6 +102,9 @@ class Pipe:
         except (OSError, ValueError) as error:
             # The stream was closed under our hands.
             self._fault = f"{self.names[0]}: {error}"
+        except Exception as error:
+            # Nobody hears of what is raised in this thread.
+            self._fault = f"{self.names[0]}: fault in pcapdiag itself: {type(error).__name__}: {error}"
         finally:
             self._ended.set()
             self._signal()

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import BinaryIO, cast
 
@@ -292,6 +293,8 @@ def _opened(
     if source == "-" or isinstance(source, os.PathLike) or hasattr(source, "read"):
         from pcapdiag.capture.pipe import Pipe
 
+        if iscoroutinefunction(getattr(source, "read", None)):
+            raise ValueError("an asyncio stream cannot be read in a thread: give the pipe or socket below it")
         if promiscuous or tunnels or engine != LIBPCAP:
             raise ValueError("promiscuous, tunnels and engine are about interfaces, not about a stream")
         stream = os.fspath(source) if isinstance(source, os.PathLike) else cast(str | BinaryIO, source)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -276,6 +276,12 @@ def test_arguments_that_contradict_each_other() -> None:
         sniff("lo", engine="own")
     with pytest.raises(ValueError, match="about interfaces"):
         sniff("-", tunnels=True)
+
+    async def asynchronous() -> None:
+        sniff(cast(BinaryIO, asyncio.StreamReader()))
+
+    with pytest.raises(ValueError, match="asyncio stream"):
+        asyncio.run(asynchronous())
     with pytest.raises(ValueError, match="one interface"):
         sniff(["lo", "eth0"], engine="tshark")
     with pytest.raises(ValueError, match="nonsense"):
