@@ -357,3 +357,18 @@ def test_promiscuity_ends_with_the_iteration(pair: Pair) -> None:
     until = time.monotonic() + 2
     while is_promiscuous():
         assert time.monotonic() < until
+
+
+@needs("ip", "dumpcap")
+def test_through_dumpcap(pair: Pair) -> None:
+    before = left_open()
+    with within(pair.right):
+        sniffer = sniff("right", engine="tshark", duration=20)
+    with sniffer:
+        until = time.monotonic() + 15
+        while not sniffer._feed.unread:  # dumpcap takes a moment to begin
+            assert time.monotonic() < until
+            send(pair)
+            time.sleep(0.1)
+        assert next(e for e in sniffer if isinstance(e, Seen)).destination == RIGHT
+    settled(before)
