@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import inspect
+import pydoc
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ import pytest
 
 import pcapdiag
 from pcapdiag.live import events
+from pcapdiag.record import lazy
+from pcapdiag.report.columns import TABLES
 from tests import CAPTURES
 
 
@@ -26,9 +29,17 @@ def test_everything_public_can_be_had_and_is_documented(name: str) -> None:
     assert found.__module__.startswith("pcapdiag.")
     assert len(inspect.getdoc(found) or "") > 20
     for member, value in vars(found).items() if inspect.isclass(found) else ():
-        documented = inspect.isfunction(value) or isinstance(value, property)
+        documented = inspect.isfunction(value) or isinstance(value, property | lazy)
         if documented and not member.startswith("_") and not issubclass(found, Enum):
             assert inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_help_tells_of_the_tables() -> None:
+    text = pydoc.render_doc(pcapdiag.Report, renderer=pydoc.plaintext)
+    for table in TABLES:
+        assert f" |  {table} = <" in text
+    assert "A row for each fact that the wire shows of an exchange" in text
+    assert isinstance(pcapdiag.Report.messages, lazy)
 
 
 def test_every_event_is_public() -> None:

@@ -57,7 +57,7 @@ class Column(Record, frozen=True):
     """One column.
 
     optional -- a cell may have nothing
-    categories -- of a CATEGORY: all that there can be; ordered -- their order means something: worst or least first
+    categories -- of a CATEGORY: all that there can be; ordered -- their order means something: the weakest first
     """
 
     name: str
@@ -84,12 +84,7 @@ EXCHANGES = (
     C("conversation", K.TEXT, "the addresses of the two peers, whoever began, with a blank between"),
     C("mode", K.CATEGORY, "how phase 1 is done", categories=tuple(mode.value for mode in Mode)),
     C("outcome", K.CATEGORY, "how it ended", categories=_OUTCOMES),
-    C(
-        "outcome_alone",
-        K.CATEGORY,
-        "the outcome without the exchange that superseded this one",
-        categories=_OUTCOMES,
-    ),
+    C("outcome_alone", K.CATEGORY, "the outcome without the one that superseded it", categories=_OUTCOMES),
     C("superseded_by", K.INTEGER, "the exchange that superseded this one", optional=True),
     C("completed", K.BOOLEAN, "phase 1 completed: seen to, or begun before the capture and in use"),
     C("last_message", K.INTEGER, "the highest Main or Aggressive Mode message that was seen", optional=True),
@@ -105,7 +100,7 @@ EXCHANGES = (
     C("initiator_port", K.INTEGER, "its port, as first seen"),
     C("responder", K.TEXT, "the responder's address, as first seen"),
     C("responder_port", K.INTEGER, "its port, as first seen"),
-    C("roles_certain", K.BOOLEAN, "no: the capture starts in the middle, and who began is inferred"),
+    C("roles_certain", K.BOOLEAN, "false: the capture starts in the middle, and who began is inferred"),
     C("initiator_spi", K.TEXT, "the initiator's cookie (SPI), 16 hexadecimal digits"),
     C("responder_spi", K.TEXT, "the responder's", optional=True),
     C("first_time", K.TIME, "when its first message was seen", optional=True),

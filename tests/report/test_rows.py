@@ -44,6 +44,14 @@ def test_columns_are_told_apart_and_explained(table: str) -> None:
         assert bool(column.categories) == (column.kind is Kind.CATEGORY)
 
 
+def test_a_join_by_exchange_has_hardly_a_name_twice() -> None:
+    names = {table: {c.name for c in columns} for table, columns in TABLES.items()}
+    assert names["evidence"] & names["exchanges"] == names["causes"] & names["exchanges"] == {"exchange"}
+    assert names["evidence"] & names["causes"] == {"exchange"}
+    # Those of the header, and those of the exchange: in message 1 the responder's is not there yet.
+    assert names["messages"] & names["exchanges"] == {"exchange", "initiator_spi", "responder_spi"}
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_the_readme_names_the_columns(table: str) -> None:
     (line,) = [line for line in README.read_text().splitlines() if line.startswith(f"| `{table}` |")]
