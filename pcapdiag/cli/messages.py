@@ -99,7 +99,7 @@ def messages(
         for piece in _together(_lines(report, form, layout)):
             click.echo(encodable(piece), nl=False, color=layout.colour)
     else:
-        _write(report, form, layout, output, [*captures, *keys, *(c.summary.path for c in report.captures)])
+        _write(report, form, layout, output, captures, keys)
     _tell_what_is_not_listed(report)
     if report.errors:
         sys.exit(EXIT_UNREADABLE)
@@ -138,11 +138,16 @@ def _together(lines: Iterable[str]) -> Iterable[str]:
         yield "".join(some)
 
 
-def _write(report: "Report", form: str, layout: "Layout", output: str, inputs: Sequence[str]) -> None:
+def _write(
+    report: "Report", form: str, layout: "Layout", output: str, captures: Sequence[str], keys: Sequence[str]
+) -> None:
+    """Write the file; for nobody else to read where there is in it what keys opened."""
     from pcapdiag.output import OutputError, written
 
+    # A directory among the captures stands for files that only the report names.
+    inputs = [*captures, *keys, *(c.summary.path for c in report.captures)]
     try:
-        with written(output, inputs=inputs) as file:
+        with written(output, inputs=inputs, private=bool(keys)) as file:
             _fill(report, form, layout, file)
     except OutputError as error:
         warn([str(error)])

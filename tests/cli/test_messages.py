@@ -114,6 +114,13 @@ def test_a_capture_is_never_written_over(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["capture.pcap"]
 
 
+def test_what_keys_opened_is_for_nobody_else(tmp_path: Path) -> None:
+    keys = ("--keys", str(CAPTURES / "keys"))
+    for name, options, others in (("with.csv", keys, False), ("without.csv", (), True)):
+        assert run(str(CAPTURES / "completed-psk.pcap"), *options, "-o", str(tmp_path / name)).exit_code == 0
+        assert bool((tmp_path / name).stat().st_mode & 0o044) == others
+
+
 def test_what_is_not_listed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker, "MAX_SIGHTINGS", 3)
     result = run(STALLED)
