@@ -36,10 +36,15 @@ def left_open() -> tuple[int, int]:
     return len(os.listdir("/proc/self/fd")), threading.active_count()
 
 
-def settled(before: tuple[int, int], seconds: float = 5) -> None:
+def is_more(before: tuple[int, int]) -> bool:
+    """Whether there are more of them than before. Those that other tests left may end meanwhile."""
+    return any(now > then for now, then in zip(left_open(), before, strict=True))
+
+
+def settled(before: tuple[int, int]) -> None:
     """Wait until there are no more of them than before."""
-    until = time.monotonic() + seconds
-    while left_open() > before:
+    until = time.monotonic() + 10
+    while is_more(before):
         assert time.monotonic() < until, f"{before} before, {left_open()} now"
         gc.collect()
         time.sleep(0.01)
@@ -127,7 +132,7 @@ def test_limits() -> None:
     with os.fdopen(there, "rb", buffering=0) as stream:
         began = time.monotonic()
         assert list(sniff(stream, duration=0.2)) == []
-        assert 0.2 <= time.monotonic() - began < 2
+        assert 0.2 <= time.monotonic() - began < 10
     os.close(here)
 
 
@@ -151,7 +156,6 @@ def test_ctrl_c_reaches_whoever_waits() -> None:
 @pytest.mark.parametrize("how", ["with", "close", "forgotten"])
 def test_leaving_early_lets_go_of_everything(ends: tuple[BinaryIO, BinaryIO], how: str) -> None:
     before = left_open()
-    began = time.monotonic()
     if how == "with":
         with sniff(ends[0]) as sniffer:
             next(sniffer)
@@ -161,12 +165,11 @@ def test_leaving_early_lets_go_of_everything(ends: tuple[BinaryIO, BinaryIO], ho
         next(sniffer)
         sniffer.close()
         sniffer.close()
-        assert left_open() == before
+        assert not is_more(before)
     else:
         for _ in sniff(ends[0]):
             break
-    settled(before, 1)
-    assert time.monotonic() - began < 2
+    settled(before)
 
 
 def test_a_second_loop_goes_on_where_the_first_ended(ends: tuple[BinaryIO, BinaryIO]) -> None:
@@ -221,7 +224,7 @@ def test_the_loop_is_not_kept_waiting_and_a_timeout_loses_nothing(ends: tuple[Bi
     seen = [e.frame for e in as_live_tells(COMPLETED) if isinstance(e, Seen)]
     assert [e.frame for e in found if isinstance(e, Seen)] == seen
     assert timeouts > 5
-    assert late < 0.5
+    assert late < 0.9
 
 
 def test_a_task_that_is_cancelled_lets_go(ends: tuple[BinaryIO, BinaryIO]) -> None:
@@ -233,12 +236,12 @@ def test_a_task_that_is_cancelled_lets_go(ends: tuple[BinaryIO, BinaryIO]) -> No
         before = left_open()
         task = asyncio.create_task(watch())
         await asyncio.sleep(0.3)
-        assert left_open() > before
+        assert is_more(before)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         del task
         await asyncio.to_thread(lambda: None)
-        until = time.monotonic() + 2
+        until = time.monotonic() + 10
         while left_open()[0] > before[0]:
             assert time.monotonic() < until
             gc.collect()
@@ -318,12 +321,12 @@ def test_an_interface(pair: Pair) -> None:
         seen = next(e for e in sniffer if isinstance(e, Seen))
         assert seen.destination == RIGHT
         assert abs(seen.time - began) < 2_000_000_000
-    assert left_open() == before
+    assert not is_more(before)
     assert sniffer.summary is not None
     assert sniffer.summary.interfaces[0].received
     with pytest.raises(CaptureError, match="no such interface"):
         on(pair, "nowhere")
-    assert left_open() == before
+    assert not is_more(before)
 
 
 @needs("ip")
@@ -337,7 +340,7 @@ def test_interfaces_within_a_running_loop(pair: Pair) -> None:
                 if len([e for e in found if isinstance(e, Seen)]) == 3:
                     break
             began = time.monotonic()
-        assert time.monotonic() - began < 1, "closing took long"
+        assert time.monotonic() - began < 5, "closing took long"
         return found
 
     before = left_open()
@@ -354,7 +357,7 @@ def test_promiscuity_ends_with_the_iteration(pair: Pair) -> None:
     sniffer = on(pair, "right", promiscuous=True)
     assert is_promiscuous()
     del sniffer
-    until = time.monotonic() + 2
+    until = time.monotonic() + 10
     while is_promiscuous():
         assert time.monotonic() < until
 
