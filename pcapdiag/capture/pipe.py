@@ -7,7 +7,6 @@ read. Its clock is that of the capture: the time of the last item, and what has 
 import contextlib
 import io
 import os
-import select
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.capture.source import InterfaceCounts
+from pcapdiag.capture.source import InterfaceCounts, readable
 
 MAX_WAITING = 20_000
 """Items that may wait for their analysis; beyond it the pipe fills, and whoever writes it has to wait."""
@@ -43,7 +42,7 @@ class _Interruptible(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Wait for octets and take them; none when it is over."""
-        if not self._buffered and self._waits_for[1] in select.select(self._waits_for, [], [])[0]:
+        if not self._buffered and self._waits_for[1] in readable(self._waits_for):
             return 0
         self._buffered = False
         octets = self._read(len(buffer)) or b""
@@ -123,7 +122,7 @@ class Pipe:
     def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """See Source."""
         if not self._waiting and not self._ended.is_set():
-            select.select([self._there, *wakes], [], [], seconds)
+            readable([self._there, *wakes], seconds)
 
     def gather(self) -> None:
         """See Source."""

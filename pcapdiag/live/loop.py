@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Collection, Iterable, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
-from pcapdiag.capture.source import Source
+from pcapdiag.capture.source import Source, readable
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.live.events import Event, Notice, Summary, Verdict
 from pcapdiag.live.session import Watch
@@ -171,7 +170,7 @@ class _Run:
     def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """Until there is something to do."""
         if self.source.over and not self.source.backlog:
-            select.select(wakes, [], [], seconds)
+            readable(wakes, seconds)
         else:
             self.source.wait(seconds, wakes)
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -116,6 +117,23 @@ def test_a_named_pipe(tmp_path: Path) -> None:
     assert list(sniff(tmp_path / "pipe")) == as_live_tells(COMPLETED)
     writer.join()
     settled(before)
+
+
+def test_in_a_process_with_many_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        pytest.skip("this user may not open 3000 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    others = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        with subprocess.Popen(["cat", COMPLETED], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.fileno() > 1024
+            assert list(sniff(process.stdout)) == as_live_tells(COMPLETED)
+    finally:
+        for descriptor in others:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_limits() -> None:
