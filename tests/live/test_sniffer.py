@@ -163,9 +163,11 @@ def test_no_signal_is_caught(ends: tuple[BinaryIO, BinaryIO]) -> None:
 
 def test_ctrl_c_reaches_whoever_waits() -> None:
     there, here = os.pipe()
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with os.fdopen(there, "rb", buffering=0) as stream, pytest.raises(KeyboardInterrupt), sniff(stream) as sniffer:
-        next(sniffer)
+    with os.fdopen(there, "rb", buffering=0) as stream:
+        sniffer = sniff(stream)
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt), sniffer:
+            next(sniffer)
     os.close(here)
     assert sniffer.summary is not None
     assert sniffer.summary.reason == "closed"
