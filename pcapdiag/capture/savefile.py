@@ -45,7 +45,8 @@ _NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BA
 _OPTION_NAME, _OPTION_DESCRIPTION, _OPTION_TSRESOL, _OPTION_TSOFFSET = 2, 3, 9, 14
 _OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
 
-_YEAR: Final = 366 * 86_400 * 1_000_000_000
+YEAR: Final = 366 * 86_400 * 1_000_000_000
+"""Nanoseconds; a beginning or end that is further from the packets is not believed."""
 _DIRECTORY: Final = "a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
 _EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
 _OTHER_FORMATS: Final = {
@@ -650,7 +651,7 @@ def _near_packets(link: Link, ticks: int, newest: int | None) -> int | None:
     dumpcap writes microseconds there, whatever resolution the interface has: the packets tell.
     """
     for time in (link.nanoseconds(ticks), ticks * 1000 + link.offset):
-        if newest is None or abs(time - link.nanoseconds(newest)) < _YEAR:
+        if newest is None or abs(time - link.nanoseconds(newest)) < YEAR:
             return time
     return None
 

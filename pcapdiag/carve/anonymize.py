@@ -18,10 +18,10 @@ from pcapdiag.carve.messages import End, Messages
 from pcapdiag.carve.packets import Packets
 from pcapdiag.carve.pieces import Pieces
 from pcapdiag.carve.scramble import Scrambler
+from pcapdiag.diagnosis.case import CERTIFICATES
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Certificate
-from pcapdiag.ike.registry import CertificateEncoding
 
 MIN_KEY = 16
 """Octets of a key that cannot be found by trying."""
@@ -53,7 +53,7 @@ class Anonymizer:
         for diagnosis in diagnoses:
             self._messages.learn(diagnosis.exchange.initiator_spi, _ends(diagnosis))
             self._certificates += sum(
-                isinstance(p, Certificate) and p.encoding == CertificateEncoding.X509_SIGNATURE and len(p.data) > 32
+                isinstance(p, Certificate) and p.type in CERTIFICATES
                 for step in diagnosis.exchange.steps
                 for p in step.message.payloads
             )

@@ -130,7 +130,7 @@ class Carving:
                 self._tell(capture, walk)
             counts.close(walk)
             file.end(walk.savefile.summary(), walk.savefile.interfaces)
-        return counts.carved(file.written)
+        return counts.carved(file)
 
     def _write_anonymized(self, stream: BinaryIO, esp: bool, anonymizer: "Anonymizer") -> Carved:
         from pcapdiag.carve.compare import differences
@@ -165,7 +165,7 @@ class Carving:
 
             annotate(cast(BinaryIO, spool), stream, section_comments(names, again.diagnoses), comments)
         found = tuple(differences(self.chosen, again.diagnoses))
-        return counts.carved(file.written, found, tuple(anonymizer.notes()))
+        return counts.carved(file, found, tuple(anonymizer.notes()))
 
     def _walk(self, capture: int, esp: bool, counts: "_Counts") -> Walk:
         source, name = self._captures[capture]
@@ -240,6 +240,12 @@ NAMES = {
 """What frames of each kind are called where they are counted, in this order."""
 
 
+_FAR = (
+    "times lie more than a year apart, as in a damaged capture: its end is not believed when this file is analysed, so "
+    "that silence may count for less"
+)
+
+
 class _Counts:
     """Frames by kind, over all captures."""
 
@@ -263,7 +269,10 @@ class _Counts:
                 total[kind] = total.get(kind, 0) + frames
         self._left[kinds.ESP] = self._left.get(kinds.ESP, 0) + summary.esp
 
-    def carved(self, count: int, differences: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Carved:
+    def carved(self, file: CarvedFile, differences: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Carved:
+        count = file.written
+        if file.far:
+            notes = (*notes, _FAR)
         left = {name: self._left[kind] for kind, name in NAMES.items() if self._left.get(kind)}
         rest = self.read - count - sum(left.values())
         if rest:

@@ -49,7 +49,7 @@ class Messages:
         self.lost: set[bytes] = set()
         self._addresses = addresses
         self._scramble = scrambler.octets
-        self._scrambler = scrambler
+        self.scrambler = scrambler
         self._ends: dict[bytes, tuple[End, ...]] = {}
 
     def learn(self, cookie: bytes, ends: Iterable[End]) -> None:
@@ -83,8 +83,8 @@ class Messages:
         size = IDENTITIES.get(kind)
         if size is None:
             if kind == IdentificationType.DER_ASN1_DN:
-                return distinguished_name(data, self._scrambler)
-            return self._scrambler.printable(data)
+                return distinguished_name(data, self.scrambler)
+            return self.scrambler.printable(data)
         first, second = data[:size], data[size:]
         if len(first) != size or len(second) not in (0, size):
             return self._scramble(data)
@@ -126,7 +126,7 @@ class _Chain:
         self._cookies = (octets[:8], octets[8:16])
         self._ends = ends
         self._nested = nested
-        self._scramble = messages._scramble
+        self._scramble = messages.scrambler.octets
 
     def edited(self) -> Iterator[bytes]:
         """What follows the header, in pieces."""
@@ -169,6 +169,9 @@ class _Chain:
     def _typed_address(self, body: bytes) -> bytes:
         return body[:4] + self._messages.address(body[4:]) if len(body) >= 4 else self._scramble(body)
 
+    def _issuer(self, body: bytes) -> bytes:
+        return body[:1] + distinguished_name(body[1:], self._messages.scrambler)
+
     def _nat_hash(self, body: bytes) -> bytes:
         return self._messages.nat_hash(self._cookies, body, self._ends)
 
@@ -200,7 +203,7 @@ class _Chain:
             return self._scramble(data)
         stop = 2 + data[1]
         name = data[2:stop]
-        new = self._messages._scrambler.printable(name) if data[0] == 3 else self._messages.address(name)
+        new = self._messages.scrambler.printable(name) if data[0] == 3 else self._messages.address(name)
         return data[:2] + new + self._scramble(data[stop:])
 
     def _delete(self, body: bytes) -> bytes:
@@ -259,12 +262,13 @@ class _Chain:
         front = 8 if self._major == 1 else 0
         if front and body[:8] != b"\0\0\0\1\0\0\0\1":
             return self._front(body, 4)
-        return body[:front] + b"".join(_proposals(body[front:], self._major, self._scramble))
+        return body[:front] + b"".join(_proposals(body[front:], self._scramble))
 
 
 _METHODS: dict[Treatment, Callable[[_Chain, bytes], bytes]] = {
     Treatment.IDENTITY: _Chain._identity,
     Treatment.TYPED_ADDRESS: _Chain._typed_address,
+    Treatment.ISSUER: _Chain._issuer,
     Treatment.NAT_HASH: _Chain._nat_hash,
     Treatment.NOTIFY: _Chain._notify,
     Treatment.DELETE: _Chain._delete,
@@ -275,29 +279,39 @@ _METHODS: dict[Treatment, Callable[[_Chain, bytes], bytes]] = {
 }
 
 
-def _proposals(data: bytes, major: int, scramble: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """Proposals: eight octets, an SPI, transforms."""
-    at = 0
-    while len(data) - at >= 8:
-        length, spi = data[at + 2] << 8 | data[at + 3], data[at + 6]
-        if length < 8 + spi:
-            break
+_ANOTHER_PROPOSAL, _ANOTHER_TRANSFORM = 2, 3
+
+
+def _proposals(data: bytes, scramble: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """Proposals: eight octets, an SPI, transforms. The first of the eight says whether another one follows.
+
+    Where they end before they should, the numbers of the one that is wrong stay, so that it is wrong in the same way.
+    """
+    at, more = 0, _ANOTHER_PROPOSAL
+    while len(data) - at >= 4 and more == _ANOTHER_PROPOSAL:
+        more, length = data[at], data[at + 2] << 8 | data[at + 3]
         stop = min(at + length, len(data))
-        yield data[at : min(at + 8 + spi, stop)]
-        yield from _transforms(data[at + 8 + spi : stop], major, scramble)
+        start = at + 8 + data[at + 6] if len(data) - at >= 8 else len(data) + 1
+        if stop < start:
+            yield data[at : at + 8]
+            at = min(at + 8, len(data))
+            break
+        yield data[at:start]
+        yield from _transforms(data[start:stop], scramble)
         at = stop
     yield scramble(data[at:])
 
 
-def _transforms(data: bytes, major: int, scramble: Callable[[bytes], bytes]) -> Iterator[bytes]:
+def _transforms(data: bytes, scramble: Callable[[bytes], bytes]) -> Iterator[bytes]:
     """Transforms: eight octets, attributes."""
-    at = 0
-    while len(data) - at >= 8:
-        length = data[at + 2] << 8 | data[at + 3]
-        if length < 8:
-            break
+    at, more = 0, _ANOTHER_TRANSFORM
+    while len(data) - at >= 4 and more == _ANOTHER_TRANSFORM:
+        more, length = data[at], data[at + 2] << 8 | data[at + 3]
         stop = min(at + length, len(data))
         yield data[at : at + 8]
+        if stop < at + 8:
+            at = min(at + 8, len(data))
+            break
         yield from _attributes(data[at + 8 : stop], scramble)
         at = stop
     yield scramble(data[at:])

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from pcapdiag.capture import pcapng
 from pcapdiag.capture.datagram import CaptureSummary, Interface
 from pcapdiag.capture.kinds import LINK_ETHERNET
+from pcapdiag.capture.savefile import YEAR
 from pcapdiag.capture.walker import Link
 from pcapdiag.carve.copying import Copied
 from pcapdiag.version import VERSION
@@ -20,17 +21,22 @@ _CHUNK = 1 << 20
 
 
 class CarvedFile:
-    """Writes frames, a capture after the other. `written` counts them."""
+    """Writes frames, a capture after the other.
+
+    written -- how many; far -- a capture ends so far from its frames that no reader believes it (`savefile.YEAR`)
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self.written = 0
+        self.far = False
+        self._newest: int | None = None
         self._stream = stream
         self._interfaces: dict[Link, int] = {}
         self._described: list[Interface] = []
 
     def begin(self, comments: Sequence[str] = ()) -> None:
         """Begin the section of a capture."""
-        self._interfaces, self._described = {}, []
+        self._interfaces, self._described, self._newest = {}, [], None
         self._stream.write(pcapng.section(APPLICATION, comments))
 
     def add(self, copied: Copied, octets: bytes, comments: Sequence[str] = ()) -> None:
@@ -40,11 +46,16 @@ class CarvedFile:
             number = self._interfaces[copied.link] = self._describe(copied.interface)
         self._stream.write(pcapng.packet(number, copied.ticks, copied.wire, octets, comments))
         self.written += 1
+        time = copied.link.nanoseconds(copied.ticks)
+        if self._newest is None or time > self._newest:
+            self._newest = time
 
     def end(self, summary: CaptureSummary, interfaces: Sequence[Interface]) -> None:
         """End the section with when the capture began and ended. interfaces -- of a capture without a chosen frame."""
         if summary.first_time is None or summary.last_time is None:
             return
+        if self._newest is not None and abs(summary.last_time - self._newest) >= YEAR:
+            self.far = True
         if not self._described:
             self._describe(interfaces[0] if interfaces else Interface("", LINK_ETHERNET, 0))
         for number, interface in enumerate(self._described):

@@ -18,6 +18,8 @@ class Treatment(Enum):
     IDENTITY = auto()
     CERTIFICATE = auto()
     """The encoding stays, the rest is scrambled."""
+    ISSUER = auto()
+    """The encoding stays, and of a name its structure."""
     AUTHENTICATION = auto()
     """The method stays, the rest is scrambled."""
     NOTIFY = auto()
@@ -58,7 +60,7 @@ PAYLOADS: dict[int, tuple[Treatment, str]] = {
     P.IDG: (T.IDENTITY, "the same, of a group"),
     P.CERT: (T.CERTIFICATE, "names, and who issued it"),
     P.CERT2: (T.CERTIFICATE, "the same"),
-    P.CERTREQ: (T.CERTIFICATE, "names the issuer"),
+    P.CERTREQ: (T.ISSUER, "names the issuer"),
     P.CERTREQ2: (T.CERTIFICATE, "hashes of the issuers' keys, which are public"),
     P.HASH: (T.SCRAMBLE, "in Aggressive Mode it lets anybody try out pre-shared keys"),
     P.SIG: (T.SCRAMBLE, "with the signer's certificate it tells who signed"),

@@ -267,4 +267,6 @@ def test_damaged_captures_are_carved_or_refused(path: Path, changes: list[tuple[
         assert result.written == carving.write(new, anonymizer=Anonymizer(KEY)).written
         assert [len(f.octets) for f in opened(plain.getvalue())] == [len(f.octets) for f in opened(new.getvalue())]
         again = analyze(io.BytesIO(plain.getvalue()))
-        assert list(differences(carving.chosen, again.diagnoses)) == []
+        # The end is not believed where a damaged time puts it years away from the packets.
+        if again.captures[0].summary.last_time == carving.report.captures[0].summary.last_time:
+            assert list(differences(carving.chosen, again.diagnoses)) == []

@@ -308,3 +308,12 @@ def test_memory_does_not_grow_with_the_capture(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert (result.read, result.written) == (20_000, 40)
     assert peak < os.path.getsize(path) // 3
+
+
+def test_an_end_that_is_years_away_is_not_believed_and_that_is_said() -> None:
+    message = ethernet(ipv4(udp(isakmp())))
+    octets, result = carved(pcap([(T0, message), (T0 + SECOND, message), (T0 + 400 * 86_400 * SECOND, OTHER)]))
+    assert result.written == 2
+    assert [d.stop.outcome.value for d in analyze(io.BytesIO(octets)).diagnoses] == ["inconclusive"]
+    assert result.notes[0].startswith("times lie more than a year apart")
+    assert carved(pcap([(T0, message), (T0 + 300 * 86_400 * SECOND, OTHER)]))[1].notes == ()

@@ -5,7 +5,7 @@ import struct
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pcapdiag.carve.addresses import AddressMap
@@ -256,6 +256,7 @@ bodies = st.tuples(kinds, st.binary(max_size=60))
 
 
 @given(st.lists(bodies, max_size=6), st.sampled_from([0x10, 0x20]), st.integers(0, 400), st.integers(0, 300))
+@example([(1, bytes(4))], 0x20, 36, 0)  # a proposal of no length
 def test_any_message_keeps_its_length_and_its_structure(
     payloads: list[tuple[int, bytes]], version: int, cut: int, length: int
 ) -> None:
@@ -273,3 +274,12 @@ def test_any_message_keeps_its_length_and_its_structure(
 def test_any_octets_keep_their_length(octets: bytes) -> None:
     assert len(messages().edit(octets)) == len(octets)
     assert len(messages().edit(message(2)[:16] + octets)) == 16 + len(octets)
+
+
+def test_the_name_of_an_issuer_that_is_asked_for() -> None:
+    pair = b"\x06\x03\x55\x04\x03\x0c\x07example"
+    name = b"\x30" + bytes((len(pair) + 4,)) + b"\x31" + bytes((len(pair) + 2,)) + b"\x30" + bytes((len(pair),)) + pair
+    new = only(7, b"\4" + name).body
+    assert new[:-7] == b"\4" + name[:-7]
+    assert new[-7:] != b"example"
+    assert new[-7:].isalpha()

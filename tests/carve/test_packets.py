@@ -4,7 +4,7 @@ import struct
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pcapdiag.carve.addresses import AddressMap
@@ -205,6 +205,7 @@ mutations = st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_si
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(FRAMES)), mutations, st.integers(0, 300))
+@example("routing header", [], 62)  # cut within the header
 def test_damaged_frames_keep_their_length(name: str, changes: list[tuple[int, int]], cut: int) -> None:
     frame, link_type = FRAMES[name]
     octets = bytearray(frame)
