@@ -43,7 +43,7 @@ _BY_LENGTH = {
 
 
 class Messages:
-    """Changes messages. `lost` are NAT-D hashes of addresses that are not in the capture, with their cookies."""
+    """Changes messages, and ESP. `lost`: NAT-D hashes of addresses that are not in the capture, with their cookies."""
 
     def __init__(self, addresses: AddressMap, scrambler: Scrambler) -> None:
         self.lost: set[bytes] = set()
@@ -71,6 +71,10 @@ class Messages:
             known = (*self._ends.get(header.initiator_spi, ()), *ends)
             body = b"".join(_Chain(self, message.octets, known, nested).edited())
         return octets[:HEADER_LENGTH] + body + self._scramble(octets[end:])
+
+    def esp(self, packet: bytes) -> bytes:
+        """ESP (RFC 4303 §2): SPI and sequence number stay."""
+        return packet[:8] + self._scramble(packet[8:])
 
     def address(self, octets: bytes) -> bytes:
         """Addresses behind each other, of 4 or of 16 octets; scrambled where they are neither."""

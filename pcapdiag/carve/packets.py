@@ -12,21 +12,20 @@ from pcapdiag.capture import kinds
 from pcapdiag.capture.network import NotOursError, UnreadableError, skip_extensions, unwrap
 from pcapdiag.capture.network import address as address_text
 from pcapdiag.capture.reassembly import Key
-from pcapdiag.capture.walker import Found, is_isakmp, is_tag, locate_udp, port_table
+from pcapdiag.capture.streams import Flow
+from pcapdiag.capture.walker import Found, is_tag, locate_udp, port_table
 from pcapdiag.carve.addresses import AddressMap
 from pcapdiag.carve.checksums import checksum, is_right, replaced
 from pcapdiag.carve.messages import End, Messages
 from pcapdiag.carve.options import ipv4_options, ipv6_options, routing_header
 from pcapdiag.carve.scramble import Scrambler
+from pcapdiag.carve.streams import Streams
 from pcapdiag.ike.nat_traversal import NAT_T_PORT, without_marker
 from pcapdiag.record import Record
 
 MAX_DEPTH = 16
 """Layers in one frame, extension headers included."""
-MAX_DIRECTIONS = 4096
-"""Directions of TCP connections of which is remembered what is due."""
 _REDIRECT = 5
-_IKE_IN_TCP = b"IKETCP"
 
 
 class Piece(Record, frozen=True):
@@ -65,7 +64,7 @@ class Edited:
 
 
 class Packets:
-    """Changes frames. Of TCP it remembers how much of a message the next segment of each direction goes on with."""
+    """Changes frames, in the order of capture."""
 
     def __init__(
         self, addresses: AddressMap, scrambler: Scrambler, messages: Messages, ports: frozenset[int] = frozenset()
@@ -76,7 +75,7 @@ class Packets:
         self._number = scrambler.number
         self._messages = messages
         self._ports = port_table(ports)
-        self._unfinished: dict[bytes, tuple[int, int]] = {}
+        self.streams = Streams(messages, scrambler)
 
     def edit(self, frame: bytes, wire: int, link_type: int) -> Edited:
         """A frame, which had `wire` octets before it was cut, with everything changed but checksums and fragments."""
@@ -93,12 +92,8 @@ class Packets:
         if kind == kinds.KEEPALIVE:
             return payload
         if kind == kinds.ESP:
-            return self.esp(payload)
+            return self._messages.esp(payload)
         return self._scramble(payload)
-
-    def esp(self, packet: bytes) -> bytes:
-        """ESP (RFC 4303 §2): SPI and sequence number stay."""
-        return packet[:8] + self._scramble(packet[8:])
 
     def head(self, head: bytes, protocol: int, pair: tuple[bytes, bytes]) -> tuple[bytes, int | None]:
         """The beginning of a datagram that came in fragments, changed; and where its UDP checksum is, if anywhere."""
@@ -295,7 +290,7 @@ class _Walk:
         elif protocol == kinds.TCP:
             self._tcp(at, limit, packet, pair)
         elif protocol == kinds.ESP_PROTOCOL:
-            self._new[at:limit] = self._p.esp(self._old[at:limit])
+            self._new[at:limit] = self._p._messages.esp(self._old[at:limit])
         elif protocol in (kinds.ICMP_PROTOCOL, kinds.ICMP6_PROTOCOL):
             self._icmp(protocol, at, limit, packet, pair)
         elif protocol == kinds.AH and len(pair[0]) == 4 and limit - at >= 12:
@@ -394,7 +389,7 @@ class _Walk:
     # -- TCP
 
     def _tcp(self, at: int, limit: int, packet: int, pair: tuple[bytes, bytes]) -> None:
-        """RFC 9293 §3.1. A segment is changed by what it shows itself; see `_stream`."""
+        """RFC 9293 §3.1."""
         old = self._old
         header = (old[at + 12] >> 4) * 4 if limit - at >= 20 else 0
         if header < 20:
@@ -403,57 +398,9 @@ class _Walk:
         head = self._pseudo(pair, packet - at, kinds.TCP)
         self._edited.later(lambda: self._fix(at, limit, at + 16, *head, cut=limit < packet))
         ends = self._ends(at, pair)
-        octets = old[data:limit]
-        if kinds.NAT_T_PORT not in (ends[0][1], ends[1][1]):
-            self._new[data:limit] = self._cisco(octets, ends)
-            return
-        direction, sequence = pair[0] + pair[1] + old[at : at + 4], int.from_bytes(old[at + 4 : at + 8], "big")
-        due, left = self._p._unfinished.get(direction, (0, 0))
-        new, left = self._stream(octets, left if due == sequence else 0, ends)
-        self._new[data:limit] = new
-        if octets:
-            self._p._unfinished.pop(direction, None)
-            self._p._unfinished[direction] = ((sequence + max(packet - data, 0)) & 0xFFFFFFFF, left)
-            if len(self._p._unfinished) > MAX_DIRECTIONS:
-                del self._p._unfinished[next(iter(self._p._unfinished))]
-
-    def _stream(self, octets: bytes, left: int, ends: tuple[End, End]) -> tuple[bytes, int]:
-        """RFC 9329 §3: messages and ESP behind their lengths; what does not show itself to be one is scrambled.
-
-        left -- octets that belong to a message of which the beginning was in another segment; returned anew
-        """
-        at = min(left, len(octets))
-        done, left = [self._p._scramble(octets[:at])] if at else [], left - at
-        if left:
-            return b"".join(done), left
-        if octets.startswith(_IKE_IN_TCP):
-            done, at = [_IKE_IN_TCP], len(_IKE_IN_TCP)
-        proven = bool(done) or _is_row(octets)
-        while len(octets) - at >= 2:
-            length = octets[at] << 8 | octets[at + 1]
-            packet = octets[at + 2 : at + length]
-            if length < 3 or not (packet == b"\xff" or _is_ike(packet, length - 2) or (proven and length >= 10)):
-                break
-            done.append(octets[at : at + 2])
-            if packet[:4] == kinds.MARKER:
-                done.append(packet[:4] + self._p._messages.edit(packet[4:], ends))
-            else:
-                done.append(packet if packet == b"\xff" else self._p.esp(packet))
-            proven = True
-            at += 2 + len(packet)
-            left = length - 2 - len(packet)
-        return b"".join(done) + self._p._scramble(octets[at:]), left
-
-    def _cisco(self, octets: bytes, ends: tuple[End, End]) -> bytes:
-        """Cisco's way: a message proves itself by its header, behind a UDP header or a marker, before a trailer."""
-        for start in (0, 4, 8, 12):
-            message = octets[start:]
-            if len(message) >= kinds.ISAKMP_HEADER:
-                length = int.from_bytes(message[24:28], "big")
-                if kinds.ISAKMP_HEADER <= length <= len(message) and is_isakmp(message, 0, len(message), length):
-                    rest = self._p._scramble(message[length:])
-                    return octets[:start] + self._p._messages.edit(message[:length], ends) + rest
-        return self._p._scramble(octets)
+        flow = Flow(pair[0], ends[0][1], pair[1], ends[1][1])
+        sequence, length = int.from_bytes(old[at + 4 : at + 8], "big"), max(packet - data, 0)
+        self._new[data:limit] = self._p.streams.edit(old[data:limit], flow, sequence, length, ends)
 
     # -- checksums
 
@@ -486,16 +433,3 @@ def pseudo_headers(old: bytes, new: bytes, length: int, protocol: int) -> tuple[
     """What checksums of UDP, TCP and ICMPv6 include, for two pairs of addresses; only the sum of it counts."""
     rest = (length & 0xFFFFFFFF).to_bytes(4, "big") + bytes((0, 0, 0, protocol))
     return old + rest, new + rest
-
-
-def _is_row(octets: bytes) -> bool:
-    """Whether a segment is a row of ESP packets that ends where the segment does."""
-    at = 0
-    while len(octets) - at >= 10:
-        at += octets[at] << 8 | octets[at + 1] or len(octets)
-    return at == len(octets)
-
-
-def _is_ike(packet: bytes, length: int) -> bool:
-    """Whether a packet in a stream begins with a marker and the header of a message of that length."""
-    return packet[:4] == kinds.MARKER and is_isakmp(packet, 4, len(packet), length - 4)
