@@ -123,13 +123,14 @@ class Carving:
         counts = _Counts()
         for capture in range(len(self._captures)):
             file.begin(section_comments(names, self.chosen) if capture == 0 else ())
-            walk = self._walk(capture, esp, counts)
+            walk = self._walk(capture, esp)
             for batch in walk:
                 for copied in batch:
                     file.add(copied, copied.octets, comments(copied))
                 self._tell(capture, walk)
-            counts.close(walk)
-            file.end(walk.savefile.summary(), walk.savefile.interfaces)
+            counts.add(walk)
+            # As the first walk saw it: a file may have grown since.
+            file.end(self.report.captures[capture].summary, walk.savefile.interfaces)
         return counts.carved(file)
 
     def _write_anonymized(self, stream: BinaryIO, esp: bool, anonymizer: "Anonymizer") -> Carved:
@@ -142,7 +143,7 @@ class Carving:
             file = CarvedFile(cast(BinaryIO, spool))
             for capture in range(len(self._captures)):
                 file.begin()
-                walk = self._walk(capture, esp, counts)
+                walk = self._walk(capture, esp)
                 pending = anonymizer.capture(self._selection.ends(capture))
                 for batch in walk:
                     for copied in batch:
@@ -151,8 +152,11 @@ class Carving:
                     self._tell(capture, walk)
                 for done, octets in pending.finish():
                     _keep(file, done, octets, origins)
-                counts.close(walk)
-                file.end(walk.savefile.summary(), [anonymizer.interface(i) for i in walk.savefile.interfaces[:1]])
+                counts.add(walk)
+                file.end(
+                    self.report.captures[capture].summary,
+                    [anonymizer.interface(i) for i in walk.savefile.interfaces[:1]],
+                )
             spool.seek(0)
             again = pipeline.analyze(cast(BinaryIO, spool), ports=self._ports)
             spool.seek(0)
@@ -167,13 +171,12 @@ class Carving:
         found = tuple(differences(self.chosen, again.diagnoses))
         return counts.carved(file, found, tuple(anonymizer.notes()))
 
-    def _walk(self, capture: int, esp: bool, counts: "_Counts") -> Walk:
+    def _walk(self, capture: int, esp: bool) -> Walk:
         source, name = self._captures[capture]
         if not isinstance(source, str | os.PathLike):
             source.seek(0)
         flows = self.report.captures[capture].summary.esp_flows
         copier = Copier(capture, self._selection, EspChoice(pairs_of(self.chosen), flows, esp), self._ports)
-        counts.follow(copier)
         return Walk(source, name, copier, self._ports)
 
     def _tell(self, capture: int, walk: Walk) -> None:
@@ -253,18 +256,12 @@ class _Counts:
         self.read = 0
         self._kept: dict[int, int] = {}
         self._left: dict[int, int] = {}
-        self._copier: Copier | None = None
 
-    def follow(self, copier: Copier) -> None:
-        self._copier = copier
-
-    def close(self, walk: Walk) -> None:
+    def add(self, walk: Walk) -> None:
         """Take over the counts of a capture that was walked over."""
-        copier = self._copier
-        assert copier is not None
         summary = walk.savefile.summary()
         self.read += summary.frames
-        for total, one in ((self._kept, copier.kept), (self._left, copier.left)):
+        for total, one in ((self._kept, walk.copier.kept), (self._left, walk.copier.left)):
             for kind, frames in one.items():
                 total[kind] = total.get(kind, 0) + frames
         self._left[kinds.ESP] = self._left.get(kinds.ESP, 0) + summary.esp

@@ -111,17 +111,17 @@ class Copier(Network):
 class Walk:
     """A capture that is walked over once more. Iterating yields the chosen frames, some at a time, in its order.
 
-    savefile -- what is being read, for its progress and its summary
+    savefile -- what is being read, for its progress and its summary; copier -- what keeps the frames, for its counts
     """
 
     def __init__(self, source: Source, name: str, copier: Copier, ports: Collection[int]) -> None:
         self.savefile = Savefile(source, ports=ports, name=name, network=copier)
-        self._copier = copier
+        self.copier = copier
         copier.interfaces = self.savefile.interfaces
 
     def __iter__(self) -> Iterator[list[Copied]]:
         """Walk. Raises CaptureError where the file is gone."""
         for _ in self.savefile.batches():
-            if self._copier.copied:
-                yield self._copier.copied
-                self._copier.copied = []
+            if self.copier.copied:
+                yield self.copier.copied
+                self.copier.copied = []

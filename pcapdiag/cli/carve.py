@@ -93,16 +93,20 @@ def carve(
     output not be written, 4 no IKE found (nothing is written), 5 written, but the anonymized file tells another story:
     standard error says what.
     """
+    import gc
+
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.carve import Carving
     from pcapdiag.output import OutputError
     from pcapdiag.report.wording import safe
 
+    gc.disable()  # as for `analyze`: records never refer to each other in a circle
+    click.get_current_context().call_on_close(gc.enable)
     anonymizer = _anonymizer(key_file, ports) if anonymize or key_file is not None else None
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture is not written to a terminal; -o FILE, or a pipe behind -o -")
     try:
-        with workers(jobs, captures) as executor, progress() as advance:
+        with workers(jobs, captures, ports) as executor, progress() as advance:
             carving = Carving(
                 captures,
                 ports=ports,
