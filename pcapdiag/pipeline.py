@@ -7,16 +7,18 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from pcapdiag.capture.datagram import CaptureError, CaptureSummary
+from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
-from pcapdiag.record import Record
+from pcapdiag.record import Record, lazy
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from pandas import DataFrame
 
     from pcapdiag.capture.savefile import Sieved
     from pcapdiag.capture.sieve import Sieves
@@ -35,13 +37,19 @@ class CaptureReport(Record, frozen=True):
     not_ike: int
 
 
-class Report(Record, frozen=True):
-    """What `analyze` found.
+class Report(Record, frozen=True, dict=True, gc=True):
+    """What `analyze` found: records, and the same as tables (pandas DataFrames).
 
     captures -- those that were read, in order; errors -- one line for each that could not be
     diagnoses -- of every exchange; the first thing said of two peers is how it ended between them
     keepalives -- NAT keep-alives by direction; counts -- what the tracker did with what it was fed
-    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first
+    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first; they have no
+        rows in the tables
+
+    The tables -- `exchanges`, `messages`, `evidence`, `causes` -- are made when they are first asked for, and then
+    kept: copy one before you change it. `pcapdiag.columns("messages")` says what their columns are. Each has a
+    RangeIndex; the column `exchange` joins them, as in `report.causes.merge(report.exchanges, on="exchange")`, and
+    `exchange` with `evidence` names a fact. Times are in UTC with nanoseconds.
     """
 
     captures: tuple[CaptureReport, ...]
@@ -60,6 +68,36 @@ class Report(Record, frozen=True):
     def all_completed(self) -> bool:
         """Whether every exchange completed."""
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
+
+    @lazy
+    def exchanges(self) -> "DataFrame":
+        """A row for each exchange: how it ended, between whom, when, how much went by, and the cause that leads."""
+        return self._table("exchanges")
+
+    @lazy
+    def messages(self) -> "DataFrame":
+        """A row for each time that a message crossed the capture point, in order.
+
+        A message that was sent again has a row for each `transmission`, and a packet that was recorded a second time
+        one that is marked as `duplicate`: `messages[~messages.duplicate]` is what was sent. What an exchange has
+        beyond the limits of what is kept is counted in `exchanges.uncounted`.
+        """
+        return self._table("messages")
+
+    @lazy
+    def evidence(self) -> "DataFrame":
+        """A row for each fact that the wire shows of an exchange, with its frames."""
+        return self._table("evidence")
+
+    @lazy
+    def causes(self) -> "DataFrame":
+        """A row for each exchange and cause that was weighed for it, best first. `status` is ordered, worst first."""
+        return self._table("causes")
+
+    def _table(self, name: str) -> "DataFrame":
+        from pcapdiag.report.dataframes import dataframe  # and with it pandas, which takes half a second
+
+        return dataframe(self, name)
 
 
 PAUSE = 60 * 1_000_000_000
@@ -84,6 +122,7 @@ def analyze(
     max_decompressed: int | None = None,
     executor: "Executor | None" = None,
     progress: Callable[[int, int], None] | None = None,
+    witness: Callable[[Captured, int | None], None] | None = None,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
 
@@ -100,6 +139,7 @@ def analyze(
     executor -- walks over parts of large files, and over several files, at a time: any executor whose workers can open
         the files by the same names. The report is the same with and without.
     progress -- called every now and then with the octets that were read, and those that there are
+    witness -- called with each item of the captures, and the id of the exchange that it belongs to, None for none
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
@@ -120,7 +160,9 @@ def analyze(
         try:
             for batch in savefile.batches():
                 for item in batch:
-                    tracker.feed(item)
+                    number = tracker.feed(item)
+                    if witness is not None:
+                        witness(item, number)
                 if progress is not None:
                     progress(sum(sizes[:index]) + savefile.done, sum(sizes))
         except CaptureError as error:
@@ -158,9 +200,17 @@ def analyze(
 
 
 def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
-    """When capturing ended, in order: once, or more often where the captures do not go on from one another."""
+    """When capturing ended, in order: once, or more often where the captures do not go on from one another.
+
+    The sections of a pcapng file are captures of their own here.
+    """
     found: list[int] = []
-    times = [(s.first_time, s.last_time) for s in summaries if s.first_time is not None and s.last_time is not None]
+    times: list[tuple[int, int]] = []
+    for s in summaries:
+        if s.watched:
+            times += s.watched
+        elif s.first_time is not None and s.last_time is not None:
+            times.append((s.first_time, s.last_time))
     for first, last in sorted(times):
         if found and first - found[-1] <= PAUSE:
             found[-1] = max(found[-1], last)

@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -134,12 +135,39 @@ def test_more_than_may_wait_is_left_in_the_pipe(monkeypatch: pytest.MonkeyPatch)
     assert len(drained(pipe)) == len(list(drained(Pipe(io.BytesIO(CAPTURE)))))
 
 
-def test_a_fault_of_the_reader_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(_: object) -> None:
-        raise ZeroDivisionError("of all things")
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_closing_ends_a_read_that_waits(buffering: int) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    there, here = os.pipe()
+    with os.fdopen(there, "rb", buffering=buffering) as stream, os.fdopen(here, "wb", buffering=0) as writing:
+        writing.write(CAPTURE[:100])
+        pipe = Pipe(stream)
+        time.sleep(0.1)
+        pipe.close()
+        pipe.close()
+        pipe._thread.join(5)
+        assert not pipe._thread.is_alive()
+        assert not stream.closed
+    assert len(os.listdir("/proc/self/fd")) <= before
 
-    monkeypatch.setattr(Savefile, "__iter__", breaks)
-    pipe = Pipe(io.BytesIO(CAPTURE), name="stream")
+
+def test_a_reader_that_cannot_be_ended_lets_go_when_something_comes(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    os.mkfifo(tmp_path / "pipe")
+    pipe = Pipe(str(tmp_path / "pipe"))
+    pipe.close()
+    assert pipe._thread.is_alive()
+    (tmp_path / "pipe").write_bytes(CAPTURE)
+    pipe._thread.join(5)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_any_fault_of_the_reader_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Savefile) -> list[Captured]:
+        raise RuntimeError("made for the test")
+
+    monkeypatch.setattr(Savefile, "__iter__", broken)
+    pipe = Pipe(io.BytesIO(CAPTURE))
     drained(pipe)
     assert pipe.failed
-    assert pipe.notices == ["stream: fault in pcapdiag itself: ZeroDivisionError: of all things"]
+    assert "RuntimeError: made for the test" in pipe.notices[0]
