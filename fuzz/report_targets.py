@@ -18,8 +18,10 @@ from pcapdiag.live.session import Watch
 from pcapdiag.pipeline import Report, analyze
 from pcapdiag.report import explain as explain_report
 from pcapdiag.report import json_report, live_json, metrics, text
+from pcapdiag.report import messages as formats
 from pcapdiag.report.layout import Layout
 from pcapdiag.report.live_text import LiveText
+from pcapdiag.report.message_list import message_lines
 from pcapdiag.report.nothing import nothing_found
 from pcapdiag.report.screen import View
 from pcapdiag.report.wording import safe
@@ -197,6 +199,10 @@ def reports(data: bytes) -> None:
         shows_nothing_hostile(text.render(report, Layout(80, True, detail)))
     for line in nothing_found(report, name, None):
         shows_nothing_hostile(safe(line))
+    shows_nothing_hostile("".join(formats.csv_lines(report)).replace("\r\n", "\n"))
+    shows_nothing_hostile("\n".join(message_lines(report, Layout(80, True, 1))))
+    for line in formats.ndjson_lines(report):
+        is_json(line)
     _watched(items, summary)
 
 

@@ -3,6 +3,7 @@
 Through the real commands, on a terminal as well; `fuzz` has the same for what the dice make of it.
 """
 
+import csv
 import io
 import json
 import os
@@ -163,6 +164,19 @@ def harmless(shown: str) -> None:
 @pytest.mark.parametrize("options", [["-v"], ["-q"], ["--json"], ["--color", "always"]], ids=" ".join)
 def test_analyze_on_a_terminal(options: list[str], capture: Path) -> None:
     harmless(on_a_terminal([*PROGRAM, "analyze", *options, os.fsencode(capture)]))
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "ndjson"])
+def test_messages_on_a_terminal(form: str, capture: Path) -> None:
+    harmless(on_a_terminal([*PROGRAM, "messages", "-v", "--format", form, os.fsencode(capture)]))
+
+
+def test_a_formula_is_text_in_csv(capture: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "messages", "--format", "csv", os.fsencode(capture)], capture_output=True, timeout=60
+    )
+    for row in csv.reader(io.StringIO(done.stdout.decode())):
+        assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in row)
 
 
 @pytest.mark.parametrize("options", [[], ["-q"], ["--json"]], ids=" ".join)

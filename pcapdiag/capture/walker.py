@@ -536,7 +536,7 @@ def scan_pcap_fields(
         ):
             protocols[protocol] += 1
             continue
-        if ethertype in (ipv4, ipv6):
+        if ethertype in (ipv4, ipv6) and (version >> 4 == 4) is (ethertype == ipv4):
             key = _plain_key(buffer, start + ip, stop, ports)
             if key >= 0:
                 tally.count_other(key)
@@ -599,7 +599,7 @@ def scan_pcapng_fields(
         ):
             protocols[protocol] += 1
             continue
-        if ethertype in (ipv4, ipv6):
+        if ethertype in (ipv4, ipv6) and (version >> 4 == 4) is (ethertype == ipv4):
             key = _plain_key(buffer, start + ip, stop, ports)
             if key >= 0:
                 tally.count_other(key)

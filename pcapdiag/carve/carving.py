@@ -67,6 +67,7 @@ class Carving:
         spi: str | None = None,
         exchanges: Collection[int] = (),
         outcomes: Collection[str] = (),
+        max_decompressed: int | None = None,
         executor: "Executor | None" = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -78,12 +79,14 @@ class Carving:
         given = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))
         self.sources = expand([_twice(source) for source in given])
         self._ports, self._progress = ports, progress
+        self._max_decompressed = max_decompressed
         self._witness = Witness()
         self.report: Report = pipeline.analyze(
             self.sources,
             ports=ports,
             peer=peer,
             spi=spi,
+            max_decompressed=max_decompressed,
             executor=executor,
             progress=progress,
             witness=self._witness,
@@ -177,7 +180,7 @@ class Carving:
             source.seek(0)
         flows = self.report.captures[capture].summary.esp_flows
         copier = Copier(capture, self._selection, EspChoice(pairs_of(self.chosen), flows, esp), self._ports)
-        return Walk(source, name, copier, self._ports)
+        return Walk(source, name, copier, self._ports, self._max_decompressed)
 
     def _tell(self, capture: int, walk: Walk) -> None:
         if self._progress is not None:

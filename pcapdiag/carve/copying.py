@@ -114,8 +114,10 @@ class Walk:
     savefile -- what is being read, for its progress and its summary; copier -- what keeps the frames, for its counts
     """
 
-    def __init__(self, source: Source, name: str, copier: Copier, ports: Collection[int]) -> None:
-        self.savefile = Savefile(source, ports=ports, name=name, network=copier)
+    def __init__(
+        self, source: Source, name: str, copier: Copier, ports: Collection[int], max_decompressed: int | None = None
+    ) -> None:
+        self.savefile = Savefile(source, ports=ports, name=name, network=copier, max_decompressed=max_decompressed)
         self.copier = copier
         copier.interfaces = self.savefile.interfaces
 

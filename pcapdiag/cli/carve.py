@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pcapdiag.cli import options
 from pcapdiag.cli.reading import progress, workers
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
     type=click.IntRange(1, 256),
     help="Processes that read large captures, or several, at a time. Default: one for each processor.",
 )
+@options.max_decompressed
 def carve(
     captures: Sequence[str],
     output: str,
@@ -85,6 +87,7 @@ def carve(
     key_file: "BinaryIO | None",
     ports: Sequence[int],
     jobs: int | None,
+    max_decompressed: float | None,
 ) -> None:
     """Copy the IKE of captures, and what belongs to it, to one pcapng file, with the diagnosis as packet comments.
 
@@ -106,7 +109,8 @@ def carve(
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture is not written to a terminal; -o FILE, or a pipe behind -o -")
     try:
-        with workers(jobs, captures, ports) as executor, progress() as advance:
+        most = None if max_decompressed is None else round(max_decompressed * 1e9)
+        with workers(jobs, captures, ports, most) as executor, progress() as advance:
             carving = Carving(
                 captures,
                 ports=ports,
@@ -114,6 +118,7 @@ def carve(
                 spi=spi,
                 exchanges=exchanges,
                 outcomes=outcomes,
+                max_decompressed=most,
                 executor=executor,
                 progress=advance,
             )

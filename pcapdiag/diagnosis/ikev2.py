@@ -146,6 +146,8 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
         return None
     request = max(asked, key=lambda s: s.first.time)
     answers = [s for s in own if s.sender is Side.RESPONDER and s.first.time >= request.first.time]
+    if not answers:
+        return None  # the flag for a response can stand in what the initiator sends
     answer = min(answers, key=lambda s: s.first.time)
     again = sent_again_after([request], answer.first.time)
     return Unheard(request, answer, again) if again else None

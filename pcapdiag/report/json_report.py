@@ -60,7 +60,7 @@ def _encoded(document: Json) -> str:
         octets = msgspec.json.encode(document)
     except UnicodeEncodeError:
         octets = msgspec.json.encode(_spelled(document))
-    text = octets.decode()
+    text = octets.decode().replace("\x7f", "\\u007f")
     # Such a character can only stand within a string.
     return text if text.isascii() else _NOT_ASCII.sub(_escaped, text)
 
