@@ -96,6 +96,14 @@ main.add_command(explain)
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown, for a ticket or a chat.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
+)
 @click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
 @click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
 @click.option(
@@ -147,6 +155,8 @@ main.add_command(explain)
 def analyze(
     captures: Sequence[str],
     as_json: bool,
+    as_markdown: bool,
+    page: str | None,
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
@@ -163,6 +173,8 @@ def analyze(
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
     """
+    if as_json + as_markdown + (page == "-") > 1:
+        raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
     import gc
 
     from pcapdiag import pipeline
@@ -193,11 +205,15 @@ def analyze(
         sys.exit(EXIT_UNREADABLE)
     for line in (*report.errors, *(w for c in report.captures for w in c.summary.warnings)):
         click.echo(f"pcapdiag: {safe(line)}", err=True)
-    if as_json:
+    if page == "-":
+        click.echo(report.to_html().encode(), nl=False)
+    elif as_json:
         from pcapdiag.report import json_report
 
         for piece in json_report.render(report):
             click.echo(piece, nl=False)
+    elif as_markdown:
+        click.echo(report.to_markdown(), nl=False)
     elif report.diagnoses:
         from pcapdiag.report import text
         from pcapdiag.report.layout import Layout
@@ -210,7 +226,23 @@ def analyze(
 
         for line in nothing_found(report, peer, spi):
             click.echo(f"pcapdiag: {safe(line)}", err=True)
+    if page is not None and page != "-" and not _write(page, report.to_html(), captures, private=bool(keys)):
+        sys.exit(EXIT_UNREADABLE)
     sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
+
+
+def _write(path: str, text: str, captures: Sequence[str], *, private: bool) -> bool:
+    """Write a file; False where that fails, which is said. private -- what keys opened is in it."""
+    from pcapdiag.output import OutputError, written
+    from pcapdiag.report.wording import safe
+
+    try:
+        with written(path, inputs=captures, private=private) as file:
+            file.write(text.encode())
+    except OutputError as error:
+        click.echo(f"pcapdiag: {safe(str(error))}", err=True)
+        return False
+    return True
 
 
 def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:

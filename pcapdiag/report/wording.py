@@ -35,12 +35,17 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-def frame_list(frames: Iterable[Frame], limit: int = 12) -> str:
+def clipped(text: str, most: int) -> str:
+    """The text, or as much of it as may stand there, with how much was left out."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
+
+
+def frame_list(frames: Iterable[Frame], limit: int = 12, *, several: bool = False) -> str:
     """`frame 7`, `frames 7, 9, 12`, `frames 3–8`; with the capture's number in front where there are several."""
     found = sorted(set(frames))
     if not found:
         return "no frame"
-    several = len({f.capture for f in found}) > 1
+    several = several or len({f.capture for f in found}) > 1
     runs: list[str] = []
     at = 0
     while at < len(found):
@@ -74,6 +79,14 @@ def seconds(nanoseconds: int) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def offset(nanoseconds: int) -> str:
+    """A time since the beginning, in seconds, for a column: `0`, `+0.002825`, `+4.004`, `+3600`."""
+    if nanoseconds == 0:
+        return "0"
+    value = nanoseconds / 1e9
+    return f"{value:+.6f}" if abs(value) < 1 else f"{value:+.3f}" if abs(value) < 1000 else f"{value:+.0f}"
 
 
 def lifetime(count: int) -> str:

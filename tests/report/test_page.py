@@ -1,0 +1,246 @@
+"""The HTML page as octets: structure, policy, escaping, bounds. (test_page_in_browser.py has it in one.)"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from html.parser import HTMLParser
+
+import pytest
+
+from pcapdiag.pipeline import Report, analyze
+from pcapdiag.report import page
+from tests import CAPTURES
+from tests.diagnosis.scenarios import TRUTH, refusal
+from tests.messages import Wire, main_mode
+from tests.report.hostile import STRINGS, UNPRINTABLE, of_hostile_capture, of_hostile_words
+from tests.report.reports import of_capture, of_items
+
+NAMES = [r["capture"] for r in TRUTH]
+VOID = {"meta", "input", "br", "img"}
+
+
+class Parsed(HTMLParser):
+    """The tags of a page, each closed in its place; ids, references to them, and the text that is read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: dict[str, int] = {}
+        self.attributes: set[str] = set()
+        self.ids: list[str] = []
+        self.refers: set[str] = set()
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        for name, value in attrs:
+            self.attributes.add(name)
+            if name == "id":
+                self.ids.append(value or "")
+            elif name == "aria-labelledby":
+                self.refers.update((value or "").split())
+            elif name == "href":
+                assert (value or "").startswith("#"), value
+                self.refers.add((value or "")[1:])
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script"} & set(self._open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+# --- what it says ----------------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_found_is_told() -> None:
+    for name in NAMES:
+        report = of_capture(name)
+        found = Parsed(page.render(report))
+        for d in report.diagnoses[:1]:
+            assert d.stop.reason in found.text
+            for item in d.evidence:
+                assert item.text in found.text
+                assert item.display_filter in found.text
+            for ranked in d.causes:
+                assert ranked.cause.title in found.text
+                assert ranked.cause.id in found.text
+                assert ranked.says in found.text
+                assert all(f"{state}, item {item}" in found.text for state, item in ranked.document)
+            for step in d.exchange.steps:
+                assert step.name in found.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_well_formed_and_refers_to_what_is_there(name: str) -> None:
+    found = Parsed(page.render(of_capture(name)))
+    assert len(found.ids) == len(set(found.ids))
+    assert found.refers <= set(found.ids)
+    assert "style" not in found.attributes
+    assert not [a for a in found.attributes if a.startswith("on")]
+    assert found.tags["h1"] == found.tags["main"] == found.tags["style"] == found.tags["script"] == 1
+    assert not {"img", "link", "iframe", "object"} & set(found.tags)
+
+
+def test_without_an_exchange_it_says_what_there_is() -> None:
+    text = Parsed(page.render(of_capture("no-ike-arp-only.pcap"))).text
+    assert "no IKE in 12 frames; there is: 12 ARP" in text
+    peer = analyze(CAPTURES / "completed-psk.pcap", peer="192.0.2.99")
+    assert "15 IKE messages, none of an exchange that was asked for." in Parsed(page.render(peer)).text
+
+
+def test_frames_of_several_captures_are_named_with_the_capture() -> None:
+    text = Parsed(analyze([CAPTURES / "mm1-no-reply.pcap", CAPTURES / "completed-psk.pcap"]).to_html()).text
+    assert "1: " in text
+    assert re.search(r"\(frames 1:\d+, 1:\d+", text)
+
+
+def test_warnings_and_what_is_only_counted_stand_in_the_head() -> None:
+    report = of_hostile_words("one warning")
+    assert "one warning" in Parsed(page.render(report)).text
+
+
+# --- nothing acts ----------------------------------------------------------------------------------------------
+
+
+def test_the_policy_allows_what_stands_in_the_page_and_nothing_else() -> None:
+    text = page.render(of_capture("mm5-lost.pcap"))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].replace("&#39;", "'").split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    for rule, tag in (("style-src", "style"), ("script-src", "script")):
+        body = re.search(rf"<{tag}>(.*)</{tag}>", text, re.DOTALL)
+        assert body is not None
+        digest = b64encode(hashlib.sha256(body[1].encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+@pytest.mark.parametrize("text", [*STRINGS, *UNPRINTABLE])
+def test_hostile_octets_stay_text(text: str) -> None:
+    plain = Parsed(page.render(of_hostile_capture("plain")))
+    for report in (of_hostile_capture(text), of_hostile_words(text)):
+        made = page.render(report)
+        found = Parsed(made)
+        assert set(found.tags) <= set(plain.tags) | {"details", "summary"}
+        assert found.attributes <= plain.attributes | {"data-evidence"}
+        assert found.tags["script"] == found.tags["style"] == 1
+        assert all(c.isprintable() for c in made.replace("\n", ""))
+    if text in STRINGS:
+        assert " ".join(text.split()) in found.text
+
+
+def test_the_same_report_gives_the_same_octets() -> None:
+    code = "import sys, pcapdiag; sys.stdout.write(pcapdiag.analyze(sys.argv[1]).to_html())"
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(CAPTURES / "mm5-udp-4500-blocked.pcap")],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(made) == 1
+
+
+# --- it stays of a size ----------------------------------------------------------------------------------------
+
+
+def _peers(count: int, each: int = 1) -> Report:
+    """Exchanges of so many initiators, with different ends."""
+    wire = Wire()
+    items = []
+    for n in range(count):
+        for again in range(each):
+            cookies = (n * each + again + 1).to_bytes(8, "big"), b"\1" * 8
+            source = f"10.{n % 3}.{n >> 8 & 255}.{n & 255}"
+            target = f"172.16.{n >> 8 & 255}.{n & 255}"
+            at = n * 3.0 + again / 10
+            items.append(wire.datagram(at, main_mode(1, cookies), source=source, destination=target))
+            if n % 2:
+                answer = refusal(14, cookies) if n % 4 == 1 else main_mode(2, cookies)
+                items.append(wire.datagram(at + 0.01, answer, source=target, destination=source))
+                items.append(wire.datagram(at + 0.02, main_mode(3, cookies), source=source, destination=target))
+    return of_items(items, count * 3.0 + 100)
+
+
+def test_exchanges_beyond_the_bounds_have_a_row_and_beyond_that_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = _peers(40)
+    monkeypatch.setattr(page, "MAX_TOLD", 5)
+    monkeypatch.setattr(page, "MAX_ROWS", 12)
+    found = Parsed(page.render(report))
+    assert found.tags["article"] == 5
+    assert found.tags["form"] == 1
+    assert page.render(report).count("<tr data-outcome=") == 12
+    assert "28 of 40 rows are left out here: see --json. 5 of 40 are told in full below" in found.text
+
+
+def test_articles_are_left_out_where_they_would_be_too_many_octets(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = _peers(10)
+    whole = Parsed(page.render(report))
+    assert whole.tags["article"] == 10
+    monkeypatch.setattr(page, "MAX_OCTETS", 60_000)
+    found = Parsed(page.render(report))
+    assert 1 <= found.tags["article"] < 10
+    assert f"{found.tags['article']} of 10 are told in full below" in found.text
+
+
+def test_those_that_did_not_complete_are_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "MAX_TOLD", 1)
+    report = analyze([CAPTURES / "completed-ipv6.pcap", CAPTURES / "scan-main-mode.pcap"])
+    assert report.diagnoses[0].completed
+    found = Parsed(page.render(report))
+    assert found.tags["article"] == 1
+    assert report.diagnoses[1].stop.reason in found.text
+
+
+def test_exchanges_that_ended_alike_share_a_row() -> None:
+    report = _peers(1, each=30)
+    found = Parsed(page.render(report))
+    assert len(report.diagnoses) == 30
+    assert found.tags["article"] == 1
+    assert "The 30 exchanges that ended alike" in found.text
+
+
+def test_thousands_of_long_payloads_stay_within_bounds() -> None:
+    wire = Wire()
+    from tests.diagnosis.scenarios import offer
+
+    long = [(13, bytes([n % 251]) * 2000) for n in range(30)]
+    items = [
+        wire.datagram(n * 2.0, offer(*long, cookies=(bytes([n + 1]) * 8, bytes(8))), source=f"10.9.0.{n}")
+        for n in range(15)
+    ]
+    made = page.render(of_items(items, 300))
+    assert len(made) < 1_000_000
+    assert "more characters)" in made
+    assert "more payloads, not shown here" in made
+
+
+def test_a_long_exchange_lists_some_messages_and_counts_the_others() -> None:
+    from pcapdiag.report.exchange_view import MAX_MESSAGES
+    from tests.messages import informational
+
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5, 6)
+    items += [wire.datagram(10 + n, informational(n % 250, 1000 + n), left=n % 2 == 0) for n in range(500)]
+    report = of_items(items, 1000)
+    made = page.render(report)
+    left = len(report.diagnoses[0].exchange.steps) - MAX_MESSAGES + report.diagnoses[0].exchange.uncounted
+    assert f"{left} more messages are not listed here." in made
+    assert len(made) < 200_000
