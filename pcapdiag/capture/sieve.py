@@ -9,11 +9,14 @@ there; whatever does not fit together, is damaged, or is so full of IKE that the
 """
 
 import os
+import re
 import struct
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from typing import Final
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final
 
 from pcapdiag.record import Record
 
@@ -102,6 +105,25 @@ class Sieves:
     def _drop(future: "Future[Sieved | None] | None") -> None:
         if future is not None:
             future.cancel()
+
+
+class Ahead(Executor):
+    """An executor on which the first parts of a file are begun before they are asked for: the time that the rest of
+    the program takes to be loaded is not lost."""
+
+    def __init__(self, executor: Executor, path: str, ports: Collection[int]) -> None:
+        """Begin the file on that executor, which stays the caller's to shut down."""
+        self._executor = executor
+        tasks = islice(_tasks([path], frozenset(ports)), AHEAD)
+        self._begun: dict[Task, Future[Sieved | None]] = {}
+        with suppress(RuntimeError):  # it was shut down, or broke
+            for _, task in tasks:
+                self._begun[task] = executor.submit(sieve, task)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        """Hand on what was not begun."""
+        begun = self._begun.pop(arguments[0], None) if function is sieve else None
+        return begun or self._executor.submit(function, *arguments, **named)
 
 
 def _result(future: "Future[Sieved | None] | None") -> Sieved | None:
@@ -241,7 +263,12 @@ def _find_record(buffer: bytes, end: int, link: Link, example: bytes) -> int | N
         likely = captured <= link.limit and captured <= original and fraction < link.ticks
         return at + link.header + captured if likely and abs(seconds - usual) < _YEAR else 0
 
-    return _first_of_a_run(follows, range(min(end, SEARCHED // 2)), end - link.header)
+    # Of all octets, few can be the highest of a time that is near: only these are looked at.
+    highest = range(max(usual - _YEAR, 0) >> 24, (min(usual + _YEAR, 0xFFFFFFFF) >> 24) + 1)
+    near = re.compile(b"[%s]" % b"".join(b"\\x%02x" % octet for octet in highest))
+    place = 3 if link.little else 0
+    starts = (found.start() - place for found in near.finditer(buffer, place, min(end, SEARCHED // 2)))
+    return _first_of_a_run(follows, starts, end - link.header)
 
 
 def _find_block(buffer: bytes, end: int, link: Link, example: bytes) -> int | None:

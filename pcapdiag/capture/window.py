@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 512 * 1024
 """Octets that are asked for at a time: few enough to stay in the processor's cache until they were looked at."""
 BRIDGE: Final = 4096
 """Octets of the next chunk that are copied behind the end of a chunk, unless a record needs more."""

@@ -1,5 +1,7 @@
 """The commands. Each turns options into one call of the library and its result into a report."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -92,6 +94,9 @@ def main() -> None:
 
 main.add_command(explain)
 
+# What is there at the end is freed with the process; looking for circles in it first takes longer than most runs.
+atexit.register(gc.freeze)
+
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
@@ -175,19 +180,14 @@ def analyze(
     """
     if as_json + as_markdown + (page == "-") > 1:
         raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
-    import gc
-
-    from pcapdiag import pipeline
-    from pcapdiag.capture.datagram import CaptureError
-    from pcapdiag.report.wording import safe
-
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    faults: tuple[type[Exception], ...] = (CaptureError, *_key_errors(keys), *_engine_errors(engine))
     try:
         psks = _psks(psk_file) if psk_file else []
-        with workers(jobs, captures) as executor, progress() as advance:
+        with workers(jobs if engine == "own" else 1, captures, ports) as executor, progress() as advance:
+            from pcapdiag import pipeline  # while the workers have begun
+
             report = pipeline.analyze(
                 captures,
                 ports=ports,
@@ -199,12 +199,17 @@ def analyze(
                 executor=executor,
                 progress=advance,
             )
-    except faults as error:
+    except _faults(keys, engine) as error:
+        from pcapdiag.report.wording import safe
+
         for line in str(error).splitlines():
             click.echo(f"pcapdiag: {safe(line)}", err=True)
         sys.exit(EXIT_UNREADABLE)
+    from pcapdiag.report.wording import safe
+
     for line in (*report.errors, *(w for c in report.captures for w in c.summary.warnings)):
         click.echo(f"pcapdiag: {safe(line)}", err=True)
+    written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
     elif as_json:
@@ -213,7 +218,7 @@ def analyze(
         for piece in json_report.render(report):
             click.echo(piece, nl=False)
     elif as_markdown:
-        click.echo(report.to_markdown(), nl=False)
+        click.echo(encodable(report.to_markdown()), nl=False)
     elif report.diagnoses:
         from pcapdiag.report import text
         from pcapdiag.report.layout import Layout
@@ -226,18 +231,16 @@ def analyze(
 
         for line in nothing_found(report, peer, spi):
             click.echo(f"pcapdiag: {safe(line)}", err=True)
-    if page is not None and page != "-" and not _write(page, report.to_html(), captures, private=bool(keys)):
-        sys.exit(EXIT_UNREADABLE)
-    sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
+    sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
-def _write(path: str, text: str, captures: Sequence[str], *, private: bool) -> bool:
+def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:
     """Write a file; False where that fails, which is said. private -- what keys opened is in it."""
     from pcapdiag.output import OutputError, written
     from pcapdiag.report.wording import safe
 
     try:
-        with written(path, inputs=captures, private=private) as file:
+        with written(path, inputs=inputs, private=private) as file:
             file.write(text.encode())
     except OutputError as error:
         click.echo(f"pcapdiag: {safe(str(error))}", err=True)
@@ -245,23 +248,31 @@ def _write(path: str, text: str, captures: Sequence[str], *, private: bool) -> b
     return True
 
 
-def _key_errors(keys: Sequence[str]) -> tuple[type[Exception], ...]:
-    """What goes wrong with keys, where there are any: without them nothing of it is imported."""
-    if not keys:
-        return ()
-    from pcapdiag.ike.decryption import CryptographyMissingError
-    from pcapdiag.ike.decryption_keys import KeyTableError
+def _read(captures: Sequence[str], keys: Sequence[str], psk_file: BinaryIO | None) -> list[object]:
+    """Everything that is read, of which nothing may be written over."""
+    from pcapdiag.capture.files import expand
+    from pcapdiag.key_tables import NAMES
 
-    return (KeyTableError, CryptographyMissingError)
+    tables = [os.path.join(path, name) for path in keys for name in NAMES]
+    return [*expand(captures), *keys, *tables, *([psk_file] if psk_file else [])]
 
 
-def _engine_errors(engine: str) -> tuple[type[Exception], ...]:
-    """What goes wrong with another engine than our own."""
-    if engine == "own":
-        return ()
-    from pcapdiag.capture.wireshark import WiresharkMissingError
+def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
+    """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
+    these is imported."""
+    from pcapdiag.capture.datagram import CaptureError
 
-    return (WiresharkMissingError,)
+    faults: list[type[Exception]] = [CaptureError]
+    if keys:
+        from pcapdiag.ike.decryption import CryptographyMissingError
+        from pcapdiag.ike.decryption_keys import KeyTableError
+
+        faults += (KeyTableError, CryptographyMissingError)
+    if engine != "own":
+        from pcapdiag.capture.wireshark import WiresharkMissingError
+
+        faults.append(WiresharkMissingError)
+    return tuple(faults)
 
 
 def _psks(file: BinaryIO) -> list[bytes]:

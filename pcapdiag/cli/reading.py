@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,23 @@ INTERVAL = 0.2
 """Seconds between two looks."""
 
 
-def workers(jobs: int | None, captures: Sequence[str]) -> "AbstractContextManager[Executor | None]":
-    """An executor with so many processes; none for one job, nor by default where there is little to read."""
+@contextmanager
+def workers(jobs: int | None, captures: Sequence[str], ports: Collection[int] = ()) -> "Iterator[Executor | None]":
+    """An executor with so many processes; none for one job, nor by default where there is little to read.
+
+    A capture that stands alone is begun on it at once, with what is yet to be imported still ahead.
+    """
     if jobs is None:
         jobs = _processors() if _octets(captures) >= WORTH_HELP else 1
     if jobs == 1:
-        return nullcontext()
+        yield None
+        return
     from concurrent.futures import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent)
+    from pcapdiag.capture.sieve import Ahead  # before the processes are made: they have it then
+
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
+        yield Ahead(executor, captures[0], ports) if len(captures) == 1 else executor
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -14,6 +14,7 @@ a minor version that is not zero. All of that gives a message whose `problem` sa
 
 import struct
 from collections.abc import Callable
+from functools import cache
 
 from pcapdiag.ike.payloads import (
     DecodeError,
@@ -34,6 +35,10 @@ ZERO_SPI = bytes(8)
 # Plain integers: an enum's own & costs a microsecond, a message.
 _ENCRYPTION, _INITIATOR, _RESPONSE = map(int, (HeaderFlag.ENCRYPTION, HeaderFlag.INITIATOR, HeaderFlag.RESPONSE))
 _HEADER = struct.Struct("!8s8sBBBBII")
+
+
+_exchange_type, _payload_type = cache(ExchangeType), cache(PayloadType)
+"""The types of messages are looked at dozens of times, and the call of an enum is slow."""
 
 
 class Header(Record, frozen=True):
@@ -78,7 +83,7 @@ class Header(Record, frozen=True):
     @property
     def exchange(self) -> ExchangeType:
         """The exchange type as the registry names it."""
-        return ExchangeType(self.exchange_type)
+        return _exchange_type(self.exchange_type)
 
 
 class Opened(Record, frozen=True):
@@ -192,7 +197,7 @@ def read_chain(
     payloads: list[Payload] = []
     while kind:
         left = len(data) - at
-        payload_type = PayloadType(kind)
+        payload_type = _payload_type(kind)
         if left < 4:
             return tuple(payloads), f"{payload_type.label} payload announced, {left} octets are left", at
         following, length = data[at], (data[at + 2] << 8) | data[at + 3]

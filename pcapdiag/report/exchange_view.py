@@ -1,6 +1,6 @@
 """What a page and a notebook show of exchanges that ended alike: the words, which the templates put in their places."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.case import Evidence
@@ -15,6 +15,7 @@ from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
 from pcapdiag.report.ladder import marks_of, of_phase1
 from pcapdiag.report.ladder_svg import ladder_svg, lost_pieces
+from pcapdiag.report.markup import MAX_REASONS
 from pcapdiag.report.text import again, headline, peer_text, states, stopped_after
 from pcapdiag.report.why import leading_cause, rivals, telling, where
 from pcapdiag.report.wording import (
@@ -40,6 +41,7 @@ MAX_MESSAGES, MAX_DETAILS, MAX_DETAIL = 64, 24, 240
 """Messages that are listed of an exchange, lines on the payloads of one, and characters in such a line."""
 MAX_MEMBERS = 200
 """Exchanges of a group that are listed."""
+MAX_EVIDENCE = 60
 MAX_CHECKS = 12
 MAX_QUICK_MODES = 16
 
@@ -82,7 +84,8 @@ class ExchangeView(Record, frozen=True):
     """What is told of exchanges that ended alike, by the first of them.
 
     prefix -- what the ids of its parts begin with, on a page
-    shown, more -- evidence: what is worth a line, and the rest; leads, lesser -- causes: possible or better, and others
+    shown, more -- evidence: what is worth a line, and the rest; untold -- how much of both is left out
+    leads, lesser -- causes: possible or better, and the others
     unlisted -- messages that `messages` does not have; count -- of the group, of which `members` lists some
     """
 
@@ -104,6 +107,7 @@ class ExchangeView(Record, frozen=True):
     after: tuple[str, ...]
     shown: tuple[Evidence, ...]
     more: tuple[Evidence, ...]
+    untold: int
     leads: tuple[RankedCause, ...]
     lesser: tuple[RankedCause, ...]
     checks: "tuple[tuple[str, Check], ...]"
@@ -124,7 +128,7 @@ def view(group: Group, several: bool) -> ExchangeView:
     """All that is told of it; several -- frames are of several captures, and are named with the capture's number."""
     diagnosis = group.first
     e = diagnosis.exchange
-    shown = telling(diagnosis)
+    shown, more, untold = _evidence(diagnosis)
     leading = leading_cause(diagnosis)
     return ExchangeView(
         prefix=prefix(group),
@@ -143,13 +147,14 @@ def view(group: Group, several: bool) -> ExchangeView:
         ladder=drawn(e, diagnosis, several),
         legend=_legend(diagnosis),
         after=tuple(_after_phase1(diagnosis, several)),
-        shown=tuple(shown),
-        more=tuple(i for i in diagnosis.evidence if i not in shown),
+        shown=shown,
+        more=more,
+        untold=untold,
         leads=tuple(c for c in diagnosis.causes if c.leads),
         lesser=tuple(c for c in diagnosis.causes if not c.leads),
         checks=tuple((where(p), p.check) for p in next_checks(diagnosis.causes, e, MAX_CHECKS)),
         rivals=tuple(rivals(diagnosis.causes)),
-        messages=tuple(_messages(diagnosis, several)),
+        messages=tuple(_messages(diagnosis, several, {i.id for i in (*shown, *more)})),
         unlisted=max(0, len(e.steps) - MAX_MESSAGES) + e.uncounted,
         filter=exchange_filter(e),
         members=tuple(_member(d, several) for d in group.members[:MAX_MEMBERS]) if len(group.members) > 1 else (),
@@ -190,6 +195,19 @@ def _verdict(diagnosis: Diagnosis) -> str:
     """What stands behind the outcome: "after MM5: initiator MM_WAIT_MSG6, responder MM_WAIT_MSG5"."""
     after = "" if diagnosis.completed else f"after {stopped_after(diagnosis.exchange)}"
     return ": ".join(part for part in (after, states(diagnosis)) if part)
+
+
+def _evidence(diagnosis: Diagnosis) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...], int]:
+    """What is worth a line, the rest, and how much is left out of both; never what a cause refers to."""
+    cited = {i for c in diagnosis.causes for i in (*c.because[:MAX_REASONS], *c.against[:MAX_REASONS])}
+    telling_ids = {i.id for i in telling(diagnosis)}
+    shown = [i for i in diagnosis.evidence if i.id in telling_ids]
+    more = [i for i in diagnosis.evidence if i.id not in telling_ids]
+    told = [
+        tuple(item for place, item in enumerate(found) if place < MAX_EVIDENCE or item.id in cited)
+        for found in (shown, more)
+    ]
+    return told[0], told[1], len(diagnosis.evidence) - len(told[0]) - len(told[1])
 
 
 def _facts(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
@@ -235,9 +253,9 @@ def _after_phase1(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
         yield f"{len(steps)} {label} messages ({frame_list((f for s in steps for f in s.frames), several=several)})"
 
 
-def _messages(diagnosis: Diagnosis, several: bool) -> Iterator[MessageRow]:
+def _messages(diagnosis: Diagnosis, several: bool, known: Collection[str]) -> Iterator[MessageRow]:
     e = diagnosis.exchange
-    marks = marks_of(diagnosis.evidence)
+    marks = marks_of(i for i in diagnosis.evidence if i.id in known)
     for step in e.steps[:MAX_MESSAGES]:
         sight = step.first
         count = len(step.sent) - 1 + step.uncounted

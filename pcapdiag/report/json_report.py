@@ -1,14 +1,17 @@
 """The JSON report. A contract: fields are added, never renamed.
 
 Times are Unix seconds as decimal numbers with nine places, so that no digit of the capture's own resolution is lost;
-frame numbers are those of Wireshark for that file. Checks stand at the causes that are possible or better, with the
-commands of the platforms that the ends show themselves to be; `pcapdiag explain --json CAUSE` has all of them.
+what is not ASCII is escaped, so that no file name and no identity does anything to a terminal; frame numbers are those
+of Wireshark for that file. Checks stand at the causes that are possible or better, with the commands of the platforms
+that the ends show themselves to be; `pcapdiag explain --json CAUSE` has all of them.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
@@ -22,51 +25,67 @@ from pcapdiag.report.wording import payload_details, transform_text
 
 SCHEMA_VERSION = 1
 
-Json = str | int | bool | None | Decimal | list["Json"] | dict[str, "Json"]
+Json = str | int | bool | None | msgspec.Raw | list["Json"] | dict[str, "Json"]
+"""What stands in a document; a time is written out already."""
 
 
 def render(report: Report) -> Iterator[str]:
     """One JSON document in pieces, an exchange a line, so that a report of a flood need not fit into memory twice."""
-    head = json.dumps(
+    head = _encoded(
         {
             "schema_version": SCHEMA_VERSION,
             "captures": [_capture(c) for c in report.captures],
-            "errors": [e.replace(_MARK, "?") for e in report.errors],
+            "errors": list(report.errors),
             "dropped": {
                 "evicted_exchanges": sum(f.exchanges for f in report.folded),
                 "evicted_messages": sum(f.messages for f in report.folded),
                 "icmp_errors_unmatched": report.counts.icmp_unmatched,
             },
             "folded": [_folded(f) for f in report.folded],
-        },
-        default=_number,
+        }
     )
-    yield _numbers(head[:-1]) + ', "exchanges": ['
+    yield head[:-1] + ',"exchanges":['
     several = len(report.captures) > 1
     for place, diagnosis in enumerate(report.diagnoses):
-        yield (",\n" if place else "\n") + _numbers(json.dumps(_exchange(diagnosis, several), default=_number))
+        yield (",\n" if place else "\n") + _encoded(_exchange(diagnosis, several))
     yield "\n]}\n"
 
 
-_MARK = "\ue000"
-_MARKED = re.compile(r'"\\ue000(-?[0-9]+\.[0-9]{9})"')
+_NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
-def _number(value: object) -> str:
-    """A decimal number as a marked string: the standard encoder has none, and a float would round the times."""
-    if isinstance(value, Decimal):
-        return f"{_MARK}{value:.9f}"
-    raise TypeError(f"{type(value).__name__} is not a JSON value")
+def _encoded(document: Json) -> str:
+    """The document as JSON in ASCII. json's own encoder takes ten times as long."""
+    try:
+        octets = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        octets = msgspec.json.encode(_spelled(document))
+    text = octets.decode()
+    # Such a character can only stand within a string.
+    return text if text.isascii() else _NOT_ASCII.sub(_escaped, text)
 
 
-def _numbers(text: str) -> str:
-    """The marked strings as the numbers that they are."""
-    return _MARKED.sub(r"\1", text)
+def _escaped(found: re.Match[str]) -> str:
+    return _escape(found[0])
+
+
+@lru_cache(256)
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+def _spelled(document: Json) -> Json:
+    """The same with strings written out by json: they may hold lone surrogates, as names of files do."""
+    if isinstance(document, dict):
+        return {key: _spelled(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_spelled(value) for value in document]
+    return msgspec.Raw(json.dumps(document).encode()) if isinstance(document, str) else document
 
 
 def line(document: dict[str, Json]) -> str:
-    """One JSON document on one line, with the times as decimal numbers."""
-    return _numbers(json.dumps(document, default=_number)) + "\n"
+    """One JSON document on one line."""
+    return _encoded(document) + "\n"
 
 
 def exchange(diagnosis: Diagnosis) -> dict[str, Json]:
@@ -79,7 +98,7 @@ def message(step: Step) -> dict[str, Json]:
     return _message(step, several=False)
 
 
-def time(nanoseconds: int | None) -> Decimal | None:
+def time(nanoseconds: int | None) -> msgspec.Raw | None:
     """A point in time as the report has it: Unix seconds with nine places."""
     return _time(nanoseconds)
 
@@ -92,8 +111,7 @@ def capture(found: CaptureReport) -> dict[str, Json]:
 def _capture(capture: CaptureReport) -> dict[str, Json]:
     s = capture.summary
     return {
-        # A file name may hold anything; the mark of a decimal number is no part of one.
-        "path": s.path.replace(_MARK, "?"),
+        "path": s.path,
         "format": s.format,
         "frames": s.frames,
         "ike_messages": capture.ike_messages,
@@ -108,7 +126,7 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
         "first_time": _time(s.first_time),
         "last_time": _time(s.last_time),
         "truncated": s.truncated,
-        "warnings": [w.replace(_MARK, "?") for w in s.warnings],
+        "warnings": list(s.warnings),
         "protocols": dict(s.protocols.items()),
         "esp_flows": [
             {
@@ -266,7 +284,7 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
             for p in step.payloads
             if isinstance(p, Identification)
         ]
-        found["details"] = [d.replace(_MARK, "?") for d in payload_details(step)]
+        found["details"] = list(payload_details(step))
     elif step.unopened is not None:
         found["not_decrypted"] = step.unopened.reason
     if several:
@@ -306,5 +324,8 @@ def _frames(frames: Iterable[Frame]) -> list[Json]:
     return [f.number for f in frames]
 
 
-def _time(nanoseconds: int | None) -> Decimal | None:
-    return None if nanoseconds is None else Decimal(nanoseconds).scaleb(-9)
+def _time(nanoseconds: int | None) -> msgspec.Raw | None:
+    if nanoseconds is None:
+        return None
+    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
+    return msgspec.Raw(b"%s%d.%09d" % (b"-" if nanoseconds < 0 else b"", seconds, rest))

@@ -38,6 +38,7 @@ FULL, MOST = 40_000, 60_000
 _LADDER = Layout(100)
 _LONGEST = 1_000
 """Characters of one paragraph."""
+_MAX_EVIDENCE = 40
 _MAX_LINES = 20
 """Captures, warnings and proposals that are listed."""
 
@@ -47,7 +48,8 @@ def render(report: Report) -> str:
     parts = ["".join(f"{line}\n\n" for line in _head(report))]
     size = len(parts[0])
     counted = 0
-    for number, found in enumerate(group(report.diagnoses)):
+    groups = group(report.diagnoses)
+    for number, found in enumerate(groups):
         block = "".join(f"{line}\n" for line in _block(found))
         line = f"- {inline(headline(found.first) + how_many(found))}\n"
         if number == 0 or (not counted and size + len(block) <= FULL):
@@ -56,8 +58,7 @@ def render(report: Report) -> str:
             counted += 1
             parts.append("\n**More exchanges**\n\n" * (counted == 1) + line)
         else:
-            left = len(group(report.diagnoses)) - number
-            parts.append(f"- and {left} more that ended otherwise or between others\n")
+            parts.append(f"- and {len(groups) - number} more that ended otherwise or between others\n")
             break
         size += len(parts[-1])
     return "".join(parts)
@@ -137,8 +138,10 @@ def _why(diagnosis: Diagnosis) -> Iterator[str]:
     if shown:
         yield "**What the wire shows**"
         yield ""
-        for item in shown:
+        for item in shown[:_MAX_EVIDENCE]:
             yield f"- {item.id}: {inline(f'{item.text} ({frame_list(item.frames)})')}"
+        if len(shown) > _MAX_EVIDENCE:
+            yield f"- and {len(shown) - _MAX_EVIDENCE} more such facts"
         yield ""
     if not diagnosis.causes:
         return
@@ -168,7 +171,7 @@ def _why(diagnosis: Diagnosis) -> Iterator[str]:
 def _cause(ranked: RankedCause) -> str:
     places = "".join(f", {state} item {item}" for state, item in ranked.document)
     ids = "".join(
-        f" {word} {', '.join(found)}."
+        f" {word} {', '.join(found[:_MAX_LINES])}{f' and {len(found) - _MAX_LINES} more' * (len(found) > _MAX_LINES)}."
         for word, found in (("For it:", ranked.because), ("Against it:", ranked.against))
         if found
     )

@@ -12,6 +12,9 @@ from pcapdiag.report.wording import clipped, frame_list, instant, safe
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
+MAX_REASONS = 12
+"""Facts that one cause is said to rest on; the others are counted."""
+
 
 @cache
 def _environment() -> "Environment":
@@ -23,7 +26,9 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
         finalize=lambda value: safe(value) if type(value) is str else value,
     )
-    made.globals.update(clipped=clipped, frame_list=frame_list, instant=instant, status_word=status_word)
+    made.globals.update(
+        most_reasons=MAX_REASONS, clipped=clipped, frame_list=frame_list, instant=instant, status_word=status_word
+    )
     return made
 
 

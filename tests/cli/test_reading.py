@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 
 import pytest
 
+from pcapdiag.capture.sieve import Ahead
 from pcapdiag.cli import reading
 from tests import CAPTURES
 
@@ -37,7 +37,7 @@ def test_little_is_read_without_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "WORTH_HELP", 100)
     monkeypatch.setattr(reading, "_processors", lambda: 2)
     with reading.workers(None, [str(CAPTURES)]) as executor:
-        assert isinstance(executor, ProcessPoolExecutor)
+        assert isinstance(executor, Ahead)
     with reading.workers(1, [str(CAPTURES)]) as executor:
         assert executor is None
 

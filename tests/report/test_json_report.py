@@ -84,7 +84,7 @@ def test_times_are_decimal_with_nine_digits() -> None:
     for name in ("completed-psk-nanoseconds.pcapng", "mm1-no-reply.pcap"):
         report = of_capture(name)
         text = as_json(report)
-        times = re.findall(r'"(?:time|first_time|last_time)": ([^,}\]]+)', text)
+        times = re.findall(r'"(?:time|first_time|last_time)":([^,}\]]+)', text)
         assert times
         assert all(re.fullmatch(r"\d+\.\d{9}", time) for time in times)
         first = report.diagnoses[0].exchange.first_time
@@ -126,7 +126,7 @@ def test_hostile_file_names(path: str) -> None:
     assert "\x1b" not in text
     found = loaded(text)["captures"][0]["path"]
     assert isinstance(found, str)
-    assert found == path.replace("\ue000", "?")
+    assert found == path
 
 
 def test_hostile_vendor_ids() -> None:

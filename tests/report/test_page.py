@@ -9,6 +9,7 @@ from base64 import b64encode
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.pipeline import Report, analyze
 from pcapdiag.report import page
@@ -244,3 +245,17 @@ def test_a_long_exchange_lists_some_messages_and_counts_the_others() -> None:
     left = len(report.diagnoses[0].exchange.steps) - MAX_MESSAGES + report.diagnoses[0].exchange.uncounted
     assert f"{left} more messages are not listed here." in made
     assert len(made) < 200_000
+
+
+def test_an_exchange_with_a_thousand_facts_shows_some_and_counts_the_others() -> None:
+    report = of_capture("phase2-no-reply.pcap")
+    d = report.diagnoses[0]
+    many = tuple(replace(d.evidence[0], id=f"E{n}", text=f"fact {n}") for n in range(1, 1001))
+    causes = tuple(replace(c, because=tuple(e.id for e in many[::-1])) for c in d.causes)
+    made = page.render(replace(report, diagnoses=(replace(d, evidence=many, causes=causes),)))
+    found = Parsed(made)
+    assert found.refers <= set(found.ids)
+    assert "and 988 more." in found.text
+    shown = len(re.findall(r'id="x1-E\d+"', made))
+    assert f"And {1000 - shown} more facts, not shown here" in found.text
+    assert len(made) < 300_000
