@@ -86,6 +86,7 @@ class ExchangeView(Record, frozen=True):
     prefix -- what the ids of its parts begin with, on a page
     shown, more -- evidence: what is worth a line, and the rest; untold -- how much of both is left out
     leads, lesser -- causes: possible or better, and the others
+    filters -- for Wireshark, each with what it shows; empty where that is in several files
     unlisted -- messages that `messages` does not have; count -- of the group, of which `members` lists some
     """
 
@@ -114,7 +115,7 @@ class ExchangeView(Record, frozen=True):
     rivals: tuple[RankedCause, ...]
     messages: tuple[MessageRow, ...]
     unlisted: int
-    filter: str
+    filters: tuple[tuple[str, str], ...]
     members: tuple[str, ...]
     count: int
 
@@ -156,7 +157,7 @@ def view(group: Group, several: bool) -> ExchangeView:
         rivals=tuple(rivals(diagnosis.causes)),
         messages=tuple(_messages(diagnosis, several, {i.id for i in (*shown, *more)})),
         unlisted=max(0, len(e.steps) - MAX_MESSAGES) + e.uncounted,
-        filter=exchange_filter(e),
+        filters=(("the exchange", exchange_filter(e)), *_filters((*shown, *more), several)),
         members=tuple(_member(d, several) for d in group.members[:MAX_MEMBERS]) if len(group.members) > 1 else (),
         count=len(group.members),
     )
@@ -273,13 +274,29 @@ def _messages(diagnosis: Diagnosis, several: bool, known: Collection[str]) -> It
         yield MessageRow(
             time=offset(sight.time - e.first_time),
             name=step.name,
-            ends=f"{sight.source}:{sight.source_port} → {sight.destination}:{sight.destination_port}",
+            ends=f"{_end(sight.source, sight.source_port)} → {_end(sight.destination, sight.destination_port)}",
             summary=f"{payload_summary(step)}{lost_pieces(step)}",
             details=_bounded(details),
             frames=frame_list(sight.frames, several=several).split(" ", 1)[1],
             again="; ".join(text for text in (again, twice) if text),
             evidence=tuple(dict.fromkeys(i for f in step.frames for i in marks.get(f, ()))),
         )
+
+
+def _filters(evidence: Sequence[Evidence], several: bool) -> Iterator[tuple[str, str]]:
+    """A frame number is that of one file."""
+    for item in evidence:
+        captures = sorted({frame.capture for frame in item.frames})
+        if not several:
+            yield item.id, item.display_filter
+        elif len(captures) == 1:
+            yield f"{item.id}, in capture {captures[0] + 1}", item.display_filter
+        else:
+            yield item.id, ""
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _bounded(details: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.report.ladder import Bounce, Fold, Missing, Row, Rung, cited, marks_of, rows, short_name
-from pcapdiag.report.wording import MODE_NAMES, frame_list, offset, payload_summary, safe, seconds
+from pcapdiag.report.wording import MODE_NAMES, frame_list, frame_number, offset, payload_summary, safe, seconds
 
 WIDTH = 690
 _FRAME, _TIME = 42, 120
@@ -168,7 +168,7 @@ class _Drawing:
             _label(
                 _FRAME,
                 y + 4,
-                f"{frame.capture + 1}:{frame.number}" if self._several else f"{frame.number}",
+                frame_number(frame, several=self._several),
                 "number",
                 "end",
             ),

@@ -35,7 +35,7 @@ from pcapdiag.report.why import leading_cause, rivals, status_word, telling, whe
 from pcapdiag.report.wording import MODE_NAMES, clipped, frame_list, proposal_lines, safe, transform_text
 
 FULL, MOST = 40_000, 60_000
-_LADDER = Layout(100)
+LADDER_WIDTH = 100
 _LONGEST = 1_000
 """Characters of one paragraph."""
 _MAX_EVIDENCE = 40
@@ -50,7 +50,7 @@ def render(report: Report) -> str:
     counted = 0
     groups = group(report.diagnoses)
     for number, found in enumerate(groups):
-        block = "".join(f"{line}\n" for line in _block(found))
+        block = "".join(f"{line}\n" for line in _block(found, several=len(report.captures) > 1))
         line = f"- {inline(headline(found.first) + how_many(found))}\n"
         if number == 0 or (not counted and size + len(block) <= FULL):
             parts.append(block)
@@ -65,9 +65,10 @@ def render(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    for capture in report.captures[:_MAX_LINES]:
+    for number, capture in enumerate(report.captures[:_MAX_LINES], 1):
         path = safe(capture.summary.path)
-        yield f"{code(clipped(path, _LONGEST))}{inline(capture_line(capture)[len(path) :])}"
+        prefix = f"{number}: " if len(report.captures) > 1 else ""
+        yield f"{prefix}{code(clipped(path, _LONGEST))}{inline(capture_line(capture)[len(path) :])}"
     if len(report.captures) > _MAX_LINES:
         yield f"And {len(report.captures) - _MAX_LINES} more captures."
     notes = [*report.errors, *(w for c in report.captures for w in c.summary.warnings)]
@@ -83,7 +84,7 @@ def _head(report: Report) -> Iterator[str]:
             yield inline(line)
 
 
-def _block(found: Group) -> Iterator[str]:
+def _block(found: Group, several: bool) -> Iterator[str]:
     diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
     ends = f"{e.initiator.address} → {e.responder.address}"
@@ -94,7 +95,7 @@ def _block(found: Group) -> Iterator[str]:
     yield f"**{inline(stop.outcome.value.upper() + after)}**{': ' if said else ''}{inline(said)}"
     yield ""
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
-    yield inline(f"{stop.reason} ({label}{frame_list(stop.frames)})")
+    yield inline(f"{stop.reason} ({label}{frame_list(stop.frames, several=several)})")
     cause = leading_cause(diagnosis)
     if cause:
         yield ""
@@ -105,13 +106,13 @@ def _block(found: Group) -> Iterator[str]:
     yield ""
     yield from _facts(diagnosis)
     yield ""
-    yield from fenced([line.rstrip() for line in ladder(diagnosis, _LADDER)])
+    yield from fenced([line.rstrip() for line in ladder(diagnosis, Layout(LADDER_WIDTH, several=several))])
     yield ""
-    behind = [line.strip() for line in after_phase1(diagnosis, Layout(10_000)) if line.strip()]
+    behind = [line.strip() for line in after_phase1(diagnosis, Layout(10_000, several=several)) if line.strip()]
     if behind:
         yield from (f"- {inline(line)}" for line in behind)
         yield ""
-    yield from _why(diagnosis)
+    yield from _why(diagnosis, several)
 
 
 def _facts(diagnosis: Diagnosis) -> Iterator[str]:
@@ -133,13 +134,13 @@ def _facts(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"- in Wireshark: `{exchange_filter(e)}`"
 
 
-def _why(diagnosis: Diagnosis) -> Iterator[str]:
+def _why(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
     shown = telling(diagnosis)
     if shown:
         yield "**What the wire shows**"
         yield ""
         for item in shown[:_MAX_EVIDENCE]:
-            yield f"- {item.id}: {inline(f'{item.text} ({frame_list(item.frames)})')}"
+            yield f"- {item.id}: {inline(f'{item.text} ({frame_list(item.frames, several=several)})')}"
         if len(shown) > _MAX_EVIDENCE:
             yield f"- and {len(shown) - _MAX_EVIDENCE} more such facts"
         yield ""

@@ -6,6 +6,8 @@ One block an exchange: what happened in one line that can go into a ticket, then
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
@@ -22,6 +24,7 @@ from pcapdiag.report.wording import (
     MODE_NAMES,
     contents,
     frame_list,
+    frame_number,
     instant,
     offset,
     payload_details,
@@ -48,6 +51,7 @@ _COLOURS = {
 
 def render(report: Report, layout: Layout) -> str:
     """The whole report."""
+    layout = replace(layout, several=len(report.captures) > 1)
     return "".join(f"{line.rstrip()}\n" for line in _lines(report, layout))
 
 
@@ -204,7 +208,7 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
     yield from lines[1:]
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
-    yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames)})", layout, 2, "  ")
+    yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames, several=layout.several)})", layout, 2, "  ")
     cause = leading_cause(diagnosis)
     if cause:
         yield from wrapped(f"{cause[0].upper()}{cause[1:]}.", layout, 2, "  ")
@@ -282,7 +286,7 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         yield _rung(first, start, width, layout) + _mark(first, marks)
         yield from _repeats(first, layout)
         if rest:
-            frames = frame_list(f for s in rest for f in s.frames)
+            frames = frame_list((f for s in rest for f in s.frames), several=layout.several)
             text = f"{len(rest)} more like it, each its own message ({frames})"
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
@@ -290,7 +294,7 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield layout.paint(line, fg=_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
         text = f"! ICMP {icmp_name(error)} from {error.source}"
-        yield from _noted(str(error.frame.number), offset(error.time - start), text, layout)
+        yield from _noted(frame_number(error.frame, several=layout.several), offset(error.time - start), text, layout)
     if len(exchange.icmp_errors) > 3:
         yield from _noted("", "", f"! and {len(exchange.icmp_errors) - 3} more such errors", layout)
 
@@ -316,7 +320,7 @@ def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
     near, far = (sight.source_port, sight.destination_port) if to_right else (sight.destination_port, sight.source_port)
     line = f"─ {label} ".ljust(width - 1, "─") + "▶" if to_right else "◀" + f" {label} ─".rjust(width - 1, "─")
     return (
-        f"  {sight.frame.number:>7}  {offset(sight.time - start):>11}  {near:>5} "
+        f"  {frame_number(sight.frame, several=layout.several):>7}  {offset(sight.time - start):>11}  {near:>5} "
         f"{layout.paint(line, fg='cyan' if to_right else 'magenta')} {far}"
     )
 
@@ -327,13 +331,13 @@ def _repeats(step: Step, layout: Layout) -> Iterator[str]:
     if repeats:
         offsets = ", ".join(offset(s.time - step.first.time) for s in repeats[:6])
         more = f" and {len(repeats) - 6 + step.uncounted} more" if len(repeats) > 6 or step.uncounted else ""
-        frames = frame_list(f for s in repeats for f in s.frames)
+        frames = frame_list((f for s in repeats for f in s.frames), several=layout.several)
         text = f"sent again {len(repeats) + step.uncounted}×: {offsets}{more} ({frames})"
         yield from textwrap.wrap(text, layout.width, initial_indent=indent, subsequent_indent=indent)
     for detail in payload_details(step) if layout.detail > 0 else ():
         yield from textwrap.wrap(safe(detail), layout.width, initial_indent=indent, subsequent_indent=f"{indent}  ")
     if step.duplicates and layout.detail > 0:
-        frames = frame_list(f for s in step.duplicates for f in s.frames)
+        frames = frame_list((f for s in step.duplicates for f in s.frames), several=layout.several)
         yield f"{indent}recorded twice ({frames})"
 
 
@@ -346,16 +350,15 @@ def after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     if diagnosis.phase2 or rest:
         yield ""
     for quick in diagnosis.phase2[:4]:
-        text = (
-            f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frame_list(quick.frames)})"
-        )
+        frames = frame_list(quick.frames, several=layout.several)
+        text = f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frames})"
         yield from wrapped(text, layout, 4)
     if len(diagnosis.phase2) > 4:
         yield f"  and {len(diagnosis.phase2) - 4} more Quick Modes (-v shows all)"
     names = dict.fromkeys(s.exchange_type.label for s in rest)
     for name in names:
         steps = [s for s in rest if s.exchange_type.label == name]
-        frames = frame_list(f for s in steps for f in s.frames)
+        frames = frame_list((f for s in steps for f in s.frames), several=layout.several)
         yield from wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
 
 

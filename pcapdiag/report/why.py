@@ -65,7 +65,9 @@ def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -
 def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     yield layout.paint("  What the wire shows", bold=True)
     for item in diagnosis.evidence[1:] if layout.detail > 0 else telling(diagnosis):
-        yield from wrapped(f"{item.text} ({frame_list(item.frames)})", layout, 7, f"  {item.id:<4} ")
+        yield from wrapped(
+            f"{item.text} ({frame_list(item.frames, several=layout.several)})", layout, 7, f"  {item.id:<4} "
+        )
         if layout.detail > 0:
             yield from wrapped(item.display_filter, layout, 9, "         ")
 

@@ -40,6 +40,11 @@ def clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
 
 
+def frame_number(frame: Frame, *, several: bool) -> str:
+    """`7`; where there are several captures, `2:7` with the capture's number."""
+    return f"{frame.capture + 1}:{frame.number}" if several else str(frame.number)
+
+
 def frame_list(frames: Iterable[Frame], limit: int = 12, *, several: bool = False) -> str:
     """`frame 7`, `frames 7, 9, 12`, `frames 3–8`; with the capture's number in front where there are several."""
     found = sorted(set(frames))

@@ -15,8 +15,8 @@ from pcapdiag.report.markdown import code, fenced, inline
 from tests import CAPTURES
 from tests.diagnosis.scenarios import TRUTH
 from tests.report.hostile import STRINGS, UNPRINTABLE, of_hostile_capture, of_hostile_words
+from tests.report.pages import peers
 from tests.report.reports import of_capture
-from tests.report.test_page import _peers
 
 NAMES = [r["capture"] for r in TRUTH]
 ALLOWED = {
@@ -103,10 +103,11 @@ def test_no_exchange_and_several() -> None:
     both = markdown.render(analyze([CAPTURES / "mm1-no-reply.pcap", CAPTURES / "completed-ipv6.pcap"]))
     assert "2 exchanges in 2 conversations: 1 stalled, 1 completed" in both
     assert both.count("\n### Exchange ") == 2
+    assert "(E1: frames 1:3–7, 1:10)" in both
 
 
 def test_it_fits_into_a_comment() -> None:
-    text = markdown.render(_peers(1200))
+    text = markdown.render(peers(1200))
     assert len(text) <= 65_536
     assert "**More exchanges**" in text
     assert re.search(r"^- and \d+ more that ended otherwise or between others$", text, re.MULTILINE)

@@ -8,8 +8,8 @@ from pcapdiag.pipeline import analyze
 from pcapdiag.report import notebook
 from tests import CAPTURES
 from tests.report.hostile import STRINGS, UNPRINTABLE, of_hostile_capture, of_hostile_words
+from tests.report.pages import Parsed, peers
 from tests.report.reports import of_capture
-from tests.report.test_page import Parsed, _peers
 
 
 def test_a_report_shows_a_table_and_its_exchanges() -> None:
@@ -87,7 +87,7 @@ def test_the_same_record_gives_the_same_text() -> None:
 
 
 def test_many_exchanges_are_counted() -> None:
-    report = _peers(60)
+    report = peers(60)
     made = report._repr_html_() or ""
     found = Parsed(made)
     assert found.tags["tr"] == 1 + notebook.MAX_ROWS
