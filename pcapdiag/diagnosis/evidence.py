@@ -7,7 +7,7 @@ refers to it, reports print its text.
 from collections.abc import Callable, Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis import facts_after, facts_path, facts_peers, facts_stop
+from pcapdiag.diagnosis import child_room, facts_after, facts_path, facts_peers, facts_stop
 from pcapdiag.diagnosis.case import Case, Evidence, Fact
 from pcapdiag.exchange.model import Exchange
 
@@ -97,6 +97,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_peers.weak_algorithms,
     facts_path.unmarked,
     facts_after.quick_mode_size,
+    child_room.no_room_for_a_child,
     facts_after.esp,
     facts_after.rekey,
     facts_after.ikev2_extras,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from pcapdiag.diagnosis import ikev2
 from pcapdiag.diagnosis.case import RETRY, Case, Fact, how_often, slug, span
 from pcapdiag.diagnosis.schedule import SCHEDULES
 from pcapdiag.diagnosis.stop import (
@@ -57,6 +58,8 @@ def repeats(case: Case) -> Iterator[Fact]:
     if not case.unfinished:
         return
     e, top = case.exchange, case.exchange.last_message
+    if e.mode is Mode.IKEV2:
+        yield from _requests_again(case)
     if top is None or e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
         return
     prefix = "MM" if e.mode is Mode.MAIN else "AM"
@@ -91,6 +94,18 @@ def repeats(case: Case) -> Iterator[Fact]:
         yield Fact("responder-repeats-last", text, own.frames)
     if top == 1 and len(e.numbered(1)[0].sent) == 1 and case.setting.silence_after(reached) >= SILENCE:
         yield Fact("no-retransmission", f"{prefix}1 was sent once and never again.", e.numbered(1)[0].frames)
+
+
+def _requests_again(case: Case) -> Iterator[Fact]:
+    """The same of IKEv2, where the initiator alone has a timer (RFC 7296 §2.1)."""
+    answers = [s for s in case.exchange.steps if s.sender is Side.RESPONDER and s.message.header.response]
+    unheard = ikev2.repeated_behind_answer(case.exchange, answers[-1]) if answers else None
+    if unheard is not None:
+        text = (
+            f"The initiator sends {unheard.request.name} again although {unheard.answer.name} went by: it has not had "
+            "it, or could not use it."
+        )
+        yield Fact("initiator-repeats-behind-answer", text, (*unheard.answer.first.frames, *unheard.again))
 
 
 def schedule_hint(times: Sequence[int]) -> str | None:

@@ -4,6 +4,8 @@ Without keys what is inside SK cannot be read, but SK says in clear which payloa
 the responder proves itself, EAP where it goes on asking, N alone where it refuses. What keys opened says it itself.
 """
 
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.schedule import outlook
 from pcapdiag.diagnosis.stop import (
     REFUSAL,
     SECOND,
@@ -13,11 +15,13 @@ from pcapdiag.diagnosis.stop import (
     frames_of,
     harmless,
     refusal_text,
+    sent_again_after,
     waiting_outcome,
 )
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.payloads import Encrypted, SecurityAssociation, identity_text, printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
+from pcapdiag.record import Record
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
@@ -30,6 +34,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
         step, reason = refused
         missing = "IKE_AUTH response" if step in auth else None
         return Stop(Outcome.REJECTED, missing, None, step.sender, (), (), reason, step.frames)
+    unheeded = _answer_lost(exchange, auth, setting) if not later else None
+    if unheeded is not None:
+        return unheeded
     if later or _authenticated(auth):
         shown = later[:1] or auth[-1:]
         reason = "The responder answered IKE_AUTH with its own identity or authentication."
@@ -87,6 +94,63 @@ def _authenticated(auth: list[Step]) -> bool:
     return first is not None and first.is_listed and first != PayloadType.EAP
 
 
+def _answer_lost(exchange: Exchange, auth: list[Step], setting: Setting) -> Stop | None:
+    """The responder's last word is asked for again and again: it does not get to the initiator.
+
+    The very last answer may have got there, as nothing has to follow it: a sender that stops before its schedule ends
+    has had it.
+    """
+    if not auth or not auth[-1].message.header.response:
+        return None
+    unheard = repeated_behind_answer(exchange, auth[-1])
+    if unheard is None:
+        return None
+    ahead = outlook(unheard.request.times)
+    gave_in = ahead.due is not None and setting.silence_after(ahead.last) > ahead.over_at - ahead.last
+    if len(unheard.again) < UNHEEDED or gave_in:
+        return None
+    outcome = waiting_outcome(exchange, setting, unheard.answer.first.time)
+    state = (unheard.request.exchange_type.label,)
+    return Stop(outcome, unheard.answer.name, Side.RESPONDER, None, state, (), unheard.reason, unheard.again)
+
+
+UNHEEDED = 3
+"""A request is sent again this often behind its answer before the answer counts as lost: one or two lost do happen."""
+
+
+class Unheard(Record, frozen=True):
+    """A request of the initiator that was sent again although its answer went by; `again` -- the frames of that."""
+
+    request: Step
+    answer: Step
+    again: tuple[Frame, ...]
+
+    @property
+    def reason(self) -> str:
+        """What that means."""
+        return (
+            f"{self.answer.name} was sent and {self.request.name} is still repeated: the answer does not reach the "
+            "initiator."
+        )
+
+
+def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None:
+    """Whether the request that this responds to was sent again behind the first of its answers.
+
+    There can be several, under other SPIs, of a responder that has forgotten the first in the meantime.
+    """
+    kind, number = response.exchange_type, response.message.header.message_id
+    own = [s for s in exchange.steps if s.exchange_type == kind and s.message.header.message_id == number]
+    asked = [s for s in own if s.sender is Side.INITIATOR and s.first.time <= response.first.time]
+    if not asked:
+        return None
+    request = max(asked, key=lambda s: s.first.time)
+    answers = [s for s in own if s.sender is Side.RESPONDER and s.first.time >= request.first.time]
+    answer = min(answers, key=lambda s: s.first.time)
+    again = sent_again_after([request], answer.first.time)
+    return Unheard(request, answer, again) if again else None
+
+
 def _refused_at_init(init: list[Step], auth: list[Step]) -> tuple[Step, str] | None:
     """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on."""
     if auth or not init:
@@ -142,7 +206,9 @@ def _refused_at_auth(auth: list[Step], later: list[Step]) -> tuple[Step, str] | 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     steps = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
     last = steps[-1] if steps else exchange.steps[-1]
-    outcome = waiting_outcome(exchange, setting, last.first.time)
+    unheard = repeated_behind_answer(exchange, last) if last.message.header.response else None
+    reached = last.first.time if unheard is None else unheard.answer.first.time
+    outcome = waiting_outcome(exchange, setting, reached)
     if not last.message.header.response:
         missing, side = last.name.replace("request", "response"), last.sender.other
         state, waiting = last.exchange_type.label, last.sender
@@ -152,8 +218,12 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     reason = f"{last.name} was sent; {missing} was not seen"
     reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
     states = {waiting: (state,)}
+    frames = last.frames
+    if unheard is not None and outcome is Outcome.STALLED:
+        states[Side.INITIATOR] = (unheard.request.exchange_type.label,)
+        reason, frames = unheard.reason, unheard.again
     of_initiator, of_responder = states.get(Side.INITIATOR, ()), states.get(Side.RESPONDER, ())
-    return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, last.frames)
+    return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, frames)
 
 
 IN_BETWEEN = (ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)

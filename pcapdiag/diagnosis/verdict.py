@@ -27,6 +27,7 @@ TROUBLE = frozenset(
         "esp-one-way",
         "psk-of-responder-differs",
         "child-refused",
+        "ike-auth-without-child",
         "xauth-status-fail",
     )
 )

@@ -14,7 +14,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
-from pcapdiag.report.wording import payload_summary
+from pcapdiag.report.wording import missing_text, payload_summary
 
 FIRST_RUNGS, LATER_RUNGS, LAST_RUNGS = 32, 6, 3
 """Rungs that are never folded: of phase 1, of what follows it, and at the end."""
@@ -62,10 +62,11 @@ class Fold(Record, frozen=True):
 
 
 class Missing(Record, frozen=True):
-    """The message that was due, and from whom."""
+    """The message that was due, from whom, and what is to say of it."""
 
     name: str
     sender: Side
+    text: str
 
 
 class Bounce(Record, frozen=True):
@@ -149,11 +150,12 @@ def _with_missing(found: list[Row], exchange: Exchange, diagnosis: Diagnosis | N
     stop = diagnosis.stop
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
         last = exchange.numbered(exchange.last_message) if exchange.last_message is not None else ()
-        found = _inserted(found, Missing(stop.missing, stop.waits_for), last)
+        found = _inserted(found, Missing(stop.missing, stop.waits_for, missing_text(exchange, stop)), last)
     stalled = [quick for quick in diagnosis.phase2 if quick.outcome is Outcome.STALLED]
     for quick in stalled[:QUICK_MODES]:
         latest = max(quick.steps, key=lambda step: step.first.time)
-        found = _inserted(found, Missing(f"QM{quick.last_message + 1}", latest.sender.other), quick.steps)
+        name, sender = f"QM{quick.last_message + 1}", latest.sender.other
+        found = _inserted(found, Missing(name, sender, f"{name} from the {sender} was not seen"), quick.steps)
     return tuple(found)
 
 

@@ -153,7 +153,7 @@ class _Drawing:
     def _missing(self, missing: Missing) -> str:
         y = self.height + 28
         begin, end = _X[missing.sender], _X[missing.sender.other]
-        said = f"✗ {missing.name} from the {missing.sender} was not seen"
+        said = f"✗ {missing.text}"
         self.height = y + 12
         parts = [
             _label(_MIDDLE, y - 10, _clipped(said, _ROOM, 13), "label", "middle"),
@@ -253,7 +253,7 @@ def lost_pieces(step: Step) -> str:
 def _sentence(row: Row, exchange: Exchange, several: bool) -> str:
     """A row in words, for those who do not see it."""
     if isinstance(row, Missing):
-        return f"{row.name} from the {row.sender} was not seen."
+        return f"{row.text}."
     if isinstance(row, Fold):
         counts = ", ".join(f"{count} {label}" for label, count in row.counts.items())
         return f"Then {counts} messages, {frame_list(row.frames, several=several)}."

@@ -26,6 +26,7 @@ from pcapdiag.report.wording import (
     frame_list,
     frame_number,
     instant,
+    missing_text,
     offset,
     payload_details,
     payload_summary,
@@ -290,7 +291,7 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             text = f"{len(rest)} more like it, each its own message ({frames})"
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
-        for line in _noted("", "", f"✗ {stop.missing} from the {stop.waits_for} was not seen", layout):
+        for line in _noted("", "", f"✗ {missing_text(exchange, stop)}", layout):
             yield layout.paint(line, fg=_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
         text = f"! ICMP {icmp_name(error)} from {error.source}"

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import gmtime, strftime
 
 from pcapdiag.capture.datagram import CaptureSummary, Frame
-from pcapdiag.exchange.model import Mode, Step
+from pcapdiag.diagnosis.stop import Stop
+from pcapdiag.exchange.model import Exchange, Mode, Step
 from pcapdiag.ike.payloads import (
     Certificate,
     Delete,
@@ -43,6 +44,14 @@ def clipped(text: str, most: int) -> str:
 def frame_number(frame: Frame, *, several: bool) -> str:
     """`7`; where there are several captures, `2:7` with the capture's number."""
     return f"{frame.capture + 1}:{frame.number}" if several else str(frame.number)
+
+
+def missing_text(exchange: Exchange, stop: Stop) -> str:
+    """What is missing on the ladder: a message that was not seen, or one that was and does not get where it should."""
+    if any(step.name == stop.missing for step in exchange.steps):
+        other = stop.waits_for.other if stop.waits_for is not None else "other end"
+        return f"{stop.missing} does not reach the {other}"
+    return f"{stop.missing} from the {stop.waits_for} was not seen"
 
 
 def frame_list(frames: Iterable[Frame], limit: int = 12, *, several: bool = False) -> str:

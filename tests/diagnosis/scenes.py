@@ -448,6 +448,16 @@ def udp_4500_blocked() -> Scene:
 
 
 @scene
+def refused_on_500_behind_the_float() -> Scene:
+    """strongSwan answers message 5, which came to UDP 4500, from UDP 500 where it cannot read it."""
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for n, at in enumerate((0.4, 4.4, 11.6)):
+        items += [floated(wire, at, sealed(5)), wire.datagram(at + 0.1, informational(n + 1, 0x80 + n), left=False)]
+    return items, 60
+
+
+@scene
 def floated_without_nat() -> Scene:
     wire = Wire()
     return [*with_nat(wire, translated=False), *[floated(wire, at, sealed(5)) for at in (0.4, 4.4, 11.6)]], 60

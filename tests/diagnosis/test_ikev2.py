@@ -11,10 +11,22 @@ from pcapdiag.capture.datagram import Captured, Datagram
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.ikev2 import MAX_LOOK_BACK, first_inside, redirect_target
 from pcapdiag.diagnosis.stop import Outcome, Stop
+from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import PayloadType
 from tests import CAPTURES, SHARED
-from tests.diagnosis.scenarios import Cookies, diagnosed, ikev2, notify_v2, only, other_cookies
+from tests.diagnosis.scenarios import (
+    COOKIES,
+    Cookies,
+    diagnosed,
+    fact,
+    ikev2,
+    kinds,
+    notify_v2,
+    only,
+    other_cookies,
+    statuses,
+)
 from tests.messages import Wire
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
@@ -43,6 +55,70 @@ def answered(time: float, exchange: int = AUTH, number: int = 1, inner: int = ID
 
 def stop_of(items: Sequence[Captured], end: float | None = None) -> Stop:
     return only(items, end).stop
+
+
+# --- an answer that is asked for again --------------------------------------------------------------------------
+
+TRIES = (0.2, 4.2, 11.4, 24.36, 47.66, 89.66)
+"""When strongSwan sends a request that is not answered: then it gives up."""
+
+
+def asked_again(tries: int, end: float) -> Diagnosis:
+    """IKE_AUTH, sent so often, and answered each time."""
+    rows = [row for at in TRIES[:tries] for row in (asked(at), answered(at + 0.01))]
+    return only(exchanged(*rows), end)
+
+
+@pytest.mark.parametrize(("tries", "end"), [(6, 90.0), (6, 400.0), (5, 60.0), (4, 30.0)])
+def test_an_answer_that_does_not_get_there(tries: int, end: float) -> None:
+    found = asked_again(tries, end)
+    assert (found.stop.outcome, found.stop.missing) == (Outcome.STALLED, "IKE_AUTH response")
+    assert found.stop.initiator_state == ("IKE_AUTH",)
+    assert "does not reach the initiator" in found.stop.reason
+    assert "initiator-repeats-behind-answer" in kinds(found)
+    assert next(iter(statuses(found))) == "path-loss"
+
+
+@pytest.mark.parametrize(("tries", "end"), [(2, 400.0), (3, 400.0), (4, 400.0), (5, 400.0)])
+def test_a_sender_that_stops_early_has_had_the_answer(tries: int, end: float) -> None:
+    """Its schedule has a further try, and the capture goes on long enough to show it."""
+    assert asked_again(tries, end).stop.outcome is Outcome.COMPLETED
+
+
+def test_what_goes_on_under_the_sa_shows_that_the_answer_came() -> None:
+    rows = [row for at in TRIES for row in (asked(at), answered(at + 0.01))]
+    found = only(exchanged(*rows, asked(95, INFORM, 2, 0), answered(95.1, INFORM, 2, 0)), 200)
+    assert found.stop.outcome is Outcome.COMPLETED
+
+
+def test_a_responder_that_forgot_answers_anew() -> None:
+    """strongSwan drops what stays half open after 30 s; the next copy of the request makes a new IKE SA."""
+    wire = Wire()
+    items = []
+    for at in TRIES:
+        cookies = COOKIES if at < 30 else (COOKIES[0], bytes([round(at)]) * 8)
+        items += [
+            wire.datagram(at, ikev2(INIT, request=True)),
+            wire.datagram(at + 0.1, ikev2(INIT, request=False, cookies=cookies), left=False),
+        ]
+    found = only(items)
+    assert (found.stop.outcome, found.stop.missing) == (Outcome.STALLED, "IKE_AUTH request")
+    assert [f.number for f in fact(found, "initiator-repeats-behind-answer").frames] == [2, 3, 5, 7, 9, 11]
+
+
+def test_ike_sa_init_that_is_asked_for_again() -> None:
+    wire = Wire()
+    items = [
+        wire.datagram(at + more, ikev2(INIT, request=not more), left=not more)
+        for at in (0, 4, 11.2)
+        for more in (0, 0.1)
+    ]
+    found = only(items, LATE)
+    assert (found.stop.outcome, found.stop.missing) == (Outcome.STALLED, "IKE_AUTH request")
+    assert (found.stop.initiator_state, found.stop.responder_state) == (("IKE_SA_INIT",), ("IKE_AUTH",))
+    assert "IKE_SA_INIT request is still repeated" in found.stop.reason
+    assert "initiator-repeats-behind-answer" in kinds(found)
+    assert next(iter(statuses(found))) == "path-loss"
 
 
 # --- IKE_SA_INIT -----------------------------------------------------------------------------------------------

@@ -228,6 +228,13 @@ def test_answer_on_4500_rules_the_block_out() -> None:
     assert statuses(found)["udp-4500-blocked"] == "ruled_out"
 
 
+def test_an_answer_on_500_to_what_went_to_4500_does_not_blame_4500() -> None:
+    found = diagnosed(*made("refused_on_500_behind_the_float"))[0]
+    assert {"port-4500-only-initiator", "sealed-refusal-by-responder", "nat"} <= kinds(found)
+    assert first(found) == ("psk-mismatch", "likely")
+    assert statuses(found)["udp-4500-blocked"] == "unlikely"
+
+
 def test_without_the_float_udp_4500_is_not_blamed() -> None:
     found = after("mm5-lost.pcap")
     assert statuses(found)["udp-4500-blocked"] == "ruled_out"

@@ -22,7 +22,7 @@ def test_a_stalled_exchange() -> None:
     assert [type(row) for row in found] == [Rung] * 5 + [Missing]
     assert [row.step.name for row in found if isinstance(row, Rung)] == ["MM1", "MM2", "MM3", "MM4", "MM5"]
     assert [row.ports for row in found if isinstance(row, Rung)] == [(500, 500), None, None, None, (4500, 4500)]
-    assert found[-1] == Missing("MM6", Side.RESPONDER)
+    assert found[-1] == Missing("MM6", Side.RESPONDER, "MM6 from the responder was not seen")
 
 
 def test_without_a_diagnosis_nothing_is_missing() -> None:
@@ -50,7 +50,7 @@ def test_the_message_that_a_quick_mode_lacks_stands_behind_it() -> None:
     d = _first("phase2-no-reply.pcap")
     found = rows(d.exchange, d)
     place = next(n for n, row in enumerate(found) if isinstance(row, Missing))
-    assert found[place] == Missing("QM2", Side.RESPONDER)
+    assert found[place] == Missing("QM2", Side.RESPONDER, "QM2 from the responder was not seen")
     before = found[place - 1]
     assert isinstance(before, Rung)
     assert before.step.name == "QM1"

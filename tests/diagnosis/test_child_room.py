@@ -1,0 +1,98 @@
+"""Whether an IKE_AUTH response has room for a Child SA: captures of both kinds, and every size around the limit."""
+
+import pytest
+
+from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.pipeline import analyze
+from tests import CAPTURES
+from tests.diagnosis.scenarios import COOKIES, fact, ikev2, kinds, only
+from tests.messages import LEFT, RIGHT, SECOND, Wire, message
+
+INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
+IDR, AUTHENTICATION, EAP = 36, 39, 48
+KIND = "ike-auth-without-child"
+SA = bytes.fromhex("0000002c010100040300000c0100000c800e0100030000080300000c0300000802000005000000080400000e")
+"""One proposal: AES-CBC-256, HMAC-SHA2-256-128, HMAC-SHA2-256, modp2048."""
+NEED = 8 + 8 + 32 + 24 + 48
+"""IDr, AUTH made with SHA2-256, SA, and two traffic selectors."""
+
+
+def opening(*, request: bool) -> bytes:
+    """IKE_SA_INIT with that proposal."""
+    payloads = [(33, SA), (34, bytes(260)), (40, bytes(32))]
+    spis = (COOKIES[0], bytes(8)) if request else COOKIES
+    return message(INIT, payloads, version=0x20, flags=0x08 if request else 0x20, cookies=spis)
+
+
+def with_answer(octets: int, inner: int = IDR, *after: tuple[float, bytes, bool], end: float = 60) -> Diagnosis:
+    """IKE_SA_INIT, and IKE_AUTH whose response has so many octets inside SK, vector and check value included."""
+    wire = Wire()
+    rows = [
+        (0.0, opening(request=True), True),
+        (0.1, opening(request=False), False),
+        (0.2, ikev2(AUTH, request=True, number=1), True),
+        (0.3, ikev2(AUTH, request=False, number=1, inner=inner, octets=octets), False),
+        *after,
+    ]
+    return only([wire.datagram(at, octets, left=left) for at, octets, left in rows], end)
+
+
+@pytest.mark.parametrize("name", ["ikev2-esp-proposal-refused.pcap", "ikev2-networks-refused.pcap"])
+def test_a_child_that_was_refused_shows_by_the_size(name: str) -> None:
+    found = analyze(CAPTURES / name).diagnoses[0]
+    assert found.completed
+    assert "room for 95 octets" in fact(found, KIND).text
+    assert [c.cause.id for c in found.causes if c.leads] == ["phase2-proposal-mismatch", "phase2-selector-mismatch"]
+
+
+@pytest.mark.parametrize("name", ["ikev2-completed.pcap", "ikev2-cookie.pcap", "ikev2-certificates-fragments.pcap"])
+def test_a_child_that_was_made_has_room(name: str) -> None:
+    for found in analyze(CAPTURES / name).diagnoses:
+        assert KIND not in kinds(found)
+
+
+@pytest.mark.parametrize("octets", range(NEED - 20, NEED + 60))
+def test_every_size(octets: int) -> None:
+    """The vector of AES-CBC takes 16 octets, the check value 16, the padding one at least."""
+    assert (KIND in kinds(with_answer(octets))) == (octets - 33 < NEED)
+
+
+def test_the_last_answer_of_eap_has_no_identity() -> None:
+    assert KIND in kinds(with_answer(NEED - 8 + 32, AUTHENTICATION))
+    assert KIND not in kinds(with_answer(NEED - 8 + 33, AUTHENTICATION))
+    assert KIND not in kinds(with_answer(60, EAP))
+
+
+def test_while_eap_may_go_on_nothing_is_said() -> None:
+    assert KIND not in kinds(with_answer(80, end=0.5))
+    assert KIND in kinds(with_answer(80, end=2))
+
+
+def test_a_child_that_was_made_later_counts() -> None:
+    later = [(1.0, ikev2(CREATE, request=True, number=2), True), (1.1, ikev2(CREATE, request=False, number=2), False)]
+    assert KIND not in kinds(with_answer(80, IDR, *later))
+    assert KIND in kinds(with_answer(80, IDR, *later[:1]))
+
+
+@pytest.mark.parametrize(("after", "expected"), [(1, False), (-1, True)])
+def test_esp_that_flows_shows_a_child(after: float, expected: bool) -> None:
+    exchange = with_answer(80).exchange
+    time = exchange.last_time + round(after * SECOND)
+    flow = EspFlow(LEFT, RIGHT, 4500, 4500, 7, 3, Frame(0, 9), Frame(0, 12), time - 10, time)
+    found = diagnose([exchange], exchange.last_time + 60 * SECOND, esp=[flow])
+    assert (KIND in kinds(found[0])) == expected
+
+
+def test_what_the_tables_do_not_know_counts_for_nothing() -> None:
+    """Without the chosen proposal the least is assumed: neither vector nor check value, and no proof."""
+    wire = Wire()
+    rows = [
+        (0.0, ikev2(INIT, request=True), True),
+        (0.1, ikev2(INIT, request=False), False),
+        (0.2, ikev2(AUTH, request=True, number=1), True),
+    ]
+    for octets, expected in ((NEED - 32, True), (NEED - 31, False)):
+        answer = (0.3, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), False)
+        found = only([wire.datagram(at, message, left=left) for at, message, left in (*rows, answer)], 60)
+        assert (KIND in kinds(found)) == expected
