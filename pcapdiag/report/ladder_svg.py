@@ -128,16 +128,15 @@ class _Drawing:
         return self._group("folded", "", fold.frames, y + 11, parts)
 
     def _bounce(self, bounce: Bounce) -> str:
-        first, y = bounce.errors[0], self.height + 28
+        first = bounce.errors[0]
         version = "ICMPv6" if first.version == 6 else "ICMP"
-        said = f"{version} {icmp_name(first)} from {first.source}"
+        labels, y = self._labels(f"! {version} {icmp_name(first)} from {first.source}")
         target = _X[bounce.towards]
         begin = _MIDDLE if bounce.source is None or bounce.source is bounce.towards else _X[bounce.source]
         tip = 7 if begin > target else -7
         parts = [
-            f"<title>{_text(said)}</title>",
+            *labels,
             *self._gutter(y, first.frame, first.time),
-            _label(_MIDDLE, y - 10, _clipped(f"! {said}", _ROOM, 13), "label", "middle"),
             f'<path class="wire" d="M{begin} {y}H{target + tip}"/>{_head(target, y, tip)}',
         ]
         if begin == _MIDDLE:
@@ -151,17 +150,23 @@ class _Drawing:
         return self._group("icmp", "", bounce.frames, y, parts)
 
     def _missing(self, missing: Missing) -> str:
-        y = self.height + 28
+        labels, y = self._labels(f"✗ {missing.text}")
         begin, end = _X[missing.sender], _X[missing.sender.other]
-        said = f"✗ {missing.text}"
         self.height = y + 12
         parts = [
-            _label(_MIDDLE, y - 10, _clipped(said, _ROOM, 13), "label", "middle"),
+            *labels,
             f'<path class="wire" d="M{begin} {y}H{end}"/>',
             f'<circle class="ground" cx="{_MIDDLE}" cy="{y}" r="8"/>',
             f'<path class="cross" d="M{_MIDDLE - 4} {y - 4}l8 8m0 -8l-8 8"/>',
         ]
         return f'<g class="missing">{"".join(parts)}</g>'
+
+    def _labels(self, text: str) -> tuple[list[str], int]:
+        """What stands above a line that is no message, in as many lines as it takes; and where the line is."""
+        lines = _lines(text, _ROOM, 13)
+        top = self.height + 18
+        y = top + _LINE * (len(lines) - 1) + 10
+        return [_label(_MIDDLE, top + _LINE * n, line, "label", "middle") for n, line in enumerate(lines)], y
 
     def _gutter(self, y: int, frame: Frame, time: int) -> list[str]:
         return [

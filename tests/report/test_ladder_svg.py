@@ -52,6 +52,12 @@ def test_missing_messages_are_dashed_and_icmp_errors_are_what_they_are() -> None
     assert any(kind and kind.startswith("missing") for kind in kinds)
 
 
+def test_what_is_long_takes_two_lines() -> None:
+    texts = _texts(_drawn("ikev2-auth-response-lost-responder-side.pcap"))
+    place = texts.index("✗ IKE_AUTH response does not reach the")
+    assert texts[place + 1] == "initiator"
+
+
 def test_capture_duplicates_are_no_retransmissions() -> None:
     texts = _texts(_drawn("completed-any-interface.pcap"))
     assert any(text.startswith("recorded twice") for text in texts)
