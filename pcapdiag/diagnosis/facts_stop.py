@@ -7,6 +7,7 @@ from pcapdiag.diagnosis import ikev2
 from pcapdiag.diagnosis.case import RETRY, Case, Fact, how_often, slug, span
 from pcapdiag.diagnosis.schedule import SCHEDULES
 from pcapdiag.diagnosis.stop import (
+    CROSSING,
     SECOND,
     SILENCE,
     Outcome,
@@ -58,7 +59,7 @@ def repeats(case: Case) -> Iterator[Fact]:
     if not case.unfinished:
         return
     e, top = case.exchange, case.exchange.last_message
-    if e.mode is Mode.IKEV2:
+    if e.mode is Mode.IKEV2 and Outcome.REJECTED not in (case.stop.outcome, case.stop.before):
         yield from _requests_again(case)
     if top is None or e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
         return
@@ -170,6 +171,45 @@ def sealed_refusal(case: Case) -> Iterator[Fact]:
     )
 
 
+def _how_it_is_repeated(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
+    """What the repetitions tell of who repeats, and of a responder that says nothing more.
+
+    libreswan heeds no refusal, and as a responder repeats message 4 itself; strongSwan does neither. An end that cannot
+    read message 5 complains of each copy (strongSwan) or of none (libreswan).
+    """
+    copies = [t for t in last.times if CROSSING < t - refusal.first.time <= HALF_OPEN]
+    refusals = [s for s in informational(case.exchange) if s.encrypted and s.sender is refusal.sender]
+    if len(refusals) == len(refusal.sent) == 1 and len(copies) >= 2:
+        yield Fact(
+            "refusal-once",
+            f"The responder answered {last.name} once, and none of its {len(copies)} copies in the next "
+            f"{span(copies[-1] - refusal.first.time)}: it has dropped the exchange, as after reading it.",
+            (*refusal.frames, *last.frames),
+        )
+    if _like_libreswan(last):
+        yield Fact(
+            "initiator-repeats-like-libreswan",
+            f"{last.name} is repeated on libreswan's schedule; libreswan goes on so behind a refusal that it can read.",
+            last.frames,
+        )
+    before = next((s for s in case.exchange.numbered((last.number or 1) - 1) if _like_libreswan(s)), None)
+    if before is not None:
+        yield Fact(
+            "responder-repeats-like-libreswan",
+            f"The responder repeats {before.name} on libreswan's schedule; where libreswan cannot read {last.name} it "
+            "says nothing.",
+            before.frames,
+        )
+
+
+HALF_OPEN = 25 * SECOND
+"""So long, and longer, strongSwan keeps an exchange that it waits in; after that it would not answer either way."""
+
+
+def _like_libreswan(step: Step) -> bool:
+    return (schedule_hint(step.times) or "").startswith("libreswan")
+
+
 def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
     again = sent_again_after([last], refusal.first.time)
     if again:
@@ -179,6 +219,7 @@ def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
             "as when the keys differ and it cannot read it.",
             again,
         )
+        yield from _how_it_is_repeated(case, refusal, last)
     elif (
         case.setting.silence_after(refusal.first.time) >= RETRY
         or case.setting.next_attempt(case.exchange, refusal.first.time) is not None

@@ -42,7 +42,7 @@ class Schedule(Record, frozen=True):
 
 SCHEDULES = (
     Schedule("strongSwan's default (4.0 s × 1.8ⁿ, five times)", (4.0, 7.2, 12.96, 23.3, 42.0)),
-    Schedule("libreswan's default (0.5, 1, 2, 4 … s)", (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    Schedule("libreswan's default (0.5, 0.5, 1, 2, 4 … s)", (0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
     Schedule("a Cisco ASA's (8 s apart)", (8.0, 8.0, 8.0)),
     Schedule("Cisco IOS's or racoon's (10 s apart)", (10.0, 10.0, 10.0, 10.0, 10.0)),
     Schedule("a FortiGate's (6, then 12 s)", (6.0, 12.0), ends=False),

@@ -242,7 +242,12 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
         return step.sender is due_from
     reached = min(s.first.time for s in exchange.numbered(top))
-    if step.first.time > reached + REFUSAL or not may_be_sa_delete(step, exchange):
+    if step.first.time > reached + REFUSAL:
+        return False
+    if step.sender is last.other and sent_again_after(exchange.numbered(top - 1), reached):
+        # It does not take the last message, and says so each time: whatever the length, it is no DPD yet.
+        return True
+    if not may_be_sa_delete(step, exchange):
         return False
     return step.sender is last.other or not _answered(exchange, step)
 

@@ -399,6 +399,47 @@ def short_refusal_at_the_end() -> Scene:
     return sealed_refusal(48, heeded=True, end=1)
 
 
+LIBRESWAN_TRIES = (0.5, 1, 2, 4, 8, 16)
+"""When libreswan sends again, seconds from the first time."""
+
+
+@scene
+def libreswan_does_not_heed_the_refusal() -> Scene:
+    """Its identity is refused once, and the responder is gone; libreswan goes on."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5), wire.datagram(0.1, informational(1, octets=80), left=False)]
+    return [*items, *(m for at in LIBRESWAN_TRIES for m in wire.main_mode(at, 5))], 90
+
+
+@scene
+def libreswan_refuses_the_identity() -> Scene:
+    """It says so each time, and repeats message 4 by its own timer."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5)]
+    items.append(wire.datagram(0.1, informational(1, octets=48), left=False))
+    for n, at in enumerate(LIBRESWAN_TRIES):
+        items += [*wire.main_mode(at, 4, 5), wire.datagram(at + 0.1, informational(n + 2, 0x80 + n, 48), left=False)]
+    return items, 90
+
+
+@scene
+def libreswan_refuses_mm6() -> Scene:
+    """The responder is not the one that it expects: it says so with a notify too short for a delete, and goes on."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1, octets=48))]
+    for n, at in enumerate(LIBRESWAN_TRIES[:2]):
+        items += [*wire.main_mode(at, 5, 6), wire.datagram(at + 0.1, informational(n + 2, 0x80 + n, 48))]
+    return [*items, *(m for at in LIBRESWAN_TRIES[2:] for m in wire.main_mode(at, 5))], 90
+
+
+@scene
+def mm6_gets_to_the_initiator_and_is_not_taken() -> Scene:
+    """Captured at the initiator, by the TTLs."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(m for at in (4, 11, 24) for m in wire.main_mode(at, 5, 6))]
+    return [replace(m, ttl=64 if m.source == LEFT else 62) for m in items], 90
+
+
 @scene
 def mm6_refused() -> Scene:
     wire = Wire()

@@ -14,7 +14,7 @@ from pcapdiag.diagnosis import causes, evidence, ranking, ranking_opened, verdic
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Mode
+from pcapdiag.exchange.model import Mode, Side
 from tests.diagnosis.opened import OPENED_SCENES
 from tests.diagnosis.scenarios import (
     ROUTER,
@@ -233,6 +233,29 @@ def test_an_answer_on_500_to_what_went_to_4500_does_not_blame_4500() -> None:
     assert {"port-4500-only-initiator", "sealed-refusal-by-responder", "nat"} <= kinds(found)
     assert first(found) == ("psk-mismatch", "likely")
     assert statuses(found)["udp-4500-blocked"] == "unlikely"
+
+
+@pytest.mark.parametrize(
+    ("name", "leads", "psk"),
+    [
+        ("libreswan_does_not_heed_the_refusal", "identity-mismatch", "possible"),
+        ("libreswan_refuses_the_identity", "identity-mismatch", "possible"),
+        ("libreswan_refuses_mm6", "identity-mismatch", "ruled_out"),
+        ("mm6_gets_to_the_initiator_and_is_not_taken", "identity-mismatch", "ruled_out"),
+        ("refusal_not_understood", "psk-mismatch", "likely"),
+    ],
+)
+def test_who_repeats_and_who_complains_tells_the_identity_from_the_key(name: str, leads: str, psk: str) -> None:
+    found = diagnosed(*made(name))[0]
+    assert first(found) == (leads, "likely")
+    assert statuses(found)["psk-mismatch"] == psk
+
+
+def test_libreswan_refuses_message_6_with_a_notify() -> None:
+    """It is no delete by its length; but the initiator, which has not gone on, cannot do DPD yet."""
+    stop = diagnosed(*made("libreswan_refuses_mm6"))[0].stop
+    assert (stop.outcome, stop.refused_by) == (Outcome.REJECTED, Side.INITIATOR)
+    assert (stop.initiator_state, stop.responder_state) == (("MM_WAIT_MSG6",), ("MM_ACTIVE",))
 
 
 def test_without_the_float_udp_4500_is_not_blamed() -> None:
