@@ -1,36 +1,184 @@
-"""pcapdiag reads packet captures of IKE and says where the exchange stopped, what proves it, and why."""
+"""pcapdiag reads packet captures of IKE and says where the exchange stopped, what proves it, and why.
 
+    import pcapdiag
+
+    report = pcapdiag.analyze("capture.pcapng")
+    report.exchanges                            # pandas DataFrames, also: messages, evidence, causes
+    for found in report.diagnoses:              # the same as records
+        print(found.exchange.initiator.address, found.stop.outcome)
+
+    for event in pcapdiag.sniff("eth0"):        # also `async for`
+        if isinstance(event, pcapdiag.Verdict):
+            print(event.diagnosis.stop.outcome)
+
+What it does
+    analyze -- reads captures; gives a Report
+    sniff -- watches interfaces, or a capture that is being written; gives a Sniffer, an iterator of events
+    columns -- what the columns of the tables of a Report are
+    interfaces -- the interfaces that can be watched, each as Listed
+
+What it finds in captures
+    Report -- of all that was read: CaptureReport and CaptureSummary of each capture, a Diagnosis of each exchange,
+        Folded for exchanges that had to make room, KeepaliveFlow and EspFlow
+    Diagnosis -- of an exchange: the Exchange, the Stop with its Outcome, Phase2, Evidence, and each RankedCause, which
+        is a Cause with its Status
+    Exchange -- two Peers, the Mode, and the messages: a Step has the Side that sent it, the Message as it was decoded,
+        Opened or Unopened where there were keys, and a Sighting for each time that it was sent; IcmpErrors quote it. A
+        Frame is a place in a capture
+
+What a watch tells (Event is any of these)
+    Seen, Bounced -- a message went by, an ICMP error did; Waiting -- an answer is late
+    Verdict -- the Diagnosis, when it is known
+    Unlisted, Evicted -- what was only counted; Notice -- something about the capture itself
+    Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
+
+Errors, each one line that says what to do
+    CaptureError, KeyTableError, CryptographyMissingError, WiresharkMissingError
+
+Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
+integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
-    from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.capture.datagram import CaptureError, CaptureSummary, EspFlow, Frame, IcmpError
+    from pcapdiag.capture.interface import Listed, interfaces
+    from pcapdiag.capture.source import InterfaceCounts
+    from pcapdiag.capture.wireshark import WiresharkMissingError
+    from pcapdiag.diagnosis.case import Evidence
+    from pcapdiag.diagnosis.causes import Cause
+    from pcapdiag.diagnosis.phase2 import Phase2
+    from pcapdiag.diagnosis.ranking import RankedCause, Status
+    from pcapdiag.diagnosis.stop import Outcome, Stop
+    from pcapdiag.diagnosis.verdict import Diagnosis
+    from pcapdiag.exchange.model import (
+        Exchange,
+        Folded,
+        KeepaliveFlow,
+        Mode,
+        Peer,
+        Side,
+        Sighting,
+        Step,
+        Unopened,
+    )
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
-    from pcapdiag.pipeline import Report, analyze
+    from pcapdiag.ike.message import Message, Opened
+    from pcapdiag.live.events import (
+        Bounced,
+        Event,
+        Evicted,
+        Notice,
+        Seen,
+        Summary,
+        Totals,
+        Unlisted,
+        Verdict,
+        Waiting,
+    )
+    from pcapdiag.live.sniffer import Sniffer, sniff
+    from pcapdiag.pipeline import CaptureReport, Report, analyze
+    from pcapdiag.report.dataframes import columns
 
 __version__ = VERSION
 
-__all__ = ["CaptureError", "CryptographyMissingError", "KeyTableError", "Report", "__version__", "analyze"]
+__all__ = [
+    "Bounced",
+    "CaptureError",
+    "CaptureReport",
+    "CaptureSummary",
+    "Cause",
+    "CryptographyMissingError",
+    "Diagnosis",
+    "EspFlow",
+    "Event",
+    "Evicted",
+    "Evidence",
+    "Exchange",
+    "Folded",
+    "Frame",
+    "IcmpError",
+    "InterfaceCounts",
+    "KeepaliveFlow",
+    "KeyTableError",
+    "Listed",
+    "Message",
+    "Mode",
+    "Notice",
+    "Opened",
+    "Outcome",
+    "Peer",
+    "Phase2",
+    "RankedCause",
+    "Report",
+    "Seen",
+    "Side",
+    "Sighting",
+    "Sniffer",
+    "Status",
+    "Step",
+    "Stop",
+    "Summary",
+    "Totals",
+    "Unlisted",
+    "Unopened",
+    "Verdict",
+    "Waiting",
+    "WiresharkMissingError",
+    "__version__",
+    "analyze",
+    "columns",
+    "interfaces",
+    "sniff",
+]
+
+_HOMES = {
+    "capture.datagram": ("CaptureError", "CaptureSummary", "EspFlow", "Frame", "IcmpError"),
+    "capture.interface": ("Listed", "interfaces"),
+    "capture.source": ("InterfaceCounts",),
+    "capture.wireshark": ("WiresharkMissingError",),
+    "diagnosis.case": ("Evidence",),
+    "diagnosis.causes": ("Cause",),
+    "diagnosis.phase2": ("Phase2",),
+    "diagnosis.ranking": ("RankedCause", "Status"),
+    "diagnosis.stop": ("Outcome", "Stop"),
+    "diagnosis.verdict": ("Diagnosis",),
+    "exchange.model": ("Exchange", "Folded", "KeepaliveFlow", "Mode", "Peer", "Side", "Sighting", "Step", "Unopened"),
+    "ike.decryption": ("CryptographyMissingError",),
+    "ike.decryption_keys": ("KeyTableError",),
+    "ike.message": ("Message", "Opened"),
+    "live.events": (
+        "Bounced",
+        "Event",
+        "Evicted",
+        "Notice",
+        "Seen",
+        "Summary",
+        "Totals",
+        "Unlisted",
+        "Verdict",
+        "Waiting",
+    ),
+    "live.sniffer": ("Sniffer", "sniff"),
+    "pipeline": ("CaptureReport", "Report", "analyze"),
+    "report.dataframes": ("columns",),
+}
+"""Where the public names live. They are imported when they are asked for: `pcapdiag --help` needs none of them."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for when it is asked for: `pcapdiag --help` needs none of it."""
-    if name == "CaptureError":
-        from pcapdiag.capture.datagram import CaptureError
-
-        return CaptureError
-    if name == "KeyTableError":
-        from pcapdiag.ike.decryption_keys import KeyTableError
-
-        return KeyTableError
-    if name == "CryptographyMissingError":
-        from pcapdiag.ike.decryption import CryptographyMissingError
-
-        return CryptographyMissingError
-    if name in ("Report", "analyze"):
-        from pcapdiag import pipeline
-
-        return getattr(pipeline, name)
+    """Import what is asked for."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"pcapdiag.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, those that are not imported yet too."""
+    return sorted({*globals(), *__all__})

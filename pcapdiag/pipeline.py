@@ -13,10 +13,12 @@ from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
-from pcapdiag.record import Displayed, Record
+from pcapdiag.record import Displayed, Record, lazy
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from pandas import DataFrame
 
     from pcapdiag.capture.savefile import Sieved
     from pcapdiag.capture.sieve import Sieves
@@ -35,13 +37,19 @@ class CaptureReport(Record, frozen=True):
     not_ike: int
 
 
-class Report(Displayed, frozen=True):
-    """What `analyze` found.
+class Report(Displayed, frozen=True, dict=True, gc=True):
+    """What `analyze` found: records, and the same as tables (pandas DataFrames).
 
     captures -- those that were read, in order; errors -- one line for each that could not be
     diagnoses -- of every exchange; the first thing said of two peers is how it ended between them
     keepalives -- NAT keep-alives by direction; counts -- what the tracker did with what it was fed
-    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first
+    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first; they have no
+        rows in the tables
+
+    The tables -- `exchanges`, `messages`, `evidence`, `causes` -- are made when they are first asked for, and then
+    kept: copy one before you change it. `pcapdiag.columns("messages")` says what their columns are. Each has a
+    RangeIndex; the column `exchange` joins them, as in `report.causes.merge(report.exchanges, on="exchange")`, and
+    `exchange` with `evidence` names a fact. Times are in UTC with nanoseconds.
     """
 
     captures: tuple[CaptureReport, ...]
@@ -72,6 +80,36 @@ class Report(Displayed, frozen=True):
         from pcapdiag.report import markdown
 
         return markdown.render(self)
+
+    @lazy
+    def exchanges(self) -> "DataFrame":
+        """A row for each exchange: how it ended, between whom, when, how much went by, and the cause that leads."""
+        return self._table("exchanges")
+
+    @lazy
+    def messages(self) -> "DataFrame":
+        """A row for each time that a message crossed the capture point, in order.
+
+        A message that was sent again has a row for each `transmission`, and a packet that was recorded a second time
+        one that is marked as `duplicate`: `messages[~messages.duplicate]` is what was sent. What an exchange has
+        beyond the limits of what is kept is counted in `exchanges.uncounted`.
+        """
+        return self._table("messages")
+
+    @lazy
+    def evidence(self) -> "DataFrame":
+        """A row for each fact that the wire shows of an exchange, with its frames."""
+        return self._table("evidence")
+
+    @lazy
+    def causes(self) -> "DataFrame":
+        """A row for each exchange and cause that was weighed for it, best first. `status` is ordered, worst first."""
+        return self._table("causes")
+
+    def _table(self, name: str) -> "DataFrame":
+        from pcapdiag.report.dataframes import dataframe  # and with it pandas, which takes half a second
+
+        return dataframe(self, name)
 
 
 PAUSE = 60 * 1_000_000_000

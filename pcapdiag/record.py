@@ -1,7 +1,7 @@
 """The base of every record that flows through the program."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from msgspec import Struct
 
@@ -42,7 +42,15 @@ class lazy(Generic[Value]):  # noqa: N801 -- used as a decorator
         self._name = compute.__name__
         self.__doc__ = compute.__doc__
 
-    def __get__(self, owner: Any, _kind: type | None = None) -> Value:
-        """Compute the value, and leave it where the next look finds it."""
+    @overload
+    def __get__(self, owner: None, _kind: type) -> "lazy[Value]": ...
+
+    @overload
+    def __get__(self, owner: object, _kind: type | None = None) -> Value: ...
+
+    def __get__(self, owner: Any, _kind: type | None = None) -> "Value | lazy[Value]":
+        """Compute the value, and leave it where the next look finds it. Of the class: the property itself."""
+        if owner is None:
+            return self
         value = owner.__dict__[self._name] = self._compute(owner)
         return value

@@ -5,20 +5,59 @@ read. Its clock is that of the capture: the time of the last item, and what has 
 """
 
 import contextlib
+import io
 import os
-import select
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.capture.source import InterfaceCounts
+from pcapdiag.capture.source import InterfaceCounts, readable
 
 MAX_WAITING = 20_000
 """Items that may wait for their analysis; beyond it the pipe fills, and whoever writes it has to wait."""
+
+
+MOMENT = 0.2
+"""Seconds that are given to the reader to end, when it is told to."""
+
+
+class _Interruptible(io.RawIOBase):
+    """A pipe or socket that ends when octets come on another descriptor: nothing else ends a read that waits."""
+
+    def __init__(self, stream: BinaryIO, stop: int) -> None:
+        self.name = getattr(stream, "name", "stream")
+        self._read: Any = getattr(stream, "read1", stream.read)
+        self._waits_for = [stream.fileno(), stop]
+        # What is buffered may hold something already, that its descriptor knows nothing of.
+        self._buffered = hasattr(stream, "peek")
+
+    def readable(self) -> bool:
+        """Say that it is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for octets and take them; none when it is over."""
+        if not self._buffered and self._waits_for[1] in readable(self._waits_for):
+            return 0
+        self._buffered = False
+        octets = self._read(len(buffer)) or b""
+        buffer[: len(octets)] = octets
+        return len(octets)
+
+
+def _flows(stream: object) -> bool:
+    """Whether it is a pipe or a socket: something that can be waited for."""
+    try:
+        return (
+            hasattr(stream, "read") and not cast(BinaryIO, stream).seekable() and cast(BinaryIO, stream).fileno() >= 0
+        )
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 class Pipe:
@@ -26,7 +65,12 @@ class Pipe:
 
     def __init__(self, path: str | BinaryIO, *, ports: Collection[int] = (), name: str | None = None) -> None:
         """path -- "-" for standard input, the name of a pipe, or an open binary file; name -- what it is called."""
-        self._savefile = Savefile(path, ports=ports, name=name)
+        self._stop, self._end = os.pipe()
+        stream: Any = sys.stdin.buffer if path == "-" else path
+        name = name or ("standard input" if path == "-" else None)
+        self._savefile = Savefile(
+            cast(BinaryIO, _Interruptible(stream, self._stop)) if _flows(stream) else path, ports=ports, name=name
+        )
         self.names: tuple[str, ...] = (self._savefile.summary().path,)
         self.notices: list[str] = []
         self.over = self.failed = False
@@ -36,11 +80,13 @@ class Pipe:
         os.set_blocking(self._tell, False)
         os.set_blocking(self._there, False)
         self._ended = threading.Event()
-        self._closed = False
+        self._closed = self._released = False
+        self._last_hand = threading.Lock()
         self._fault: str | None = None
         self._time = time.time_ns()
         self._came = time.monotonic_ns()
-        threading.Thread(target=self._read, name="capture", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
+        self._thread.start()
 
     def _read(self) -> None:
         try:
@@ -55,9 +101,14 @@ class Pipe:
         except (OSError, ValueError) as error:
             # The stream was closed under our hands.
             self._fault = f"{self.names[0]}: {error}"
+        except Exception as error:
+            # Nobody hears of what is raised in this thread.
+            self._fault = f"{self.names[0]}: fault in pcapdiag itself: {type(error).__name__}: {error}"
         finally:
             self._ended.set()
             self._signal()
+            if self._closed:
+                self._release()
 
     def _signal(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -71,7 +122,7 @@ class Pipe:
     def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """See Source."""
         if not self._waiting and not self._ended.is_set():
-            select.select([self._there, *wakes], [], [], seconds)
+            readable([self._there, *wakes], seconds)
 
     def gather(self) -> None:
         """See Source."""
@@ -119,10 +170,25 @@ class Pipe:
         return (InterfaceCounts(self.names[0], frames, None, None, frames),)
 
     def close(self) -> None:
-        """See Source. The thread may be waiting in a read; it ends with the process."""
-        if not self._closed:
-            self._closed = True
-            self._room.release()
+        """See Source. A thread that waits for the other end of a named pipe lets go of it when something comes."""
+        if self._closed:
+            return
+        self._closed = True
+        self._room.release()
+        with self._last_hand:
+            if not self._released:
+                os.write(self._end, b"\0")
+        self._thread.join(MOMENT)
+        if not self._thread.is_alive():
+            self._release()
+
+    def _release(self) -> None:
+        """Let go of the descriptors: the last of the two threads does."""
+        with self._last_hand:
+            if not self._released:
+                self._released = True
+                for descriptor in (self._there, self._tell, self._stop, self._end):
+                    os.close(descriptor)
 
 
 FILTER = "udp or icmp or icmp6 or tcp port 4500"
@@ -158,3 +224,6 @@ class ThroughDumpcap(Pipe):
         """See Source."""
         super().close()
         self._dumpcap.stop()
+        if not self._thread.is_alive() and not self._ended_well:
+            self._ended_well = True
+            self._dumpcap.close()

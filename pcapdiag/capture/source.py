@@ -4,7 +4,8 @@
 as one that reads what dumpcap or tshark captures, needs no more than this protocol.
 """
 
-from collections.abc import Sequence
+import selectors
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from pcapdiag.capture.datagram import Captured, CaptureSummary
@@ -69,3 +70,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of everything; harmless the second time."""
+
+
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+def readable(descriptors: Collection[int], seconds: float | None = None) -> frozenset[int]:
+    """Those that can be read from, once there are any, or after that time. Any number will do, as with poll(2)."""
+    with _Selector() as selector:
+        for descriptor in descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        return frozenset(key.fd for key, _ in selector.select(seconds))

@@ -10,14 +10,14 @@ from typing import BinaryIO
 
 import click
 
+from pcapdiag.cli import options
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.reading import progress, workers
+from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
 EXIT_ALL_COMPLETED = 0
 EXIT_NOT_COMPLETED = 1
-EXIT_UNREADABLE = 3
 EXIT_NO_IKE = 4
 EXIT_INTERNAL_ERROR = 70
 EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
@@ -27,6 +27,7 @@ _LATE = {
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
+    "messages": ("pcapdiag.cli.messages", "List every IKE message, a row each: text, CSV, NDJSON, Parquet."),
 }
 """Commands that are loaded when they are run, with the line that the list of commands has for them."""
 
@@ -109,44 +110,18 @@ atexit.register(gc.freeze)
     type=click.Path(allow_dash=True),
     help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
 )
-@click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
-@click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
-@click.option(
-    "--port",
-    "ports",
-    metavar="N",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    help="A UDP port where IKE is spoken, beside 500 and 4500. May be given again.",
-)
+@options.peer
+@options.spi
+@options.ports
 @click.option(
     "--psk-file",
     type=click.File("rb"),
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
-@click.option(
-    "-j",
-    "--jobs",
-    metavar="N",
-    type=click.IntRange(1, 256),
-    help="Processes that read large captures, or several, at a time. Default: one for each processor.",
-)
-@click.option(
-    "--keys",
-    metavar="TABLE",
-    multiple=True,
-    type=click.Path(),
-    help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
-    "profile directory that holds them. May be given again.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["own", "tshark"]),
-    default="own",
-    show_default=True,
-    help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
-)
+@options.jobs
+@options.keys
+@options.engine
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @click.option(
@@ -156,7 +131,7 @@ atexit.register(gc.freeze)
     show_default=True,
     help="Colour. NO_COLOR in the environment turns `auto` off.",
 )
-@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+@options.width
 def analyze(
     captures: Sequence[str],
     as_json: bool,
@@ -180,35 +155,7 @@ def analyze(
     """
     if as_json + as_markdown + (page == "-") > 1:
         raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
-    # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
-    gc.disable()
-    click.get_current_context().call_on_close(gc.enable)
-    try:
-        psks = _psks(psk_file) if psk_file else []
-        with workers(jobs if engine == "own" else 1, captures, ports) as executor, progress() as advance:
-            from pcapdiag import pipeline  # while the workers have begun
-
-            report = pipeline.analyze(
-                captures,
-                ports=ports,
-                peer=peer,
-                spi=spi,
-                psks=psks,
-                keys=keys,
-                engine=engine,
-                executor=executor,
-                progress=advance,
-            )
-    except _faults(keys, engine) as error:
-        from pcapdiag.report.wording import safe
-
-        for line in str(error).splitlines():
-            click.echo(f"pcapdiag: {safe(line)}", err=True)
-        sys.exit(EXIT_UNREADABLE)
-    from pcapdiag.report.wording import safe
-
-    for line in (*report.errors, *(w for c in report.captures for w in c.summary.warnings)):
-        click.echo(f"pcapdiag: {safe(line)}", err=True)
+    report = read(captures, peer=peer, spi=spi, ports=ports, psk_file=psk_file, jobs=jobs, keys=keys, engine=engine)
     written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
@@ -229,21 +176,19 @@ def analyze(
     if not report.diagnoses:
         from pcapdiag.report.nothing import nothing_found
 
-        for line in nothing_found(report, peer, spi):
-            click.echo(f"pcapdiag: {safe(line)}", err=True)
+        warn(nothing_found(report, peer, spi))
     sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
 def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:
     """Write a file; False where that fails, which is said. private -- what keys opened is in it."""
     from pcapdiag.output import OutputError, written
-    from pcapdiag.report.wording import safe
 
     try:
         with written(path, inputs=inputs, private=private) as file:
             file.write(text.encode())
     except OutputError as error:
-        click.echo(f"pcapdiag: {safe(str(error))}", err=True)
+        warn([str(error)])
         return False
     return True
 
@@ -255,35 +200,6 @@ def _read(captures: Sequence[str], keys: Sequence[str], psk_file: BinaryIO | Non
 
     tables = [os.path.join(path, name) for path in keys for name in NAMES]
     return [*expand(captures), *keys, *tables, *([psk_file] if psk_file else [])]
-
-
-def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
-    """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
-    these is imported."""
-    from pcapdiag.capture.datagram import CaptureError
-
-    faults: list[type[Exception]] = [CaptureError]
-    if keys:
-        from pcapdiag.ike.decryption import CryptographyMissingError
-        from pcapdiag.ike.decryption_keys import KeyTableError
-
-        faults += (KeyTableError, CryptographyMissingError)
-    if engine != "own":
-        from pcapdiag.capture.wireshark import WiresharkMissingError
-
-        faults.append(WiresharkMissingError)
-    return tuple(faults)
-
-
-def _psks(file: BinaryIO) -> list[bytes]:
-    """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
-    keys = []
-    for line in file.read().splitlines():
-        try:
-            keys.append(bytes.fromhex(line[2:].decode("ascii")) if line[:2].lower() == b"0x" else line)
-        except ValueError:
-            keys.append(line)
-    return [key for key in keys if key]
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:

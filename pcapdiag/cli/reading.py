@@ -1,14 +1,21 @@
-"""What the commands do around the reading of large captures: processes that help, and how far it is."""
+"""What the commands do around the reading of captures: what goes wrong, processes that help, and how far it is."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from pcapdiag.pipeline import Report
+
+EXIT_UNREADABLE = 3
 
 WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
@@ -16,6 +23,81 @@ PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
 INTERVAL = 0.2
 """Seconds between two looks."""
+
+
+def read(
+    captures: Sequence[str],
+    *,
+    peer: str | None,
+    spi: str | None,
+    ports: Sequence[int],
+    jobs: int | None,
+    keys: Sequence[str],
+    engine: str,
+    psk_file: BinaryIO | None = None,
+) -> "Report":
+    """The report on these captures; ends the program with a line where there can be none. Warnings are told."""
+    # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
+    gc.disable()
+    click.get_current_context().call_on_close(gc.enable)
+    try:
+        psks = _psks(psk_file) if psk_file else []
+        with workers(jobs if engine == "own" else 1, captures, ports) as executor, progress() as advance:
+            from pcapdiag import pipeline  # while the workers have begun
+
+            report = pipeline.analyze(
+                captures,
+                ports=ports,
+                peer=peer,
+                spi=spi,
+                psks=psks,
+                keys=keys,
+                engine=engine,
+                executor=executor,
+                progress=advance,
+            )
+    except _faults(keys, engine) as error:
+        warn(str(error).splitlines())
+        sys.exit(EXIT_UNREADABLE)
+    warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
+    return report
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Lines for standard error."""
+    from pcapdiag.report.wording import safe
+
+    for line in lines:
+        click.echo(f"pcapdiag: {safe(line)}", err=True)
+
+
+def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
+    """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
+    these is imported."""
+    from pcapdiag.capture.datagram import CaptureError
+
+    faults: list[type[Exception]] = [CaptureError]
+    if keys:
+        from pcapdiag.ike.decryption import CryptographyMissingError
+        from pcapdiag.ike.decryption_keys import KeyTableError
+
+        faults += (KeyTableError, CryptographyMissingError)
+    if engine != "own":
+        from pcapdiag.capture.wireshark import WiresharkMissingError
+
+        faults.append(WiresharkMissingError)
+    return tuple(faults)
+
+
+def _psks(file: BinaryIO) -> list[bytes]:
+    """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
+    keys = []
+    for line in file.read().splitlines():
+        try:
+            keys.append(bytes.fromhex(line[2:].decode("ascii")) if line[:2].lower() == b"0x" else line)
+        except ValueError:
+            keys.append(line)
+    return [key for key in keys if key]
 
 
 @contextmanager

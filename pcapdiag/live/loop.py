@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Collection, Iterable, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
-from pcapdiag.capture.source import Source
+from pcapdiag.capture.source import Source, readable
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.live.events import Event, Notice, Summary, Verdict
 from pcapdiag.live.session import Watch
@@ -52,18 +51,36 @@ class Observer(Protocol):
         """The watch is over, and everything was told."""
 
 
-class Signals:
-    """Turns the signals that end a program into a word, and wakes whoever waits on `descriptor`.
+class Ending:
+    """A word that ends a watch, and a descriptor that wakes it to read that.
 
-    caught -- the name of the first that came, "" before; a second one has its usual effect
+    caught -- why to end; "" for not
     """
-
-    ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
     def __init__(self) -> None:
         self.caught = ""
         self.descriptor, self._tell = os.pipe()
         os.set_blocking(self._tell, False)
+
+    def request(self, reason: str) -> None:
+        """End for this reason, unless there is one already. From any thread."""
+        self.caught = self.caught or reason
+        with contextlib.suppress(OSError):
+            os.write(self._tell, b"\0")
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        os.close(self._tell)
+        os.close(self.descriptor)
+
+
+class Signals(Ending):
+    """Turns the signals that end a program into such a word: the first that comes; a second has its usual effect."""
+
+    ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+    def __init__(self) -> None:
+        super().__init__()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
@@ -75,14 +92,8 @@ class Signals:
         return self
 
     def _take(self, number: int, _: FrameType | None) -> None:
-        self.caught = signal.Signals(number).name
         self._restore()
-        with contextlib.suppress(OSError):
-            os.write(self._tell, b"\0")
-
-    def request(self, reason: str) -> None:
-        """End for another reason, as if a signal of that name had come."""
-        self.caught = self.caught or reason
+        self.request(signal.Signals(number).name)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
@@ -92,8 +103,7 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         """Leave everything as it was."""
         self._restore()
-        os.close(self._tell)
-        os.close(self.descriptor)
+        self.close()
 
 
 class Ended(Record, frozen=True):
@@ -160,7 +170,7 @@ class _Run:
     def wait(self, seconds: float, wakes: Sequence[int]) -> None:
         """Until there is something to do."""
         if self.source.over and not self.source.backlog:
-            select.select(wakes, [], [], seconds)
+            readable(wakes, seconds)
         else:
             self.source.wait(seconds, wakes)
 
@@ -217,10 +227,10 @@ def run(
     watch: Watch,
     observers: Sequence[Observer],
     limits: Limits,
-    signals: Signals,
+    ending: Ending,
     wakes: Sequence[int] = (),
 ) -> Ended:
-    """Watch until a limit, a signal, or the end of the source; then sum up. The source is not closed.
+    """Watch until a limit, another reason to end, or the end of the source; then sum up. The source is not closed.
 
     wakes -- descriptors that are worth a pulse when there is something to read: a keyboard
     """
@@ -230,11 +240,11 @@ def run(
     reason = ""
     try:
         while not reason:
-            going.wait(going.patience(until), [signals.descriptor, *wakes])
+            going.wait(going.patience(until), [ending.descriptor, *wakes])
             reason = going.step()
             going.pulse()
-            if signals.caught:
-                reason = reason or signals.caught
+            if ending.caught:
+                reason = reason or ending.caught
             elif until is not None and time.monotonic() >= until:
                 reason = reason or f"{limits.duration:g} s"
         # What was waited for has come, or enough: what came behind it is not looked at any more.

@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -132,3 +133,41 @@ def test_more_than_may_wait_is_left_in_the_pipe(monkeypatch: pytest.MonkeyPatch)
     time.sleep(0.2)
     assert pipe.backlog <= 3
     assert len(drained(pipe)) == len(list(drained(Pipe(io.BytesIO(CAPTURE)))))
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_closing_ends_a_read_that_waits(buffering: int) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    there, here = os.pipe()
+    with os.fdopen(there, "rb", buffering=buffering) as stream, os.fdopen(here, "wb", buffering=0) as writing:
+        writing.write(CAPTURE[:100])
+        pipe = Pipe(stream)
+        time.sleep(0.1)
+        pipe.close()
+        pipe.close()
+        pipe._thread.join(5)
+        assert not pipe._thread.is_alive()
+        assert not stream.closed
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_reader_that_cannot_be_ended_lets_go_when_something_comes(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    os.mkfifo(tmp_path / "pipe")
+    pipe = Pipe(str(tmp_path / "pipe"))
+    pipe.close()
+    assert pipe._thread.is_alive()
+    (tmp_path / "pipe").write_bytes(CAPTURE)
+    pipe._thread.join(5)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_any_fault_of_the_reader_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Savefile) -> list[Captured]:
+        raise RuntimeError("made for the test")
+
+    monkeypatch.setattr(Savefile, "__iter__", broken)
+    pipe = Pipe(io.BytesIO(CAPTURE))
+    drained(pipe)
+    assert pipe.failed
+    assert "RuntimeError: made for the test" in pipe.notices[0]

@@ -1,0 +1,39 @@
+"""Options that several commands share: which exchanges, of which captures, read how."""
+
+import click
+
+peer = click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
+spi = click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
+ports = click.option(
+    "--port",
+    "ports",
+    metavar="N",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    help="A UDP port where IKE is spoken, beside 500 and 4500. May be given again.",
+)
+jobs = click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    help="Processes that read large captures, or several, at a time. Default: one for each processor.",
+)
+keys = click.option(
+    "--keys",
+    metavar="TABLE",
+    multiple=True,
+    type=click.Path(),
+    help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
+    "profile directory that holds them. May be given again.",
+)
+engine = click.option(
+    "--engine",
+    type=click.Choice(["own", "tshark"]),
+    default="own",
+    show_default=True,
+    help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
+)
+width = click.option(
+    "--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110."
+)
