@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from pcapdiag.capture.datagram import CaptureError, CaptureSummary
+from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
@@ -133,6 +133,7 @@ def analyze(
     max_exchanges: int = MAX_EXCHANGES,
     executor: "Executor | None" = None,
     progress: Callable[[int, int], None] | None = None,
+    witness: Callable[[Captured, int | None], None] | None = None,
 ) -> Report:
     """Read captures and diagnose every IKE exchange in them.
 
@@ -147,6 +148,7 @@ def analyze(
     executor -- walks over parts of large files, and over several files, at a time: any executor whose workers can open
         the files by the same names. The report is the same with and without.
     progress -- called every now and then with the octets that were read, and those that there are
+    witness -- called with each item of the captures, and the id of the exchange that it belongs to, None for none
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
@@ -167,7 +169,9 @@ def analyze(
         try:
             for batch in savefile.batches():
                 for item in batch:
-                    tracker.feed(item)
+                    number = tracker.feed(item)
+                    if witness is not None:
+                        witness(item, number)
                 if progress is not None:
                     progress(sum(sizes[:index]) + savefile.done, sum(sizes))
         except CaptureError as error:
@@ -205,9 +209,17 @@ def analyze(
 
 
 def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
-    """When capturing ended, in order: once, or more often where the captures do not go on from one another."""
+    """When capturing ended, in order: once, or more often where the captures do not go on from one another.
+
+    The sections of a pcapng file are captures of their own here.
+    """
     found: list[int] = []
-    times = [(s.first_time, s.last_time) for s in summaries if s.first_time is not None and s.last_time is not None]
+    times: list[tuple[int, int]] = []
+    for s in summaries:
+        if s.watched:
+            times += s.watched
+        elif s.first_time is not None and s.last_time is not None:
+            times.append((s.first_time, s.last_time))
     for first, last in sorted(times):
         if found and first - found[-1] <= PAUSE:
             found[-1] = max(found[-1], last)

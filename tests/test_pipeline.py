@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import pcapdiag
-from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.capture.datagram import Captured, CaptureError
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.pipeline import Report, analyze
 from tests import CAPTURES
+from tests.capture.frames import Blocks, ethernet, ipv4, isakmp, udp
 
 GOOD, BAD, V2 = CAPTURES / "completed-psk.pcap", CAPTURES / "mm1-no-reply.pcap", CAPTURES / "ikev2-completed.pcap"
 
@@ -182,3 +183,30 @@ def test_silence_between_two_captures_was_not_watched(tmp_path: Path) -> None:
     rest = tmp_path / "rest.pcap"
     rest.write_bytes(whole[:24] + whole[at:])
     assert analyze([short, rest]).diagnoses[0].stop.outcome is Outcome.STALLED
+
+
+def test_a_witness_sees_each_item_and_the_exchange_that_it_belongs_to() -> None:
+    seen: dict[int | None, int] = {}
+
+    def witness(_item: Captured, number: int | None) -> None:
+        seen[number] = seen.get(number, 0) + 1
+
+    report = analyze(CAPTURES / "mm5-udp-4500-blocked.pcap", witness=witness)
+    assert seen == {1: report.ike_messages, None: report.captures[0].summary.nat_keepalives}
+
+
+def test_the_sections_of_a_file_are_captures_of_their_own(tmp_path: Path) -> None:
+    """Nobody watched between them, so the silence there stalls nothing."""
+    blocks = Blocks("<")
+    section = blocks.section() + blocks.interface()
+    frame = ethernet(ipv4(udp(isakmp())))
+    other = ethernet(ipv4(bytes(40), 6))
+    files = {
+        "one": section + blocks.packet(frame, 10_000_000) + blocks.packet(other, 200_000_000),
+        "two": section + blocks.packet(frame, 10_000_000) + section + blocks.packet(other, 200_000_000),
+    }
+    outcomes = {}
+    for name, octets in files.items():
+        (tmp_path / name).write_bytes(octets)
+        outcomes[name] = analyze(tmp_path / name).diagnoses[0].stop.outcome
+    assert outcomes == {"one": Outcome.STALLED, "two": Outcome.INCONCLUSIVE}

@@ -120,6 +120,33 @@ class EspFlow(Record, frozen=True):
     last_time: int
 
 
+MICROSECONDS, NANOSECONDS = 6, 9
+"""Resolutions of times, as pcapng's if_tsresol has them."""
+
+
+class Interface(Record, frozen=True):
+    """One interface of a capture (§4.2 of draft-ietf-opsawg-pcapng); a pcap file has one without a name.
+
+    snaplen -- 0: no limit
+    resolution -- if_tsresol: decimal places of a second, or with the highest bit set binary ones
+    offset -- if_tsoffset: seconds that are added to every time
+    """
+
+    name: str
+    link_type: int
+    snaplen: int
+    resolution: int = NANOSECONDS
+    offset: int = 0
+    description: str = ""
+
+    def ticks(self, nanoseconds: int) -> int:
+        """A time since the Unix epoch as this interface counts it, rounded down; never less than 0."""
+        rest = nanoseconds - self.offset * 1_000_000_000
+        places = self.resolution & 0x7F
+        per_second = 1 << places if self.resolution & 0x80 else 10**places
+        return min(max(rest * per_second // 1_000_000_000, 0), 0xFFFF_FFFF_FFFF_FFFF)
+
+
 class CaptureSummary(Record, frozen=True):
     """What one capture held, every frame of it in exactly one count.
 
@@ -139,6 +166,7 @@ class CaptureSummary(Record, frozen=True):
     warnings -- one line each, with the file and the frame that it is about
     protocols -- name to frames, of what was counted as other: most frequent first
     esp_flows -- who sends ESP to whom
+    watched -- first and last time of each section that has any, where the file tells; what lies between them nobody saw
     """
 
     path: str
@@ -158,6 +186,7 @@ class CaptureSummary(Record, frozen=True):
     warnings: tuple[str, ...] = ()
     protocols: dict[str, int] = field(default_factory=dict)
     esp_flows: tuple[EspFlow, ...] = ()
+    watched: tuple[tuple[int, int], ...] = ()
 
 
 Captured = Datagram | IcmpError | FragmentLoss

@@ -188,7 +188,7 @@ class Network:
 
     def _enter(self, buffer: bytes, found: Found) -> int:
         """Step into a tunnel: find what the packet inside is, and let the walker locate that."""
-        layer, at = _unwrap(found.layer, buffer, found.transport, found.limit)
+        layer, at = unwrap(found.layer, buffer, found.transport, found.limit)
         if found.version:
             # Inside, the outer packet's own end is what the wire's end was outside.
             found.wire = found.packet
@@ -271,7 +271,7 @@ class Network:
             if buffer[ip + 6] & 0x1F or buffer[ip + 7]:
                 return False
         else:
-            protocol, at = _skip_extensions(buffer, buffer[ip + 6], ip + 40, limit)
+            protocol, at = skip_extensions(buffer, buffer[ip + 6], ip + 40, limit)
         if protocol != kinds.UDP or limit - at < 8:
             return False
         inner.version, inner.ip, inner.packet = version, ip, limit
@@ -291,7 +291,7 @@ class Network:
             self.streams = Streams()
         self._waits = True
         at, limit = found.transport, found.limit
-        flow = _flow(buffer, found)
+        flow = segment_flow(buffer, found)
         self.tally.count_other(_stream_key(flow))
         header = (buffer[at + 12] >> 4) * 4 if limit - at >= 20 else 0
         if header < 20:
@@ -342,7 +342,7 @@ class Network:
 
     def _take_fragment(self, buffer: bytes, found: Found, frame: Frame, time: int) -> None:
         self._waits = True
-        fragment = _fragment(buffer, found, frame, time)
+        fragment = fragment_of(buffer, found, frame, time)
         partial = self._reassembly.add(fragment)
         if partial is None:
             raise NotOursError(_fragment_key(fragment.key))
@@ -370,7 +370,7 @@ class Network:
     def _judge(self, partial: Partial) -> int:
         """Say what a datagram in pieces is, or MORE while what is there does not tell."""
         head = partial.head()
-        protocol, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        protocol, udp = skip_extensions(head, partial.key.protocol, 0, len(head))
         if protocol in _PROTOCOLS_WITH_UDP_INSIDE and len(head) - udp < 8:
             if partial.complete():
                 return kinds.UNREADABLE
@@ -388,7 +388,7 @@ class Network:
 
     def _complete(self, partial: Partial, frame: Frame, time: int) -> None:
         head = partial.head()
-        _, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        _, udp = skip_extensions(head, partial.key.protocol, 0, len(head))
         if partial.total is None or len(head) - udp < 8:
             # The last piece ends the datagram before its own UDP header does.
             self._release(partial)
@@ -424,7 +424,7 @@ class Network:
             self._release(partial)
             return
         head = partial.head()
-        _, udp = _skip_extensions(head, key.protocol, 0, len(head))
+        _, udp = skip_extensions(head, key.protocol, 0, len(head))
         known = len(head) - udp >= 8
         if not known and not self._talk(key.source, key.destination):
             self._release(partial)
@@ -448,7 +448,7 @@ class Network:
     def _shown(self, partial: Partial) -> bool:
         """Whether the first fragment tells ports: had they been IKE's, the datagram would be wanted."""
         head = partial.head()
-        _, udp = _skip_extensions(head, partial.key.protocol, 0, len(head))
+        _, udp = skip_extensions(head, partial.key.protocol, 0, len(head))
         return len(head) - udp >= 8
 
     def _release(self, partial: Partial) -> None:
@@ -458,7 +458,7 @@ class Network:
 
     def _count_first_esp(self, partial: Partial, number: int, time: int) -> None:
         head, key = partial.head(), partial.key
-        _, udp = _skip_extensions(head, key.protocol, 0, len(head))
+        _, udp = skip_extensions(head, key.protocol, 0, len(head))
         flow = key.source + key.destination + head[udp : udp + 4] + head[udp + 8 : udp + 12]
         self.tally.flows.count(flow, number, time)
 
@@ -502,7 +502,8 @@ def _datagram(buffer: bytes, found: Found, pair: bytes, frame: Frame, time: int)
     )
 
 
-def _flow(buffer: bytes, found: Found) -> Flow:
+def segment_flow(buffer: bytes, found: Found) -> Flow:
+    """Return the direction of a TCP connection that a located segment belongs to."""
     from .streams import Flow
 
     pair = _pair(buffer, found.version, found.ip)
@@ -537,7 +538,7 @@ def _streamed(packet: Packet, carrier: Carrier) -> Datagram:
     )
 
 
-def _fragment(buffer: bytes, found: Found, frame: Frame, time: int) -> Fragment:
+def fragment_of(buffer: bytes, found: Found, frame: Frame, time: int) -> Fragment:
     """Read a piece out of its IPv4 header (RFC 791 §3.1) or IPv6 fragment header (RFC 8200 §4.5)."""
     ip, at = found.ip, found.transport
     pair = _pair(buffer, found.version, ip)
@@ -558,7 +559,7 @@ def _fragment(buffer: bytes, found: Found, frame: Frame, time: int) -> Fragment:
     return Fragment(key, offset, length, more, buffer[at : found.limit], ttl, frame, time)
 
 
-def _skip_extensions(octets: bytes, protocol: int, at: int, limit: int) -> tuple[int, int]:
+def skip_extensions(octets: bytes, protocol: int, at: int, limit: int) -> tuple[int, int]:
     """Return the protocol behind the extension headers from `at` on, and where it begins.
 
     Stops at a header that is not wholly there, and at a fragment that is not a first one.
@@ -641,7 +642,7 @@ def protocol_counts(tally: Tally) -> dict[str, int]:
 # -- tunnels
 
 
-def _unwrap(layer: int, buffer: bytes, at: int, limit: int) -> tuple[int, int]:
+def unwrap(layer: int, buffer: bytes, at: int, limit: int) -> tuple[int, int]:
     """Take off one tunnel's header: return the layer inside and where it begins."""
     if layer in (kinds.IPV4, kinds.IPV6):
         return layer, at

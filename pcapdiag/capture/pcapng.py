@@ -1,4 +1,4 @@
-"""Writes what is kept of a live capture: pcapng (draft-ietf-opsawg-pcapng), in files that rotate.
+"""Writes pcapng (draft-ietf-opsawg-pcapng): its blocks, and of a live capture files that rotate.
 
 Frames are written as they came, with the interface, link type and nanoseconds of each. Every write is of whole blocks
 and goes straight to the system, so a program that is killed leaves a file that can be read to its end.
@@ -6,15 +6,18 @@ and goes straight to the system, so a program that is killed leaves a file that 
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pcapdiag.capture.datagram import CaptureError
+from pcapdiag.capture.datagram import CaptureError, Interface
 from pcapdiag.record import Record
 
 _SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
+_OPTION_COMMENT, _OPTION_APPLICATION = 1, 4
+_OPTION_NAME, _OPTION_DESCRIPTION, _OPTION_RESOLUTION, _OPTION_OFFSET = 2, 3, 9, 14
 _OPTION_START, _OPTION_END, _OPTION_RECEIVED, _OPTION_DROPPED = 2, 3, 6, 7
-_OPTION_NAME, _OPTION_RESOLUTION, _OPTION_APPLICATION = 2, 9, 4
+_MAX_OPTION = 0xFFFF
+_END_OF_OPTIONS = bytes(4)
 PENDING = 1 << 20
 """Octets that are collected before they are written, at most; `flush` writes what there is."""
 
@@ -53,7 +56,7 @@ class Writer:
         self.problem: str | None = None
         self.packets = 0
         self._path = Path(path)
-        self._head = _section(application) + b"".join(_interface(*link) for link in links)
+        self._head = section(application) + b"".join(interface_block(Interface(*link)) for link in links)
         self._rotate_size = rotate_size
         self._rotate_count = max(rotate_count, 1)
         self._pending: list[bytes] = []
@@ -69,7 +72,7 @@ class Writer:
         """Take a frame; it is written with the next flush(), or when enough has come."""
         if self.problem is not None:
             return
-        block = _packet(interface, time, wire, octets)
+        block = packet(interface, time, wire, octets)
         size = self._written + self._pending_octets
         if self._rotate_size is not None and size + len(block) > self._rotate_size and size > len(self._head):
             self.flush()
@@ -91,7 +94,7 @@ class Writer:
     def close(self, statistics: Sequence[Statistics] = ()) -> None:
         """Write the rest and close; harmless the second time. statistics -- of each interface, in turn."""
         if self._descriptor >= 0:
-            self._pending += [_statistics(number, found) for number, found in enumerate(statistics)]
+            self._pending += [_of_interface(number, found) for number, found in enumerate(statistics)]
         self.flush()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -143,32 +146,67 @@ def _option(code: int, value: bytes) -> bytes:
     return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
-def _section(application: str) -> bytes:
-    options = _option(_OPTION_APPLICATION, application.encode()) + _option(0, b"")
+def _text(code: int, text: str) -> bytes:
+    """A text option; what is too long for one is cut."""
+    octets = text.encode("utf-8", "replace")
+    if len(octets) > _MAX_OPTION:
+        octets = octets[:_MAX_OPTION].decode("utf-8", "ignore").encode()
+    return _option(code, octets)
+
+
+def _comments(comments: Iterable[str]) -> bytes:
+    return b"".join(_text(_OPTION_COMMENT, comment) for comment in comments)
+
+
+def section(application: str, comments: Iterable[str] = ()) -> bytes:
+    """A Section Header Block (§4.1) of unknown length, little-endian."""
+    options = _comments(comments) + _text(_OPTION_APPLICATION, application) + _END_OF_OPTIONS
     return _block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
 
 
-def _interface(name: str, link_type: int, snaplen: int) -> bytes:
-    options = _option(_OPTION_NAME, name.encode()) + _option(_OPTION_RESOLUTION, b"\x09") + _option(0, b"")
-    return _block(_INTERFACE, struct.pack("<HHI", link_type, 0, snaplen) + options)
+def interface_block(found: Interface) -> bytes:
+    """An Interface Description Block (§4.2)."""
+    options = _text(_OPTION_NAME, found.name) if found.name else b""
+    options += _text(_OPTION_DESCRIPTION, found.description) if found.description else b""
+    options += _option(_OPTION_RESOLUTION, bytes((found.resolution,)))
+    options += _option(_OPTION_OFFSET, struct.pack("<q", found.offset)) if found.offset else b""
+    return _block(_INTERFACE, struct.pack("<HHI", found.link_type, 0, found.snaplen) + options + _END_OF_OPTIONS)
 
 
-def _statistics(interface: int, found: Statistics) -> bytes:
+def _of_interface(interface: int, found: Statistics) -> bytes:
+    return statistics(interface, found.began, found.ended, found.received, found.dropped)
+
+
+def statistics(
+    interface: int, began: int, ended: int, received: int | None = None, dropped: int | None = None
+) -> bytes:
+    """An Interface Statistics Block (§4.6); times are in ticks of the interface."""
     options = b"".join(
         _option(code, struct.pack("<II", value >> 32, value & 0xFFFFFFFF))
-        for code, value in ((_OPTION_START, found.began), (_OPTION_END, found.ended))
+        for code, value in ((_OPTION_START, began), (_OPTION_END, ended))
     )
-    for code, count in ((_OPTION_RECEIVED, found.received), (_OPTION_DROPPED, found.dropped)):
+    for code, count in ((_OPTION_RECEIVED, received), (_OPTION_DROPPED, dropped)):
         if count is not None:
             options += _option(code, struct.pack("<Q", count))
-    time = struct.pack("<II", found.ended >> 32, found.ended & 0xFFFFFFFF)
-    return _block(_STATISTICS, struct.pack("<I", interface) + time + options + _option(0, b""))
+    time = struct.pack("<II", ended >> 32, ended & 0xFFFFFFFF)
+    return _block(_STATISTICS, struct.pack("<I", interface) + time + options + _END_OF_OPTIONS)
 
 
-def _packet(interface: int, time: int, wire: int, octets: bytes) -> bytes:
+def packet(interface: int, time: int, wire: int, octets: bytes, comments: Sequence[str] = ()) -> bytes:
+    """An Enhanced Packet Block (§4.3). time -- in ticks; wire -- octets, of which `octets` were captured."""
     padding = -len(octets) % 4
-    length = 32 + len(octets) + padding
+    options = _comments(comments) + _END_OF_OPTIONS if comments else b""
+    length = 32 + len(octets) + padding + len(options)
     head = struct.pack(
         "<IIIIIII", _PACKET, length, interface, time >> 32, time & 0xFFFFFFFF, len(octets), max(wire, len(octets))
     )
-    return head + octets + bytes(padding) + struct.pack("<I", length)
+    return head + octets + bytes(padding) + options + struct.pack("<I", length)
+
+
+def with_comments(block: bytes, comments: Sequence[str]) -> bytes:
+    """The block that `packet` made without comments, with them."""
+    if not comments:
+        return block
+    options = _comments(comments) + _END_OF_OPTIONS
+    length = struct.pack("<I", len(block) + len(options))
+    return block[:4] + length + block[8:-4] + options + length

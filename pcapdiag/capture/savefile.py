@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, cast
 from pcapdiag.record import Record
 
 from . import kinds, walker
-from .datagram import Captured, CaptureError, CaptureSummary
+from .datagram import MICROSECONDS, NANOSECONDS, Captured, CaptureError, CaptureSummary, Interface
 from .network import Network, protocol_counts
 from .walker import Found, Link, Tally
 from .window import Window, compression_of, decompressed
@@ -25,6 +25,8 @@ MAX_RECORD: Final = 64 << 20
 MAX_FRAME: Final = 256 * 1024
 """Octets of the longest pcap frame that is believed even where the file's snapshot length is less."""
 MAX_INTERFACES: Final = 4096
+MAX_SECTIONS: Final = 4096
+"""Sections of which the times are told apart."""
 MAX_WARNINGS: Final = 20
 _scan_pcap = walker.scan_pcap if walker.COMPILED else walker.scan_pcap_fields
 _scan_pcapng = walker.scan_pcapng if walker.COMPILED else walker.scan_pcapng_fields
@@ -40,10 +42,11 @@ _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _STATISTICS, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BAD, 0x40000BAD))
 """Blocks without a packet that Wireshark numbers as frames: journal entries, Sysdig events, custom blocks."""
-_OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
+_OPTION_NAME, _OPTION_DESCRIPTION, _OPTION_TSRESOL, _OPTION_TSOFFSET = 2, 3, 9, 14
 _OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
 
-_YEAR: Final = 366 * 86_400 * 1_000_000_000
+YEAR: Final = 366 * 86_400 * 1_000_000_000
+"""Nanoseconds; a beginning or end that is further from the packets is not believed."""
 _DIRECTORY: Final = "a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
 _EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
 _OTHER_FORMATS: Final = {
@@ -123,7 +126,10 @@ class Savefile:
         name -- what messages and the summary call it; the path by default
         sieved -- what `sieve` found in the parts of this file, in order; it is taken as far as it fits together
         network -- what takes the frames that matter; by default what makes records of them
+
+        `interfaces` are those of the section that is being read, in the order of their numbers.
         """
+        self.interfaces: list[Interface] = []
         self._path = path
         self._name = name or _name(path)
         self._network = network if network is not None else Network(capture, frozenset(ports), Tally())
@@ -142,6 +148,7 @@ class Savefile:
         self._links: list[Link] = []
         self._first: int | None = None
         self._last: int | None = None
+        self._watched: list[tuple[int, int]] = []
 
     def __iter__(self) -> Iterator[Captured]:
         """Read to the end, once. Raises CaptureError where the file cannot be opened or is no capture."""
@@ -185,7 +192,7 @@ class Savefile:
         tally = self._tally
         tally.settle()
         protocols = protocol_counts(tally)
-        first, last = self._times()
+        watched = [*self._watched, *self._section_times()]
         return CaptureSummary(
             path=self._name,
             format=self._format,
@@ -198,23 +205,25 @@ class Savefile:
             other=sum(protocols.values()),
             unreadable=tally.unreadable,
             snapped=tally.snapped,
-            first_time=first,
-            last_time=last,
+            first_time=min((first for first, _ in watched), default=None),
+            last_time=max((last for _, last in watched), default=None),
             truncated=self._truncated,
             warnings=tuple(self._all_warnings()),
             protocols=protocols,
             esp_flows=self._network.esp_flows(),
+            watched=tuple(watched),
         )
 
     # -- what the summary is made of
 
-    def _times(self) -> tuple[int | None, int | None]:
+    def _section_times(self) -> list[tuple[int, int]]:
+        """First and last time of the section that is being read; empty where it has none."""
         first, last = self._first, self._last
         for link in self._links:
             if link.seen:
                 first = _least(first, link.nanoseconds(link.oldest))
                 last = _greatest(last, link.nanoseconds(link.newest))
-        return first, last
+        return [(first, last)] if first is not None and last is not None else []
 
     def _all_warnings(self) -> Iterator[str]:
         yield from self._warnings
@@ -355,6 +364,8 @@ class Savefile:
         link.set_resolution(1_000_000_000 // per_second, 1, 0)
         link.limit = min(max(snaplen or MAX_RECORD, MAX_FRAME), MAX_RECORD)
         self._links.append(link)
+        resolution = NANOSECONDS if per_second == 1_000_000_000 else MICROSECONDS
+        self.interfaces.append(Interface("", link.type, snaplen, resolution))
         window.position = 24
         found, network = self._found, self._network
         if (yield from self._packets_begin(window, link)):
@@ -535,8 +546,15 @@ class _Section:
     def _new_section(self) -> None:
         """Forget the interfaces, but not their times."""
         file = self._savefile
-        file._first, file._last = file._times()
+        watched = file._section_times()
+        if watched and len(file._watched) >= MAX_SECTIONS:
+            # Of more sections, it is not told any more what lay between them.
+            (first, last), (before, after) = watched[0], file._watched.pop()
+            watched = [(min(first, before), max(last, after))]
+        file._watched += watched
+        file._first = file._last = None
         file._links.clear()
+        file.interfaces.clear()
         self.link = None
 
     def _interface(self, at: int, length: int) -> None:
@@ -547,17 +565,23 @@ class _Section:
         link_type, snaplen = struct.unpack_from(self._order + "HxxI", self._window.buffer, at + 8)
         link = Link(link_type, self._order, 28, "IIIIIII", len(links))
         link.snaplen = snaplen
+        resolution, offset, texts = MICROSECONDS, 0, {_OPTION_NAME: "", _OPTION_DESCRIPTION: ""}
         for code, value in self._options(at + 16, at + length - 4):
-            if code == _OPTION_TSRESOL and len(value) == 1:
+            if code in texts:
+                texts[code] = value.rstrip(b"\0").decode("utf-8", "replace")
+            elif code == _OPTION_TSRESOL and len(value) == 1:
+                resolution = value[0]
                 exponent = value[0] & 0x7F
                 if value[0] & 0x80:
                     link.set_resolution(1_000_000_000, 1 << exponent, link.offset)
                 else:
                     link.set_resolution(10 ** max(9 - exponent, 0), 10 ** max(exponent - 9, 0), link.offset)
             elif code == _OPTION_TSOFFSET and len(value) == 8:
-                offset = struct.unpack(self._order + "q", value)[0] * 1_000_000_000
-                link.set_resolution(link.multiply, link.divide, offset)
+                (offset,) = struct.unpack(self._order + "q", value)
+                link.set_resolution(link.multiply, link.divide, offset * 1_000_000_000)
         links.append(link)
+        name, description = texts.values()
+        self._savefile.interfaces.append(Interface(name, link_type, snaplen, resolution, offset, description))
 
     def _enhanced(self, at: int, length: int) -> bool:
         """§4.3. Whether the walker can read it: its interface is known, its lengths agree."""
@@ -627,7 +651,7 @@ def _near_packets(link: Link, ticks: int, newest: int | None) -> int | None:
     dumpcap writes microseconds there, whatever resolution the interface has: the packets tell.
     """
     for time in (link.nanoseconds(ticks), ticks * 1000 + link.offset):
-        if newest is None or abs(time - link.nanoseconds(newest)) < _YEAR:
+        if newest is None or abs(time - link.nanoseconds(newest)) < YEAR:
             return time
     return None
 

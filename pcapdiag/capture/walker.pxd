@@ -90,7 +90,7 @@ cdef int _locate_loopback(bytes buffer, place at, place end, bytes ports, Found 
 @cython.locals(tags=int)
 cpdef int locate_layer(bytes buffer, int layer, place at, place end, bytes ports, Found found) except? -99
 
-cdef bint is_tag(int layer)
+cpdef bint is_tag(int layer)
 
 cdef int _inside(int layer, place at, place end, Found found) except? -99
 

@@ -153,6 +153,7 @@ class WiresharkCapture:
             protocols=protocols,
             first_time=whole.first_time if whole.first_time is not None else read.first_time,
             last_time=whole.last_time if whole.last_time is not None else read.last_time,
+            watched=(),  # capinfos knows nothing of sections
             truncated=bool(warnings),
             warnings=(*warnings, *(w for w in read.warnings)),
             esp_flows=tuple(self._flow(flow) for flow in read.esp_flows),

@@ -364,6 +364,8 @@ RULES: tuple[Rule, ...] = (
          ("initiator-repeats-behind-answer", "stopped-after-6", "vantage-initiator"), ("no-reply-yet",)),
     Rule("identity-mismatch", S.LIKELY, 90, "The responder objects to the identity.",
          ("notify-invalid-id-information",)),
+    Rule("identity-mismatch", S.LIKELY, 80, "Message 1 of Aggressive Mode names the initiator, and was refused.",
+         ("aggressive", "notify-authentication-failed", "stopped-after-1")),
     Rule("identity-mismatch", S.POSSIBLE, 60, "The identity is checked together with the key.",
          ("notify-authentication-failed",)),
     Rule("identity-mismatch", S.POSSIBLE, 50, "The identity is checked together with the key.",

@@ -23,7 +23,7 @@ from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Mode, Peer,
 from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of, phase1_number, step_name
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
-from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, strip_marker
+from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, without_marker
 from pcapdiag.ike.payloads import DecodeError, Identification
 from pcapdiag.ike.registry import ExchangeType
 
@@ -235,7 +235,7 @@ class Tracker:
 
     def _fragment_loss(self, loss: FragmentLoss) -> int | None:
         """IP fragments of a message that never became whole: the first of them still tells which message it was."""
-        octets = _without_marker(loss.payload, NAT_T_PORT in (loss.source_port, loss.destination_port))
+        octets = without_marker(loss.payload, NAT_T_PORT in (loss.source_port, loss.destination_port))
         try:
             message = parse(octets)
         except DecodeError:
@@ -575,21 +575,7 @@ class Tracker:
 
 
 def _ike_octets(datagram: Datagram) -> bytes:
-    return _without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
-
-
-def _without_marker(payload: bytes, expected: bool) -> bytes:
-    """The message within a UDP payload: without the marker of RFC 3948, which belongs to UDP 4500.
-
-    Four zero octets can also begin a cookie. Where the length field fits one reading, that one is right.
-    """
-    octets, marked = strip_marker(payload)
-    if not marked:
-        return payload
-    for reading in (payload, octets):
-        if len(reading) >= HEADER_LENGTH and int.from_bytes(reading[24:28], "big") == len(reading):
-            return reading
-    return octets if expected else payload
+    return without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
 
 
 def _pair(datagram: Datagram) -> tuple[str, str]:

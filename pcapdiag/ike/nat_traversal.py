@@ -14,6 +14,9 @@ NON_ESP_MARKER = bytes(4)
 KEEPALIVE = b"\xff"
 """The whole payload of a NAT keep-alive (RFC 3948 §2.3)."""
 
+_HEADER = 28
+"""Octets of an ISAKMP header (RFC 2408 §3.1)."""
+
 _HASHES = {
     HashAlgorithm.MD5: "md5",
     HashAlgorithm.SHA1: "sha1",
@@ -28,6 +31,20 @@ def strip_marker(payload: bytes) -> tuple[bytes, bool]:
     if payload.startswith(NON_ESP_MARKER):
         return payload[4:], True
     return payload, False
+
+
+def without_marker(payload: bytes, expected: bool) -> bytes:
+    """The message within a UDP payload: without the marker of RFC 3948, which is `expected` on UDP 4500.
+
+    Four zero octets can also begin a cookie. Where the length field fits one reading, that one is right.
+    """
+    octets, marked = strip_marker(payload)
+    if not marked:
+        return payload
+    for reading in (payload, octets):
+        if len(reading) >= _HEADER and int.from_bytes(reading[24:28], "big") == len(reading):
+            return reading
+    return octets if expected else payload
 
 
 def nat_detection_hash(

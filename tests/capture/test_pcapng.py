@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pcapdiag.capture import pcapng
 from pcapdiag.capture.datagram import CaptureError, Datagram
 from pcapdiag.capture.pcapng import Statistics, Writer
 from pcapdiag.capture.savefile import Savefile
@@ -146,3 +148,14 @@ def test_wireshark_reads_it(tmp_path: Path) -> None:
     assert "nanoseconds" in said.stdout
     assert "Name = eth0" in said.stdout
     assert "Number of stat entries = 1" in said.stdout
+
+
+def test_a_packet_with_comments() -> None:
+    plain = pcapng.packet(0, 5, 100, b"12345")
+    assert pcapng.with_comments(plain, ["first", "zweites — ü"]) == pcapng.packet(
+        0, 5, 100, b"12345", ["first", "zweites — ü"]
+    )
+    assert pcapng.with_comments(plain, []) == plain
+    long = pcapng.packet(0, 5, 5, b"12345", ["ü" * 40_000])
+    assert len(long) < 32 + 8 + 65_536 + 12
+    assert struct.unpack_from("<I", long, 4) == struct.unpack("<I", long[-4:]) == (len(long),)

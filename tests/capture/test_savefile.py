@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcapdiag.capture import savefile, window
-from pcapdiag.capture.datagram import CaptureError, Datagram, FragmentLoss
-from pcapdiag.capture.savefile import Savefile
+from pcapdiag.capture.datagram import CaptureError, Datagram, FragmentLoss, Interface
+from pcapdiag.capture.savefile import MAX_SECTIONS, Savefile
 from tests.capture.frames import (
     SECOND,
     T0,
@@ -540,3 +540,43 @@ def test_statistics_in_microseconds_of_an_interface_in_nanoseconds() -> None:
     nonsense = blocks.statistics(0, 5, 7)
     summary = read(blocks.section() + nanoseconds + packet + nonsense).summary
     assert (summary.first_time, summary.last_time) == (T0 + SECOND, T0 + SECOND)
+
+
+def test_sections_are_watched_each_for_itself() -> None:
+    blocks = Blocks("<")
+    section = blocks.section() + blocks.interface()
+    first = section + blocks.packet(IKE, T0 // 1000) + blocks.statistics(0, T0 // 1000 - 1, T0 // 1000 + 5)
+    empty, later = section, section + blocks.packet(IKE, T0 // 1000 + 9_000_000)
+    summary = read(first + empty + later).summary
+    assert summary.watched == ((T0 - 1000, T0 + 5000), (T0 + 9 * SECOND, T0 + 9 * SECOND))
+    assert (summary.first_time, summary.last_time) == (T0 - 1000, T0 + 9 * SECOND)
+
+
+def test_of_too_many_sections_the_last_ones_are_watched_as_one() -> None:
+    blocks = Blocks("<")
+    section = blocks.section() + blocks.interface()
+    octets = b"".join(section + blocks.packet(IKE, T0 // 1000 + n) for n in range(MAX_SECTIONS + 3))
+    summary = read(octets).summary
+    assert len(summary.watched) == MAX_SECTIONS + 1
+    assert summary.last_time == T0 + 1000 * (MAX_SECTIONS + 2)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_what_is_said_of_interfaces(order: str) -> None:
+    blocks = Blocks(order)
+    named = blocks.option(2, b"wan0") + blocks.option(3, "Außen".encode()) + blocks.option(9, b"\x09")
+    shifted = blocks.option(9, b"\x8a") + blocks.option(14, blocks.pack("q", -7)) + blocks.option(2, b"\xff\0")
+    head = blocks.section() + blocks.interface(113, 96, named) + blocks.interface(1, 0, shifted)
+    savefile = Savefile(io.BytesIO(head + blocks.packet(IKE, 1, 1)))
+    assert list(savefile)
+    assert savefile.interfaces == [
+        Interface("wan0", 113, 96, 9, 0, "Außen"),
+        Interface("\ufffd", 1, 0, 0x8A, -7),
+    ]
+    assert savefile.interfaces[1].ticks(-6_500_000_000) == 512
+
+
+def test_a_pcap_file_has_one_interface_without_a_name() -> None:
+    savefile = Savefile(io.BytesIO(pcap([IKE], 1, snaplen=1500, magic=0xA1B23C4D)))
+    list(savefile)
+    assert savefile.interfaces == [Interface("", 1, 1500, 9)]
