@@ -13,7 +13,7 @@ from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
-from pcapdiag.record import Record, lazy
+from pcapdiag.record import Displayed, Record, lazy
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -37,7 +37,7 @@ class CaptureReport(Record, frozen=True):
     not_ike: int
 
 
-class Report(Record, frozen=True, dict=True, gc=True):
+class Report(Displayed, frozen=True, dict=True, gc=True):
     """What `analyze` found: records, and the same as tables (pandas DataFrames).
 
     captures -- those that were read, in order; errors -- one line for each that could not be
@@ -68,6 +68,18 @@ class Report(Record, frozen=True, dict=True, gc=True):
     def all_completed(self) -> bool:
         """Whether every exchange completed."""
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
+
+    def to_html(self) -> str:
+        """The report as one HTML page that needs nothing else, as `--html` writes it."""
+        from pcapdiag.report import page
+
+        return page.render(self)
+
+    def to_markdown(self) -> str:
+        """The report for a ticket or a chat, as `--markdown` prints it."""
+        from pcapdiag.report import markdown
+
+        return markdown.render(self)
 
     @lazy
     def exchanges(self) -> "DataFrame":

@@ -17,6 +17,20 @@ class Record(Struct, frozen=True, gc=False):
     """
 
 
+class Displayed(Record, frozen=True):
+    """A record that shows itself in a notebook."""
+
+    def _repr_html_(self) -> str | None:
+        """HTML for IPython's display.
+
+        What it looks like is the reports' business, which the records stand left of: so they ask here, when they are
+        asked, and import nothing of it before.
+        """
+        from pcapdiag.report.notebook import shown
+
+        return shown(self)
+
+
 class lazy(Generic[Value]):  # noqa: N801 -- used as a decorator
     """A property that is computed when it is first asked for, of a record with a `__dict__`.
 

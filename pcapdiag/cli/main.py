@@ -124,6 +124,14 @@ atexit.register(gc.freeze)
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown, for a ticket or a chat.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
+)
 @options.peer
 @options.spi
 @options.ports
@@ -150,6 +158,8 @@ atexit.register(gc.freeze)
 def analyze(
     captures: Sequence[str],
     as_json: bool,
+    as_markdown: bool,
+    page: str | None,
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
@@ -167,6 +177,8 @@ def analyze(
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
     """
+    if as_json + as_markdown + (page == "-") > 1:
+        raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
     report = read(
         captures,
         peer=peer,
@@ -178,11 +190,16 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
-    if as_json:
+    written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
+    if page == "-":
+        click.echo(report.to_html().encode(), nl=False)
+    elif as_json:
         from pcapdiag.report import json_report
 
         for piece in json_report.render(report):
             click.echo(piece, nl=False)
+    elif as_markdown:
+        click.echo(encodable(report.to_markdown()), nl=False)
     elif report.diagnoses:
         from pcapdiag.report import text
         from pcapdiag.report.layout import Layout
@@ -194,7 +211,29 @@ def analyze(
         from pcapdiag.report.nothing import nothing_found
 
         warn(nothing_found(report, peer, spi))
-    sys.exit(_status(report.errors, bool(report.diagnoses), report.all_completed))
+    sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
+
+
+def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:
+    """Write a file; False where that fails, which is said. private -- what keys opened is in it."""
+    from pcapdiag.output import OutputError, written
+
+    try:
+        with written(path, inputs=inputs, private=private) as file:
+            file.write(text.encode())
+    except OutputError as error:
+        warn([str(error)])
+        return False
+    return True
+
+
+def _read(captures: Sequence[str], keys: Sequence[str], psk_file: BinaryIO | None) -> list[object]:
+    """Everything that is read, of which nothing may be written over."""
+    from pcapdiag.capture.files import expand
+    from pcapdiag.key_tables import NAMES
+
+    tables = [os.path.join(path, name) for path in keys for name in NAMES]
+    return [*expand(captures), *keys, *tables, *([psk_file] if psk_file else [])]
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:

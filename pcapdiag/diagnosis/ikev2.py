@@ -105,11 +105,11 @@ def _answer_lost(exchange: Exchange, auth: list[Step], setting: Setting) -> Stop
     unheard = repeated_behind_answer(exchange, auth[-1])
     if unheard is None:
         return None
-    ahead = outlook(unheard.request.times)
+    ahead = outlook(sorted(unheard.request.times))
     gave_in = ahead.due is not None and setting.silence_after(ahead.last) > ahead.over_at - ahead.last
     if len(unheard.again) < UNHEEDED or gave_in:
         return None
-    outcome = waiting_outcome(exchange, setting, unheard.answer.first.time)
+    outcome = waiting_outcome(exchange, setting, min(unheard.answer.times))
     state = (unheard.request.exchange_type.label,)
     return Stop(outcome, unheard.answer.name, Side.RESPONDER, None, state, (), unheard.reason, unheard.again)
 
@@ -141,15 +141,16 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
     """
     kind, number = response.exchange_type, response.message.header.message_id
     own = [s for s in exchange.steps if s.exchange_type == kind and s.message.header.message_id == number]
-    asked = [s for s in own if s.sender is Side.INITIATOR and s.first.time <= response.first.time]
+    # By the times, which a capture may have out of order.
+    asked = [s for s in own if s.sender is Side.INITIATOR and min(s.times) <= max(response.times)]
     if not asked:
         return None
-    request = max(asked, key=lambda s: s.first.time)
-    answers = [s for s in own if s.sender is Side.RESPONDER and s.first.time >= request.first.time]
+    request = max(asked, key=lambda s: min(s.times))
+    answers = [s for s in own if s.sender is Side.RESPONDER and max(s.times) >= min(request.times)]
     if not answers:
         return None  # the flag for a response can stand in what the initiator sends
-    answer = min(answers, key=lambda s: s.first.time)
-    again = sent_again_after([request], answer.first.time)
+    answer = min(answers, key=lambda s: min(s.times))
+    again = sent_again_after([request], max(min(answer.times), min(request.times)))
     return Unheard(request, answer, again) if again else None
 
 

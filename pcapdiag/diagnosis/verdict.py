@@ -13,7 +13,7 @@ from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
 from pcapdiag.diagnosis.stops import conversations, find_stop, find_stops
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
-from pcapdiag.record import Record
+from pcapdiag.record import Displayed, Record
 
 TROUBLE = frozenset(
     (
@@ -34,7 +34,7 @@ TROUBLE = frozenset(
 """Evidence of trouble behind a phase 1 that completed."""
 
 
-class Diagnosis(Record, frozen=True):
+class Diagnosis(Displayed, frozen=True):
     """All that is said of one exchange.
 
     offered -- what the initiator proposed

@@ -11,7 +11,7 @@ from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Notification, Payload, Proposal
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId
-from pcapdiag.record import Record
+from pcapdiag.record import Displayed, Record
 
 
 class Side(StrEnum):
@@ -175,7 +175,7 @@ class Step(Record, frozen=True):
         return self.message.vendor_ids
 
 
-class Exchange(Record, frozen=True):
+class Exchange(Displayed, frozen=True):
     """Everything under one pair of cookies between two peers: phase 1 and what followed it.
 
     id -- place in the order of first sight, from 1

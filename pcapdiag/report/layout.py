@@ -11,11 +11,15 @@ MAX_WIDTH = 110
 
 
 class Layout(Record, frozen=True):
-    """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line)."""
+    """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line).
+
+    several -- there are several captures, so that frames are named with the capture's number
+    """
 
     width: int = MIN_WIDTH
     colour: bool = False
     detail: int = 0
+    several: bool = False
 
     def paint(self, text: str, **how: object) -> str:
         """The text in colour, where colour is wanted."""

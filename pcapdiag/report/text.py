@@ -6,6 +6,8 @@ One block an exchange: what happened in one line that can go into a ticket, then
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
@@ -15,14 +17,17 @@ from pcapdiag.exchange.model import Exchange, Folded, Mode, Peer, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.pipeline import CaptureReport, Report
+from pcapdiag.report.ladder import alike, cited, marks_of, of_phase1, short_name
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.why import leading_cause, why
 from pcapdiag.report.wording import (
     MODE_NAMES,
     contents,
     frame_list,
+    frame_number,
     instant,
     missing_text,
+    offset,
     payload_details,
     payload_summary,
     proposal_lines,
@@ -47,6 +52,7 @@ _COLOURS = {
 
 def render(report: Report, layout: Layout) -> str:
     """The whole report."""
+    layout = replace(layout, several=len(report.captures) > 1)
     return "".join(f"{line.rstrip()}\n" for line in _lines(report, layout))
 
 
@@ -57,7 +63,7 @@ def _lines(report: Report, layout: Layout) -> Iterator[str]:
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
-        yield from wrapped(prefix + _capture_line(capture), layout)
+        yield from wrapped(prefix + capture_line(capture), layout)
     yield from losses(report.folded, report.counts, layout)
     groups = group(report.diagnoses)
     explained: set[tuple[str, str]] = set()
@@ -72,7 +78,7 @@ def _lines(report: Report, layout: Layout) -> Iterator[str]:
         yield from wrapped(text, layout)
     if len(groups) > 1:
         yield ""
-        yield from _summary(report, layout)
+        yield from wrapped(summary(report.diagnoses), layout)
 
 
 def block(found: Group, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
@@ -83,10 +89,11 @@ def block(found: Group, layout: Layout, explained: set[tuple[str, str]]) -> Iter
 
 def one_line(found: Group) -> str:
     """Exchanges that ended alike in one line, with how many there are."""
-    return headline(found.first) + _count(found)
+    return headline(found.first) + how_many(found)
 
 
-def _count(found: Group) -> str:
+def how_many(found: Group) -> str:
+    """How often that was, for the end of a line; empty for once."""
     if len(found.members) == 1:
         return ""
     peers = ""
@@ -97,7 +104,8 @@ def _count(found: Group) -> str:
     return f" ({len(found.members)} times{peers})"
 
 
-def _capture_line(capture: CaptureReport) -> str:
+def capture_line(capture: CaptureReport) -> str:
+    """One capture, and what it held."""
     s = capture.summary
     span = ""
     if s.first_time is not None and s.last_time is not None:
@@ -110,19 +118,23 @@ def _capture_line(capture: CaptureReport) -> str:
 
 def losses(folded: Sequence[Folded], counts: TrackerCounts, layout: Layout) -> Iterator[str]:
     """What is counted and not told one by one."""
+    for line in loss_lines(folded, counts):
+        yield from wrapped(line, layout, 4 if line.startswith(" ") else 2)
+
+
+def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]:
+    """The same, each sentence on a line however long; what belongs to the one above is indented."""
     if folded:
         total = sum(f.exchanges for f in folded)
-        yield from wrapped(f"More exchanges than are told one by one; {total} are only counted:", layout)
+        yield f"More exchanges than are told one by one; {total} are only counted:"
         found = crowds(folded)
         for crowd in found[:MAX_CROWDS]:
-            yield from wrapped(f"  {_crowd(crowd)}", layout, 4)
+            yield f"  {_crowd(crowd)}"
         if len(found) > MAX_CROWDS:
             rest = sum(c.exchanges for c in found[MAX_CROWDS:])
-            yield from wrapped(
-                f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json", layout, 4
-            )
+            yield f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json"
     if counts.icmp_unmatched:
-        yield from wrapped(f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture.", layout)
+        yield f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture."
 
 
 def _crowd(crowd: Crowd) -> str:
@@ -149,7 +161,7 @@ def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
     """The exchange in one line that can be pasted into a ticket."""
     e, stop = diagnosis.exchange, diagnosis.stop
     mode = MODE_NAMES[e.mode]
-    where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
+    where = f" after {stopped_after(e)}" if not diagnosis.completed else ""
     cause = leading_cause(diagnosis) if with_cause else None
     why_ = f"; {cause}" if cause else ""
     said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
@@ -170,7 +182,8 @@ def states(diagnosis: Diagnosis) -> str:
     return ", ".join(parts)
 
 
-def _stopped_after(exchange: Exchange) -> str:
+def stopped_after(exchange: Exchange) -> str:
+    """The message that it got to: "MM5", "IKE_AUTH response"."""
     last = exchange.last_message
     if last is not None and exchange.mode in (Mode.MAIN, Mode.AGGRESSIVE):
         return f"{'MM' if exchange.mode is Mode.MAIN else 'AM'}{last}"
@@ -190,26 +203,26 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     for line in title:
         yield layout.paint(line, bold=True)
     verdict = stop.outcome.value.upper()
-    where = f" after {_stopped_after(e)}" if not diagnosis.completed else ""
+    where = f" after {stopped_after(e)}" if not diagnosis.completed else ""
     said = states(diagnosis)
     lines = wrapped(f"{verdict}{where}{': ' if said else ''}{said}", layout)
     yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
     yield from lines[1:]
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
-    yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames)})", layout, 2, "  ")
+    yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames, several=layout.several)})", layout, 2, "  ")
     cause = leading_cause(diagnosis)
     if cause:
         yield from wrapped(f"{cause[0].upper()}{cause[1:]}.", layout, 2, "  ")
     if len(found.members) > 1:
-        yield from wrapped(_again(found), layout, 2, "  ")
+        yield from wrapped(again(found), layout, 2, "  ")
     yield ""
     yield from _facts(diagnosis, layout)
     yield ""
-    yield from _ladder(diagnosis, layout)
+    yield from ladder(diagnosis, layout)
     if diagnosis.exchange.uncounted:
         more = f"{diagnosis.exchange.uncounted} more messages, fragments and ICMP errors of this exchange"
         yield from wrapped(f"    {more} are only counted.", layout, 4)
-    yield from _after_phase1(diagnosis, layout)
+    yield from after_phase1(diagnosis, layout)
 
 
 def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
@@ -220,7 +233,7 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         others = ", ".join(s.hex() for s in e.other_responder_spis)
         yield from wrapped(f"  the responder also answered with {others}", layout, 13)
     for name, peer in (("initiator", e.initiator), ("responder", e.responder)):
-        yield from wrapped(f"  {name}  {_peer(peer)}", layout, 13)
+        yield from wrapped(f"  {name}  {peer_text(peer)}", layout, 13)
     if not e.roles_certain:
         yield from wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
     if diagnosis.chosen:
@@ -234,7 +247,8 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield f"             and {len(lines) - 6} more (-v shows all)"
 
 
-def _peer(peer: Peer) -> str:
+def peer_text(peer: Peer) -> str:
+    """An end: its address, others that it was seen with, what it calls itself and what it is."""
     also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
     vendors = f"  {safe(_some(peer.vendors))}" if peer.vendors else ""
     identities = f", calls itself {safe(_some(peer.identities))}" if peer.identities else ""
@@ -247,7 +261,8 @@ def _some(names: Sequence[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def _again(group: Group) -> str:
+def again(group: Group) -> str:
+    """How often the first of a group happened again, and when."""
     first, last = group.first.exchange, group.members[-1].exchange
     others = len(group.members) - 1
     whom = ""
@@ -266,21 +281,22 @@ def _again(group: Group) -> str:
 # --- the ladder ------------------------------------------------------------------------------------------------
 
 
-def _ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    """Phase 1, message by message, with the frames; everything where more is asked for."""
     exchange, stop = diagnosis.exchange, diagnosis.stop
-    marks = _marks(diagnosis)
-    shown = [s for s in exchange.steps if _on_ladder(s)] if layout.detail <= 0 else list(exchange.steps)
+    marks = marks_of(i for i in diagnosis.evidence if i.id in cited(diagnosis.causes))
+    shown = [s for s in exchange.steps if of_phase1(s)] if layout.detail <= 0 else list(exchange.steps)
     start = exchange.first_time
     width = layout.width - 46
     left, right = exchange.initiator.address, exchange.responder.address
     if len(left) + len(right) > width + 10:
         left, right = "initiator", "responder"
     yield layout.paint(f"  {'frame':>7}  {'time':>11}   {left}{right:>{width + 12 - len(left)}}", dim=True)
-    for first, *rest in _runs(shown):
+    for first, *rest in alike(shown):
         yield _rung(first, start, width, layout) + _mark(first, marks)
         yield from _repeats(first, layout)
         if rest:
-            frames = frame_list(f for s in rest for f in s.frames)
+            frames = frame_list((f for s in rest for f in s.frames), several=layout.several)
             text = f"{len(rest)} more like it, each its own message ({frames})"
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
@@ -288,7 +304,7 @@ def _ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield layout.paint(line, fg=_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
         text = f"! ICMP {icmp_name(error)} from {error.source}"
-        yield from _noted(str(error.frame.number), _offset(error.time - start), text, layout)
+        yield from _noted(frame_number(error.frame, several=layout.several), offset(error.time - start), text, layout)
     if len(exchange.icmp_errors) > 3:
         yield from _noted("", "", f"! and {len(exchange.icmp_errors) - 3} more such errors", layout)
 
@@ -298,47 +314,13 @@ def _noted(frame: str, offset: str, text: str, layout: Layout) -> list[str]:
     return wrapped(text, layout, 26, f"  {frame:>7}  {offset:>11}   ")
 
 
-def _runs(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Messages that follow each other and look alike, together: an Informational that is sent again is a new one."""
-    run: list[Step] = []
-    for step in steps:
-        alike = run and (step.name, step.sender, payload_summary(step)) == (
-            run[0].name,
-            run[0].sender,
-            payload_summary(run[0]),
-        )
-        if run and not alike:
-            yield run
-            run = []
-        run.append(step)
-    if run:
-        yield run
-
-
-def _marks(diagnosis: Diagnosis) -> dict[Frame, list[str]]:
-    """Which evidence cites which frame, for the margin: only what speaks for or against a cause."""
-    cited = {i for c in diagnosis.causes for i in (*c.because, *c.against)}
-    marks: dict[Frame, list[str]] = {}
-    for item in diagnosis.evidence:
-        if item.id in cited:
-            for frame in item.frames:
-                marks.setdefault(frame, []).append(item.id)
-    return marks
-
-
 def _mark(step: Step, marks: dict[Frame, list[str]]) -> str:
     found = list(dict.fromkeys(i for frame in step.frames for i in marks.get(frame, ())))
     return f"  {' '.join(found[:2])}{'…' if len(found) > 2 else ''}" if found else ""
 
 
-def _on_ladder(step: Step) -> bool:
-    """Phase 1, and what is read as its answer; the rest is summed up behind the ladder."""
-    later = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2)
-    return step.exchange_type not in later
-
-
 def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
-    label = f"{_short_name(step)} {payload_summary(step)}"
+    label = f"{short_name(step)} {payload_summary(step)}"
     if not step.whole:
         pieces = f"fragments missing: {', '.join(map(str, step.missing))}" if step.missing else "IP fragments missing"
         label += f" ({pieces})"
@@ -348,70 +330,57 @@ def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
     near, far = (sight.source_port, sight.destination_port) if to_right else (sight.destination_port, sight.source_port)
     line = f"─ {label} ".ljust(width - 1, "─") + "▶" if to_right else "◀" + f" {label} ─".rjust(width - 1, "─")
     return (
-        f"  {sight.frame.number:>7}  {_offset(sight.time - start):>11}  {near:>5} "
+        f"  {frame_number(sight.frame, several=layout.several):>7}  {offset(sight.time - start):>11}  {near:>5} "
         f"{layout.paint(line, fg='cyan' if to_right else 'magenta')} {far}"
     )
-
-
-def _short_name(step: Step) -> str:
-    """The name of a message; before the IKE SA is up the arrow tells requests from responses."""
-    if step.exchange_type in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH):
-        return step.exchange_type.label
-    return step.name
 
 
 def _repeats(step: Step, layout: Layout) -> Iterator[str]:
     indent = " " * 23
     repeats = step.sent[1:]
     if repeats:
-        offsets = ", ".join(_offset(s.time - step.first.time) for s in repeats[:6])
+        offsets = ", ".join(offset(s.time - step.first.time) for s in repeats[:6])
         more = f" and {len(repeats) - 6 + step.uncounted} more" if len(repeats) > 6 or step.uncounted else ""
-        frames = frame_list(f for s in repeats for f in s.frames)
+        frames = frame_list((f for s in repeats for f in s.frames), several=layout.several)
         text = f"sent again {len(repeats) + step.uncounted}×: {offsets}{more} ({frames})"
         yield from textwrap.wrap(text, layout.width, initial_indent=indent, subsequent_indent=indent)
     for detail in payload_details(step) if layout.detail > 0 else ():
         yield from textwrap.wrap(safe(detail), layout.width, initial_indent=indent, subsequent_indent=f"{indent}  ")
     if step.duplicates and layout.detail > 0:
-        frames = frame_list(f for s in step.duplicates for f in s.frames)
+        frames = frame_list((f for s in step.duplicates for f in s.frames), several=layout.several)
         yield f"{indent}recorded twice ({frames})"
 
 
-def _offset(nanoseconds: int) -> str:
-    if nanoseconds == 0:
-        return "0"
-    value = nanoseconds / 1e9
-    return f"{value:+.6f}" if abs(value) < 1 else f"{value:+.3f}" if abs(value) < 1000 else f"{value:+.0f}"
-
-
-def _after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+def after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    """What followed phase 1, summed up; nothing where the ladder has it all."""
     e = diagnosis.exchange
     if layout.detail > 0:
         return
-    rest = [s for s in e.steps if not _on_ladder(s) and s.exchange_type != ExchangeType.QUICK]
+    rest = [s for s in e.steps if not of_phase1(s) and s.exchange_type != ExchangeType.QUICK]
     if diagnosis.phase2 or rest:
         yield ""
     for quick in diagnosis.phase2[:4]:
-        text = (
-            f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frame_list(quick.frames)})"
-        )
+        frames = frame_list(quick.frames, several=layout.several)
+        text = f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frames})"
         yield from wrapped(text, layout, 4)
     if len(diagnosis.phase2) > 4:
         yield f"  and {len(diagnosis.phase2) - 4} more Quick Modes (-v shows all)"
     names = dict.fromkeys(s.exchange_type.label for s in rest)
     for name in names:
         steps = [s for s in rest if s.exchange_type.label == name]
-        frames = frame_list(f for s in steps for f in s.frames)
+        frames = frame_list((f for s in steps for f in s.frames), several=layout.several)
         yield from wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
 
 
 # --- many exchanges --------------------------------------------------------------------------------------------
 
 
-def _summary(report: Report, layout: Layout) -> Iterator[str]:
+def summary(diagnoses: Sequence[Diagnosis]) -> str:
+    """How many exchanges there are, and how they ended."""
     counts: dict[Outcome, int] = {}
-    for d in report.diagnoses:
+    for d in diagnoses:
         counts[d.stop.outcome] = counts.get(d.stop.outcome, 0) + 1
-    total = len(report.diagnoses)
     parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
-    conversations = len({d.exchange.conversation for d in report.diagnoses})
-    yield from wrapped(f"{total} exchanges in {conversations} conversations: {parts}", layout)
+    total = len(diagnoses)
+    conversations = len({d.exchange.conversation for d in diagnoses})
+    return f"{total} exchange{'s' * (total > 1)} in {conversations} conversation{'s' * (conversations > 1)}: {parts}"

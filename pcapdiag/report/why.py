@@ -7,6 +7,7 @@ from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.report.ladder import cited
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
 
@@ -37,6 +38,11 @@ def _lower(title: str) -> str:
     return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]
 
 
+def status_word(status: Status) -> str:
+    """How a cause stands, in words."""
+    return _WORDS.get(status, status.value)
+
+
 def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
     """The part of an exchange's report behind the ladder.
 
@@ -57,14 +63,19 @@ def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -
 
 
 def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
-    cited = {i for c in diagnosis.causes for i in (*c.because, *c.against)}
-    # The first is the stop itself, which heads the report.
-    shown = [i for i in diagnosis.evidence[1:] if layout.detail > 0 or i.id in cited or _tells(i)]
     yield layout.paint("  What the wire shows", bold=True)
-    for item in shown:
-        yield from wrapped(f"{item.text} ({frame_list(item.frames)})", layout, 7, f"  {item.id:<4} ")
+    for item in diagnosis.evidence[1:] if layout.detail > 0 else telling(diagnosis):
+        yield from wrapped(
+            f"{item.text} ({frame_list(item.frames, several=layout.several)})", layout, 7, f"  {item.id:<4} "
+        )
         if layout.detail > 0:
             yield from wrapped(item.display_filter, layout, 9, "         ")
+
+
+def telling(diagnosis: Diagnosis) -> list[Evidence]:
+    """The evidence that is worth a line; not the first, which is the stop itself and heads the report."""
+    ids = cited(diagnosis.causes)
+    return [i for i in diagnosis.evidence[1:] if i.id in ids or _tells(i)]
 
 
 _TELLING = (
@@ -108,7 +119,7 @@ def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     yield layout.paint("  What may be the cause", bold=True)
     shown = list(causes) if layout.detail > 0 else [c for c in causes if c.leads][:_SHOWN]
     for ranked in shown:
-        word = _WORDS.get(ranked.status, ranked.status.value)
+        word = status_word(ranked.status)
         lines = wrapped(f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}", layout, _INDENT, " " * _INDENT)
         yield f"  {layout.paint(f'{word:<13}', fg=_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
         yield from lines[1:]
@@ -121,8 +132,7 @@ def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     for status in Status:
         names = [f"{c.cause.id}{_document(c)}{_reasons(c)}" for c in rest if c.status is status]
         if names:
-            word = _WORDS.get(status, status.value)
-            yield from wrapped(", ".join(names), layout, _INDENT, f"  {word:<13}")
+            yield from wrapped(", ".join(names), layout, _INDENT, f"  {status_word(status):<13}")
 
 
 def _document(ranked: RankedCause) -> str:
@@ -147,15 +157,18 @@ def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]
     if not new:
         yield "  The same as for the exchange above."
         return
-    ends = {e.initiator.address: "initiator", e.responder.address: "responder"}
     for number, placed in enumerate(new, 1):
-        yield from _check(number, placed, ends.get(placed.at), layout)
+        yield from _check(number, placed, layout)
         explained.add((placed.cause, placed.at))
 
 
-def _check(number: int, placed: PlacedCheck, role: str | None, layout: Layout) -> Iterator[str]:
-    where = f"At {placed.at} ({role}): " if role else "On the path: "
-    yield from wrapped(f"{where}{placed.check.do}.", layout, 5, f"  {number:>2} ")
+def where(placed: PlacedCheck) -> str:
+    """Where a check is to be done."""
+    return f"At {placed.at} ({placed.side})" if placed.side else "On the path"
+
+
+def _check(number: int, placed: PlacedCheck, layout: Layout) -> Iterator[str]:
+    yield from wrapped(f"{where(placed)}: {placed.check.do}.", layout, 5, f"  {number:>2} ")
     if placed.check.command:
         yield layout.paint(f"       {safe(placed.check.command)}", bold=True)
     if placed.check.expect:
@@ -164,12 +177,19 @@ def _check(number: int, placed: PlacedCheck, role: str | None, layout: Layout) -
 
 def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     """What separates the leading cause from its rivals; where one is confirmed there is nothing to separate."""
-    rivals = [c for c in causes if c.status in (Status.LIKELY, Status.POSSIBLE)]
-    if not rivals or causes[0].status is Status.CONFIRMED:
+    found = rivals(causes)
+    if not found:
         return
     yield ""
     yield layout.paint("  What would decide", bold=True)
-    for ranked in rivals[: 2 if layout.detail <= 0 else len(rivals)]:
+    for ranked in found[: 2 if layout.detail <= 0 else len(found)]:
         yield from wrapped(f"{ranked.cause.id}: {ranked.cause.decide}", layout, 4, "  ")
     if layout.detail <= 0:
-        yield from wrapped(f"More: pcapdiag explain {rivals[0].cause.id}", layout, 2, "  ")
+        yield from wrapped(f"More: pcapdiag explain {found[0].cause.id}", layout, 2, "  ")
+
+
+def rivals(causes: Sequence[RankedCause]) -> list[RankedCause]:
+    """The causes that more is to be captured, or looked at, to decide between; none where one is confirmed."""
+    if not causes or causes[0].status is Status.CONFIRMED:
+        return []
+    return [c for c in causes if c.status in (Status.LIKELY, Status.POSSIBLE)]

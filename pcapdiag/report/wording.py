@@ -36,6 +36,16 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+def clipped(text: str, most: int) -> str:
+    """The text, or as much of it as may stand there, with how much was left out."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
+
+
+def frame_number(frame: Frame, *, several: bool) -> str:
+    """`7`; where there are several captures, `2:7` with the capture's number."""
+    return f"{frame.capture + 1}:{frame.number}" if several else str(frame.number)
+
+
 def missing_text(exchange: Exchange, stop: Stop) -> str:
     """What is missing on the ladder: a message that was not seen, or one that was and does not get where it should."""
     if any(step.name == stop.missing for step in exchange.steps):
@@ -44,12 +54,12 @@ def missing_text(exchange: Exchange, stop: Stop) -> str:
     return f"{stop.missing} from the {stop.waits_for} was not seen"
 
 
-def frame_list(frames: Iterable[Frame], limit: int = 12) -> str:
+def frame_list(frames: Iterable[Frame], limit: int = 12, *, several: bool = False) -> str:
     """`frame 7`, `frames 7, 9, 12`, `frames 3–8`; with the capture's number in front where there are several."""
     found = sorted(set(frames))
     if not found:
         return "no frame"
-    several = len({f.capture for f in found}) > 1
+    several = several or len({f.capture for f in found}) > 1
     runs: list[str] = []
     at = 0
     while at < len(found):
@@ -83,6 +93,14 @@ def seconds(nanoseconds: int) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def offset(nanoseconds: int) -> str:
+    """A time since the beginning, in seconds, for a column: `0`, `+0.002825`, `+4.004`, `+3600`."""
+    if nanoseconds == 0:
+        return "0"
+    value = nanoseconds / 1e9
+    return f"{value:+.6f}" if abs(value) < 1 else f"{value:+.3f}" if abs(value) < 1000 else f"{value:+.0f}"
 
 
 def lifetime(count: int) -> str:

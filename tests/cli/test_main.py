@@ -336,3 +336,74 @@ def test_engine_tshark() -> None:
     result = run("analyze", "-q", "--engine", "tshark", COMPLETED)
     assert result.stdout == run("analyze", "-q", COMPLETED).stdout
     assert result.exit_code == 0
+
+
+# --- other reports ---------------------------------------------------------------------------------------------
+
+
+def test_html_is_written_beside_the_normal_report(tmp_path: Path) -> None:
+    plain, page = run("analyze", STALLED), tmp_path / "report.html"
+    result = run("analyze", "--html", str(page), STALLED)
+    assert (result.stdout, result.stderr, result.exit_code) == (plain.stdout, "", 1)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert run("analyze", "--html", "-", STALLED).stdout == text
+    both = run("analyze", "--json", "--html", str(page), COMPLETED)
+    assert json.loads(both.stdout)["exchanges"]
+    assert "COMPLETED" not in both.stdout
+    assert "completed-psk.pcap" in page.read_text(encoding="utf-8")
+
+
+def test_html_is_for_its_owner_where_keys_opened_what_is_in_it(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    run("analyze", "--html", str(page), "--keys", str(CAPTURES / "keys"), COMPLETED)
+    assert page.stat().st_mode & 0o077 == 0
+
+
+def test_html_is_not_written_over_what_is_read(tmp_path: Path) -> None:
+    shutil.copy(STALLED, tmp_path / "a.pcap")
+    shutil.copy(COMPLETED, tmp_path / "b.pcap")
+    shutil.copytree(CAPTURES / "keys", tmp_path / "keys")
+    before = (tmp_path / "a.pcap").read_bytes()
+    for target, arguments in (
+        ("a.pcap", (str(tmp_path / "a.pcap"),)),
+        ("a.pcap", (str(tmp_path),)),
+        ("keys/ikev1_decryption_table", (str(tmp_path / "a.pcap"), "--keys", str(tmp_path / "keys"))),
+    ):
+        result = run("analyze", "--html", str(tmp_path / target), *arguments)
+        assert result.exit_code == 3
+        assert result.stderr.count("\n") == 1
+        assert "is not written over" in result.stderr
+        assert "Exchange 1" in result.stdout
+    assert (tmp_path / "a.pcap").read_bytes() == before
+
+
+def test_html_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    result = run("analyze", "--html", str(tmp_path / "no" / "report.html"), STALLED)
+    assert result.exit_code == 3
+    assert result.stderr.count("\n") == 1
+    assert "cannot be written" in result.stderr
+    assert "STALLED" in result.stdout
+
+
+def test_html_of_a_capture_without_ike_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = run("analyze", "--html", str(page), str(CAPTURES / "no-ike-arp-only.pcap"))
+    assert result.exit_code == 4
+    assert "no IKE in 12 frames" in page.read_text(encoding="utf-8")
+
+
+def test_markdown_takes_the_place_of_the_normal_report() -> None:
+    result = run("analyze", "--markdown", STALLED)
+    assert result.exit_code == 1
+    assert "### Exchange 1: Main Mode, 10.1.0.2 → 10.2.0.2\n" in result.stdout
+    assert "━━" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [("--json", "--markdown"), ("--json", "--html", "-"), ("--markdown", "--html", "-")]
+)
+def test_only_one_report_is_printed(options: tuple[str, ...]) -> None:
+    result = run("analyze", *options, STALLED)
+    assert result.exit_code == 2
+    assert "only one of them can" in result.stderr

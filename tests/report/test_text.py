@@ -140,6 +140,9 @@ def test_several_captures_are_numbered() -> None:
     text = as_text(analyze([CAPTURES / "mm1-no-reply.pcap", CAPTURES / "completed-psk.pcap"]))
     assert text.startswith("1: ")
     assert "\n2: " in text
+    assert "(frame 1:9)" in text
+    assert re.search(r"^ +2:3 +0 +500 ─ MM1 ", text, re.M)
+    assert "(frames 2:3–7, 2:10)" in text
 
 
 # --- how it looks ----------------------------------------------------------------------------------------------
