@@ -71,19 +71,17 @@ class TrackerCounts(Struct):
 
 
 class _Opening(Struct, gc=False):
-    """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this."""
+    """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this.
+
+    size -- octets that are kept of both
+    """
 
     id: int
     datagram: Datagram
     octets: bytes
+    size: int
     answer: Datagram | None = None
     answer_octets: bytes = b""
-
-    @property
-    def size(self) -> int:
-        """Octets that are kept of it."""
-        size = _cost(self.octets, self.datagram.fragments)
-        return size if self.answer is None else size + _cost(self.answer_octets, self.answer.fragments)
 
     def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
         """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
@@ -235,17 +233,20 @@ class Tracker:
         if known is None and octets[8:16] == ZERO_SPI and octets[16] not in PIECES:
             number = self._next_id
             self._next_id = number + 1
-            self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets)
+            size = _cost(octets, item.fragments) if item.fragments else len(octets)
+            self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets, size)
             if self._latest is not None:
                 self._latest[item.source, item.destination] = number
-            self._opening_octets += _cost(octets, item.fragments) if item.fragments else len(octets)
+            self._opening_octets += size
             if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
                 self._make_room(self._openings)
             return number
         if isinstance(known, _Opening):
             if known.is_answered_by(item, octets):
                 known.answer, known.answer_octets = item, octets
-                self._opening_octets += _cost(octets, item.fragments)
+                size = _cost(octets, item.fragments)
+                known.size += size
+                self._opening_octets += size
                 self._openings.move_to_end(known.id)
                 if self._latest is not None:
                     self._latest[item.source, item.destination] = known.id
@@ -451,8 +452,9 @@ class Tracker:
         """Fold exchanges of this table, those that were quiet longest: `surplus` of them, by default a few."""
         if not surplus and len(table) > self._max_exchanges:
             surplus = max(self._max_exchanges >> 6, 1)
+        fold_oldest = self._fold_oldest
         for _ in range(surplus):
-            self._fold_oldest(table)
+            fold_oldest(table)
         # Where it is octets that there are too many of, a few exchanges may be all that there is.
         while self._octets_of(table) > MAX_OCTETS and len(table) > 1:
             self._fold_oldest(table)

@@ -391,6 +391,7 @@ def test_the_systemd_unit_uses_options_that_exist() -> None:
     assert {a for a in arguments if a.startswith("-")} <= known
     assert unit["Service"]["SuccessExitStatus"] == "1 4"
     assert unit["Service"]["AmbientCapabilities"] == "CAP_NET_RAW"
+    assert unit["Service"]["SystemCallFilter"] == "capset"  # the last word on it
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (on Debian: systemd)")
