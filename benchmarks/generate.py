@@ -18,7 +18,7 @@ import argparse
 import hashlib
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +29,9 @@ TUNNEL = Path(__file__).parent.parent / "captures" / "completed-psk.pcap"
 START = 1_700_000_000
 SNAPLEN = 262_144
 NAT_D = 20
+DONT_FRAGMENT = 0x4000
+PORT_500 = struct.pack(">H", 500)
+HASHES = {20: hashlib.sha1, 32: hashlib.sha256}
 UDP, TCP, ESP = 17, 6, 50
 Frames = Iterator[tuple[int, bytes]]
 """Microseconds since START, and the octets of a frame."""
@@ -37,13 +40,13 @@ Frames = Iterator[tuple[int, bytes]]
 # -- the savefiles
 
 
-def write_pcap(file: BinaryIO, frames: Frames) -> None:
-    """One capture in the pcap format with microseconds."""
+def write_pcap(file: BinaryIO, frames: Frames, start: int = START) -> None:
+    """One capture in the pcap format with microseconds; they count from `start`, Unix seconds."""
     file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, SNAPLEN, 1))
     pack = struct.Struct("<IIII").pack
     for time, frame in frames:
         size = len(frame)
-        file.write(pack(START + time // 1_000_000, time % 1_000_000, size, size) + frame)
+        file.write(pack(start + time // 1_000_000, time % 1_000_000, size, size) + frame)
 
 
 def write_pcapng(file: BinaryIO, frames: Frames) -> None:
@@ -76,14 +79,27 @@ def tagged(frames: Frames, vlan: int = 100) -> Frames:
         yield time, frame[:12] + tag + frame[12:]
 
 
-def ipv4(protocol: int, source: bytes, destination: bytes, data: bytes, identification: int) -> bytes:
-    """An IPv4 packet, its header checksum right."""
-    words = (0x4500, 20 + len(data), identification, 0x4000, 63 << 8 | protocol)
+def ipv4(
+    protocol: int,
+    source: bytes,
+    destination: bytes,
+    data: bytes,
+    identification: int,
+    ttl: int = 63,
+    fragment: int = DONT_FRAGMENT,
+) -> bytes:
+    """An IPv4 packet, its header checksum right; fragment -- flags and offset as they stand in the header."""
+    words = (0x4500, 20 + len(data), identification, fragment, ttl << 8 | protocol)
     words += struct.unpack(">4H", source + destination)
+    return struct.pack(">10H", *words[:5], checksum(words), *words[5:]) + data
+
+
+def checksum(words: Iterable[int]) -> int:
+    """The Internet checksum of 16-bit words (RFC 1071)."""
     total = sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack(">10H", *words[:5], total ^ 0xFFFF, *words[5:]) + data
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
 
 
 def udp(source: int, destination: int, data: bytes) -> bytes:
@@ -156,22 +172,32 @@ class Tunnel:
         for place, (forth, time, payload) in enumerate(self.messages[:upto]):
             ends = (initiator, responder) if forth else (responder, initiator)
             spis = cookies if place else cookies[:8] + bytes(8)
-            message = spis + _with_nat_d(payload, cookies, *ends)[16:]
+            message = spis + with_nat_d(payload, cookies, *(end + PORT_500 for end in ends))[16:]
             packet = ipv4(UDP, *ends, udp(500, 500, message), number + place & 0xFFFF)
             yield time // 1000, ethernet(packet)
 
 
-def _with_nat_d(payload: bytes, cookies: bytes, source: bytes, destination: bytes) -> bytes:
-    """The message with its NAT-D hashes (RFC 3947 §3.2; SHA-1 was negotiated) made for these ends."""
-    if payload[19] & 1:
-        return payload
-    ends = iter((destination, source))
-    kind, at, octets = payload[16], 28, bytearray(payload)
+def payloads(message: bytes) -> Iterator[tuple[int, int, int]]:
+    """The chain of a message in clear (RFC 2408 §3.2): the type of each payload, and where its body begins and ends."""
+    kind, at = message[16], 28
     while kind:
-        size = int.from_bytes(payload[at + 2 : at + 4], "big")
+        size = int.from_bytes(message[at + 2 : at + 4], "big")
+        yield kind, at + 4, at + size
+        kind, at = message[at], at + size
+
+
+def with_nat_d(message: bytes, cookies: bytes, source: bytes, destination: bytes) -> bytes:
+    """The message with its NAT-D hashes (RFC 3947 §3.2) made for these ends: addresses, each with its port behind.
+
+    Of SHA-1 and SHA2-256, which have different lengths, the one that was negotiated.
+    """
+    if message[19] & 1:
+        return message
+    ends = iter((destination, source))
+    octets = bytearray(message)
+    for kind, begin, end in payloads(message):
         if kind == NAT_D:
-            octets[at + 4 : at + size] = hashlib.sha1(cookies + next(ends) + struct.pack(">H", 500)).digest()
-        kind, at = payload[at], at + size
+            octets[begin:end] = HASHES[end - begin](cookies + next(ends)).digest()
     return bytes(octets)
 
 
