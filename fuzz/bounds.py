@@ -4,8 +4,7 @@ Each runs through `pcapdiag analyze` twice, with a quarter of the count and with
 input does, and the memory not beyond the bound.
 """
 
-import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,30 +28,41 @@ class Cost(Record, frozen=True):
     output: str
 
 
-def cost(attack: Attack, count: int, options: Sequence[str] = (), limit: int | None = None) -> Cost:
-    """Run it; limit -- of the address space, in octets (`ulimit -v`)."""
+_RUN = """
+import resource, sys
+status, limit = sys.argv.pop(1), int(sys.argv.pop(1))
+if limit:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+from pcapdiag.__main__ import run
+try:
+    run()
+finally:
+    with open("/proc/self/status") as own, open(status, "w") as file:
+        file.write(own.read())
+"""
+"""Runs the program within a limit, and keeps what the system says of it at the end. What it says afterwards
+(ru_maxrss) is at least what whoever started it had."""
 
-    def bound() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
+def cost(attack: Attack, count: int, options: Sequence[str] = (), limit: int = 0) -> Cost:
+    """Run it; limit -- of the address space, in octets (`ulimit -v`), 0 for none."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "attack")
+        path, output, status = (Path(folder, name) for name in ("attack", "output", "status"))
         with path.open("wb", buffering=1 << 20) as file:
             attack.write(file, count)
-        output = Path(folder, "output")
-        command = [sys.executable, "-m", "pcapdiag", "analyze", *attack.options, *options, str(path)]
+        program = [sys.executable, "-c", _RUN, str(status), str(limit)]
         with output.open("wb") as stream:
             began = time.monotonic()
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, preexec_fn=bound)
-            _, status, used = os.wait4(process.pid, 0)
+            command = [*program, "analyze", *attack.options, *options, str(path)]
+            done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
         spent = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
         with output.open("rb") as stream:
             head = stream.read(1 << 20)
             stream.seek(max(output.stat().st_size - 65_536, 0))
             text = (head + stream.read()).decode("utf-8", "replace")
-        return Cost(path.stat().st_size, spent, used.ru_maxrss >> 10, process.returncode, text)
+        most = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+        assert most is not None
+        return Cost(path.stat().st_size, spent, int(most[1]) >> 10, done.returncode, text)
 
 
 @click.command(help=__doc__)
