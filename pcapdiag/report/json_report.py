@@ -251,28 +251,29 @@ def _peer(peer: Peer) -> dict[str, Json]:
 
 
 def _message(step: Step, several: bool) -> dict[str, Json]:
-    header = step.message.header
+    header, first, payloads = step.message.header, step.first, step.payloads
+    times: list[Json] = [_time(t) for t in step.times]
     found: dict[str, Json] = {
         "name": step.name,
         "from": step.sender.value,
         "frames": _frames(step.frames),
-        "time": _time(step.first.time),
-        "times": [_time(t) for t in step.times],
-        "source": step.first.source,
-        "source_port": step.first.source_port,
-        "destination": step.first.destination,
-        "destination_port": step.first.destination_port,
+        "time": times[0],
+        "times": times,
+        "source": first.source,
+        "source_port": first.source_port,
+        "destination": first.destination,
+        "destination_port": first.destination_port,
         "exchange_type": header.exchange_type,
         "message_id": header.message_id,
         "flags": header.flags,
         "length": header.length,
-        "payloads": [p.type.label for p in step.payloads],
+        "payloads": [p.type.label for p in payloads],
         "encrypted": step.encrypted,
         "decrypted": step.opened is not None,
-        "notifies": [p.notify_type.name for p in step.payloads if isinstance(p, Notification)],
+        "notifies": [p.notify_type.name for p in payloads if isinstance(p, Notification)],
         "vendor_ids": [f"{v.name} {v.version}" if v.version else v.name for v in step.vendor_ids],
         "retransmissions": len(step.sent) - 1 + step.uncounted,
-        "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames),
+        "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames) if step.duplicates else [],
         "missing_fragments": list(step.missing),
         "whole": step.whole,
         "problem": step.message.problem,
@@ -327,5 +328,6 @@ def _frames(frames: Iterable[Frame]) -> list[Json]:
 def _time(nanoseconds: int | None) -> msgspec.Raw | None:
     if nanoseconds is None:
         return None
-    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
-    return msgspec.Raw(b"%s%d.%09d" % (b"-" if nanoseconds < 0 else b"", seconds, rest))
+    if nanoseconds < 0:
+        return msgspec.Raw(b"-%d.%09d" % divmod(-nanoseconds, 1_000_000_000))
+    return msgspec.Raw(b"%d.%09d" % divmod(nanoseconds, 1_000_000_000))
