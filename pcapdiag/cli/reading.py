@@ -44,6 +44,8 @@ def read(
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
+    with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
+        faults = _faults(keys, engine)
     try:
         psks = _psks(psk_file) if psk_file else []
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
@@ -62,7 +64,7 @@ def read(
                 executor=executor,
                 progress=advance,
             )
-    except _faults(keys, engine) as error:
+    except faults as error:
         warn(str(error).splitlines())
         sys.exit(EXIT_UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
