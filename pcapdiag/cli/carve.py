@@ -26,8 +26,8 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
 @click.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option("-o", "--output", required=True, metavar="OUT.pcapng", type=click.Path(), help="`-` is standard output.")
-@click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
-@click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
+@options.peer
+@options.spi
 @click.option(
     "--exchange",
     "exchanges",
@@ -59,21 +59,8 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
     help="The secret that decides what becomes of each address, for several files alike (16 octets or more). "
     "Without it, it is drawn anew. Implies --anonymize.",
 )
-@click.option(
-    "--port",
-    "ports",
-    metavar="N",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    help="A UDP port where IKE is spoken, beside 500 and 4500. May be given again.",
-)
-@click.option(
-    "-j",
-    "--jobs",
-    metavar="N",
-    type=click.IntRange(1, 256),
-    help="Processes that read large captures, or several, at a time. Default: one for each processor.",
-)
+@options.ports
+@options.jobs
 @options.max_decompressed
 def carve(
     captures: Sequence[str],

@@ -6,6 +6,8 @@ from typing import NoReturn
 
 import click
 
+from pcapdiag.cli import options
+
 EXIT_USAGE = 2
 PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
 _LONGEST_LINE = 65536
@@ -16,13 +18,7 @@ _LONGEST_QUOTE = 60
 @click.argument("topic", nargs=-1, metavar="[TOPIC]...")
 @click.option("--platform", type=click.Choice(PLATFORMS), help="Only the checks for this platform, and general ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colour. NO_COLOR in the environment turns `auto` off.",
-)
+@options.color
 @click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
 def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: str, width: int | None) -> None:
     """Say what a state, a cause, a notify or a line of a device's log means, and what to check.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pcapdiag.cli import options
+
 if TYPE_CHECKING:
     from pcapdiag.capture.pcapng import Writer
     from pcapdiag.capture.source import Source
@@ -55,13 +57,7 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 @click.option("--no-drop-privileges", "keep", is_flag=True, help="Keep the rights of root, or the capability.")
 @click.option("--metrics", "metrics_file", metavar="FILE", help="Write metrics (Prometheus text) there every 15 s.")
 @click.option("--metrics-listen", metavar="ADDRESS:PORT", help="Serve them over HTTP, under /metrics.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colour. NO_COLOR in the environment turns `auto` off.",
-)
+@options.color
 @click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
 def live(
     stream: str | None,

@@ -147,13 +147,7 @@ atexit.register(gc.freeze)
 @options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colour. NO_COLOR in the environment turns `auto` off.",
-)
+@options.color
 @options.width
 def analyze(
     captures: Sequence[str],

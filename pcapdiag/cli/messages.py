@@ -59,13 +59,7 @@ def _columns(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 @options.engine
 @options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="In text: all columns.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colour. NO_COLOR in the environment turns `auto` off.",
-)
+@options.color
 @options.width
 def messages(
     captures: Sequence[str],

@@ -34,6 +34,13 @@ engine = click.option(
     show_default=True,
     help="What reads the captures. tshark also reads what only Wireshark knows; it needs tshark and pyshark.",
 )
+color = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colour. NO_COLOR in the environment turns `auto` off.",
+)
 width = click.option(
     "--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110."
 )
