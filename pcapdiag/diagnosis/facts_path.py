@@ -142,7 +142,13 @@ def nat(case: Case) -> Iterator[Fact]:
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:
+        senders = {s.sender for s in case.exchange.steps if set(s.frames) & set(view.frames)}
         text = "The NAT-D hashes of both ends agree with the addresses seen: no NAT between them."
+        if len(senders) == 1:
+            text = (
+                f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
+                "point; of the rest of the path the other end's would tell."
+            )
         yield Fact("no-nat", text, view.frames)
 
 
