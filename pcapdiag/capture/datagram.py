@@ -103,9 +103,11 @@ class FragmentLoss(Record, frozen=True):
 
 
 class EspFlow(Record, frozen=True):
-    """The ESP packets of one SPI in one direction, counted (RFC 4303; in UDP, RFC 3948 §2.1; in TCP, RFC 9329 §3).
+    """The ESP or AH packets of one SPI in one direction, counted.
 
-    source_port, destination_port -- of the encapsulation; None for plain ESP
+    RFC 4303; in UDP, RFC 3948 §2.1; in TCP, RFC 9329 §3; AH, RFC 4302.
+    source_port, destination_port -- of the encapsulation; None for plain ESP, and for AH, which has none
+    protocol -- "esp" or "ah"
     """
 
     source: str
@@ -118,6 +120,7 @@ class EspFlow(Record, frozen=True):
     last_frame: Frame
     first_time: int
     last_time: int
+    protocol: str = "esp"
 
 
 MICROSECONDS, NANOSECONDS = 6, 9
@@ -165,7 +168,7 @@ class CaptureSummary(Record, frozen=True):
     truncated -- the file ends in the middle of a record, or is damaged from some point on
     warnings -- one line each, with the file and the frame that it is about
     protocols -- name to frames, of what was counted as other: most frequent first
-    esp_flows -- who sends ESP to whom
+    esp_flows -- who sends ESP, or AH, to whom
     watched -- first and last time of each section that has any, where the file tells; what lies between them nobody saw
     """
 

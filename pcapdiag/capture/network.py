@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 8
 """Tunnels inside tunnels, and extension headers, in one frame."""
 MAX_PAIRS = 4096
+_OF_IKE = (1, 2)  # of what `walker.port_table` says of a port; 3 is one that merely has a name
+_AH_MARK = b"\x33"  # behind the key of a flow of AH, which no flow of ESP has
 _TELLING = (kinds.DATAGRAM, kinds.KEEPALIVE, kinds.ESP, kinds.OTHER)
 """What a TCP segment is counted as, where several packets end in it: the first of these."""
 
@@ -81,6 +83,7 @@ class Network:
         self.streams: Streams | None = None
         self.unsupported: dict[int, list[int]] = {}
         self._waits = False  # there may be fragments, or segments, of which the rest is to come
+        self._authenticated = b""
         self._pairs: set[bytes] = set()
         self._older_pairs: set[bytes] = set()
 
@@ -117,7 +120,12 @@ class Network:
     def _take_rest(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
         try:
             if kind >= kinds.TUNNEL:
-                kind = self._open(kind, buffer, found)
+                self._authenticated = b""
+                try:
+                    kind = self._open(kind, buffer, found)
+                finally:
+                    if self._authenticated:  # RFC 4302: a flow of its own, whatever it carries
+                        self.tally.flows.count(self._authenticated, number, time)
             if kind == kinds.DATAGRAM:
                 self._take_datagram(buffer, found, number, time)
             elif kind == kinds.ESP:
@@ -156,6 +164,8 @@ class Network:
     def _esp_flow(self, key: bytes, row: list[int]) -> EspFlow:
         packets, first, last, first_time, last_time = row
         # Addresses, ports where there are any, SPI: 4 + 4 + (4) + 4 octets of IPv4, 16 + 16 + (4) + 4 of IPv6.
+        authenticated = len(key) % 4 == len(_AH_MARK)
+        key = key[: len(key) & ~3]
         half = 4 if len(key) <= 16 else 16
         ports = key[2 * half : -4]
         return EspFlow(
@@ -169,6 +179,7 @@ class Network:
             Frame(self._capture, last),
             first_time,
             last_time,
+            "ah" if authenticated else "esp",
         )
 
     # -- from the outside in
@@ -214,6 +225,8 @@ class Network:
             size = 8
         elif found.layer == kinds.AH:
             size = (buffer[at + 1] + 2) * 4
+            # Now, as what it carries may be a packet with addresses of its own.
+            self._authenticated = _pair(buffer, found.version, found.ip) + buffer[at + 4 : at + 8] + _AH_MARK
         else:
             size = (buffer[at + 1] + 1) * 8
         return walker.locate_transport(buffer, following, at + size, found.limit, self.ports, found)
@@ -277,7 +290,7 @@ class Network:
         if protocol != kinds.UDP or limit - at < 8:
             return False
         inner.version, inner.ip, inner.packet = version, ip, limit
-        if not self.ports[_u16(buffer, at)[0]] and not self.ports[_u16(buffer, at + 2)[0]]:
+        if self.ports[_u16(buffer, at)[0]] not in _OF_IKE and self.ports[_u16(buffer, at + 2)[0]] not in _OF_IKE:
             return walker.locate_udp(buffer, at, limit, self.ports, inner) == kinds.DATAGRAM
         walker.locate_udp(buffer, at, limit, self.ports, inner)
         inner.transport, inner.limit = at, limit

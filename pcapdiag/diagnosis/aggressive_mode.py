@@ -27,7 +27,7 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
         reason = "Phase 1 finished: the responder went on under the same cookies."
         return completed(exchange, "AM_ACTIVE", reason, answered[0].frames)
     if not top:
-        return outside_phase1(exchange)
+        return outside_phase1(exchange, setting)
     refusal = refusal_of(exchange, top)
     if refusal is not None:
         return _rejected(top, refusal)

@@ -12,13 +12,10 @@ from pcapdiag.diagnosis.stop import (
     Setting,
     Stop,
 )
+from pcapdiag.diagnosis.vantage import Vantage, vantage_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 from pcapdiag.record import Record, lazy
-
-RETRY = 12 * SECOND
-"""Every known sender would have sent again by then (racoon and IOS, the slowest, after 10 s)."""
-
 
 FLOOD = 100
 """This many attempts, less than a second apart, are no peer's."""
@@ -92,7 +89,7 @@ class Case(Record, frozen=True, dict=True, gc=True):
         top = self.exchange.last_message
         if top is not None:
             return self.exchange.numbered(top)[0]
-        init = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        init = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
         return next((s for s in reversed(self.exchange.steps) if s.exchange_type in init), None)
 
     @property
@@ -104,6 +101,15 @@ class Case(Record, frozen=True, dict=True, gc=True):
     def nat(self) -> NatView | None:
         """Where NAT is between the two ends; None where no NAT-D hash can be checked."""
         return nat_view(self.exchange)
+
+    @lazy
+    def vantage(self) -> Vantage:
+        """Where the capture was taken."""
+        return vantage_of(self.exchange)
+
+    def traffic_since(self, time: int) -> tuple[EspFlow, ...]:
+        """Flows of ESP and AH that this exchange's negotiation since then can have made."""
+        return self.setting.traffic_of(self.exchange, time)
 
     @lazy
     def more_is_told(self) -> bool:
@@ -141,13 +147,8 @@ class Attempts(Record, frozen=True):
 
 def span(nanoseconds: int) -> str:
     """A duration in a sentence."""
-    value = nanoseconds / SECOND
+    value = max(nanoseconds, 0) / SECOND  # a capture of several queues can have its frames out of order
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
-
-
-def how_often(count: int) -> str:
-    """A count in a sentence: once, twice, 3 times."""
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def slug(name: str) -> str:

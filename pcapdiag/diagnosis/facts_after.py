@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pcapdiag.diagnosis import ikev2
-from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often, span
+from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.stop import (
     CROSSING,
     REFUSAL,
@@ -11,8 +11,10 @@ from pcapdiag.diagnosis.stop import (
     Outcome,
     chosen_transform,
     frames_of,
+    how_often,
     informational,
     refusal_text,
+    same_initiator,
 )
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
@@ -21,7 +23,9 @@ from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttri
 def phase2(case: Case) -> Iterator[Fact]:
     """What became of each Quick Mode, where that is worth a line."""
     for quick in case.phase2:
-        name = f"Quick Mode {quick.message_id:08x}"
+        if quick.name != "Quick Mode":
+            continue
+        name = quick.title
         if quick.outcome is Outcome.REJECTED and quick.answer is not None:
             text = (
                 f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with {refusal_text(quick.answer)}."
@@ -34,9 +38,30 @@ def phase2(case: Case) -> Iterator[Fact]:
                 f"{name}: QM{quick.last_message + 1} was not seen; QM{quick.last_message} was sent {how_often(again)}."
             )
             yield Fact("phase2-answer-unheeded" if answered else "phase2-unanswered", text, quick.frames)
-    if any(q.outcome is Outcome.COMPLETED for q in case.phase2):
-        good = next(q for q in case.phase2 if q.outcome is Outcome.COMPLETED)
-        yield Fact("phase2-completed", f"Quick Mode {good.message_id:08x} completed.", good.frames)
+    good = next((q for q in case.phase2 if q.outcome is Outcome.COMPLETED), None)
+    if good is not None:
+        yield Fact(
+            "phase2-completed" if good.name == "Quick Mode" else "child-sa-made",
+            f"{good.title} completed.",
+            good.frames,
+        )
+
+
+def children(case: Case) -> Iterator[Fact]:
+    """What became of CREATE_CHILD_SA, and who deletes what, of IKEv2."""
+    for child in case.phase2:
+        if child.name == "Quick Mode":
+            continue
+        if child.outcome is Outcome.REJECTED:
+            yield Fact("child-sa-refused", f"{child.title}: {child.reason}", child.frames)
+        elif child.outcome is Outcome.SUPERSEDED:
+            yield Fact("child-sa-asked-anew", f"{child.title}: {child.reason}", child.frames)
+    gone = ikev2.deletes(case.exchange.steps) if case.exchange.mode is Mode.IKEV2 else []
+    for side in Side:
+        own = [s for s in gone if s.sender is side]
+        if own:
+            text = f"The {side} deleted an SA {how_often(len(own))} (D is the first payload inside SK)."
+            yield Fact(f"v2-delete-by-{side}", text, frames_of(own)[:MAX_FRAMES])
 
 
 def xauth(case: Case) -> Iterator[Fact]:
@@ -81,7 +106,7 @@ def dpd(case: Case) -> Iterator[Fact]:
 
 def quick_mode_size(case: Case) -> Iterator[Fact]:
     """Whether the first Quick Mode message has room for a KE payload, which is PFS (RFC 2409 §5.5)."""
-    if not case.phase2 or case.phase2[0].steps[0].opened is not None:
+    if case.exchange.mode is Mode.IKEV2 or not case.phase2 or case.phase2[0].steps[0].opened is not None:
         return  # what keys show needs no guess from the size
     first = case.phase2[0].steps[0]
     length = first.message.header.length
@@ -121,16 +146,19 @@ def esp(case: Case) -> Iterator[Fact]:
         return
     e = case.exchange
     flows = [f for f in case.esp if f.last_time >= e.first_time]
+    if case.stop.outcome is not Outcome.PARTIAL:
+        flows = list(case.traffic_since(e.first_time))
     out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
     back = [f for f in flows if f.source in e.responder.addresses and f.destination in e.initiator.addresses]
     counts = (sum(f.packets for f in out), sum(f.packets for f in back))
     frames = tuple(sorted({f for flow in (*out, *back) for f in (flow.first_frame, flow.last_frame)}))
+    what = " and ".join(sorted({f.protocol.upper() for f in (*out, *back)}, reverse=True))
     spis = ", ".join(f"{f.spi:08x} {'→' if f in out else '←'} {f.packets}" for f in (*out, *back)[:6])
     if counts[0] and counts[1]:
-        yield Fact("esp-both-ways", f"ESP flows in both directions ({spis} packets).", frames)
+        yield Fact("esp-both-ways", f"{what} flows in both directions ({spis} packets).", frames)
     elif sum(counts) >= ONE_WAY:
         side = Side.INITIATOR if counts[0] else Side.RESPONDER
-        text = f"ESP flows in one direction only: {sum(counts)} packets from the {side}, none back ({spis} packets)."
+        text = f"{what} flows in one direction only: {sum(counts)} packets from the {side}, none back ({spis} packets)."
         yield Fact("esp-one-way", text, frames)
 
 
@@ -142,7 +170,8 @@ def rekey(case: Case) -> Iterator[Fact]:
     """The same peers completed phase 1 again."""
     if case.unfinished:
         return
-    later = next((o for o in case.completed if o.first_time > case.exchange.first_time), None)
+    e = case.exchange
+    later = next((o for o in case.completed if o.first_time > e.first_time and same_initiator(e, o)), None)
     if later is not None:
         gap = span(later.first_time - case.exchange.first_time)
         text = f"The same peers completed phase 1 again {gap} later (exchange {later.id}): a rekey, or a new start."
@@ -160,8 +189,10 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                 text = "The responder asked for a COOKIE before it did any work: it feels under load."
                 yield Fact("cookie-challenge", text, step.first.frames)
             elif notify.notify_type == NotifyTypeV2.INVALID_KE_PAYLOAD:
-                group = Group(int.from_bytes(notify.data[:2], "big")).label
-                text = f"The responder wants another group than the one guessed: {group}."
+                text = "The responder wants another group than the one guessed; it does not say which."
+                if len(notify.data) >= 2:
+                    group = Group(int.from_bytes(notify.data[:2], "big")).label
+                    text = f"The responder wants another group than the one guessed: {group}."
                 yield Fact("other-group-wanted", text, step.first.frames)
     between = [s for s in steps if s.exchange_type == ExchangeType.IKE_INTERMEDIATE]
     if between:

@@ -6,10 +6,10 @@ Nothing here is there without keys, but for certificates that stand in clear.
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often, slug
+from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, slug
 from pcapdiag.diagnosis.certificates import check_certificates
 from pcapdiag.diagnosis.quick_mode_contents import QuickModeOffer, offer_of
-from pcapdiag.diagnosis.stop import Outcome, opened_of
+from pcapdiag.diagnosis.stop import Outcome, how_often, opened_of
 from pcapdiag.exchange.model import Mode, Side, Step
 from pcapdiag.ike.payloads import Delete, Identification, Notification, SecurityAssociation
 from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, PayloadType
@@ -249,6 +249,8 @@ def quick_modes(case: Case) -> Iterator[Fact]:
     """What each Quick Mode that can be read proposes, and for which networks (RFC 2409 §5.5)."""
     offers: list[tuple[QuickModeOffer, Outcome]] = []
     for quick in case.phase2:
+        if quick.name != "Quick Mode":
+            continue
         offer = offer_of(quick)
         if offer is None:
             continue

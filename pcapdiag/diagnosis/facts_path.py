@@ -1,17 +1,17 @@
 """Facts about the path: ICMP errors, NAT and UDP 4500, fragments, and where the capture was taken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
-from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, how_often
-from pcapdiag.diagnosis.stop import (
-    Outcome,
-    frames_of,
-)
+from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact
+from pcapdiag.diagnosis.stop import SECOND, Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
+from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import supports_nat_traversal
 
+IKE_PORT = 500
 LARGE = 1_200
 """A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
 
@@ -75,7 +75,11 @@ def icmp_name(error: IcmpError) -> str:
 
 
 def icmp(case: Case) -> Iterator[Fact]:
-    """ICMP errors that quote this exchange, by who sent them and what they say (RFC 792, RFC 4443)."""
+    """ICMP errors that quote this exchange, by who sent them and what they say (RFC 792, RFC 4443).
+
+    Nothing authenticates an ICMP error, so one alone confirms nothing: it takes errors about several transmissions, none
+    of which got through.
+    """
     grouped: dict[tuple[str, str, str, int], list[IcmpError]] = {}
     for error in case.exchange.icmp_errors:
         about = (error.source, icmp_name(error), error.quoted.destination, error.quoted.destination_port)
@@ -84,16 +88,16 @@ def icmp(case: Case) -> Iterator[Fact]:
         side = next((s for s in Side if target in case.exchange.peer(s).addresses), None)
         kind = next((k for word, k in _KINDS if word in name), "icmp-unreachable")
         by, place = f"{source}, a device on the way,", "path"
-        if source == target or (side is not None and source in case.exchange.peer(side).addresses):
+        if side is not None and source in case.exchange.peer(side.other).addresses:
+            by, place = f"{source}, the sender's own host,", "sender"
+        elif source == target or (side is not None and source in case.exchange.peer(side).addresses):
             by, place = f"{source} itself", "peer"
-        elif side is not None and source in case.exchange.peer(side.other).addresses:
-            by = f"{source}, the sender's own host,"
         mtu = f" (next hop's MTU {errors[0].mtu})" if errors[0].mtu else ""
         version = "ICMPv6" if errors[0].version == 6 else "ICMP"
         heard = side is not None and _heard_since(case.exchange, side, errors[-1], kind)
         what = f"{version} {name}{mtu}, about datagrams to {target} port {port}"
         since = f"; but the {side} was heard from after that" if heard else ""
-        text = f"{by} answered {how_often(len(errors))} with {what}{since}."
+        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Nothing authenticates such an error."
         before = ""
         if not errors[0].undelivered:
             before = "remark-"
@@ -101,7 +105,22 @@ def icmp(case: Case) -> Iterator[Fact]:
             before = "later-"
         elif heard:
             before = "overtaken-"
-        yield Fact(f"{before}{kind}-from-{place}", text, tuple(e.frame for e in errors))
+        elif side is Side.INITIATOR:
+            before = "back-"  # it is the answers that do not arrive
+        frames = tuple(e.frame for e in errors)
+        yield Fact(f"{before}{kind}-from-{place}", text, frames)
+        if not before:
+            if port == NAT_T_PORT:
+                yield Fact("icmp-about-4500", text, frames)
+            if _about_several(errors):
+                yield Fact("icmp-repeated", text, frames)
+
+
+def _about_several(errors: Sequence[IcmpError]) -> bool:
+    """They quote different transmissions, told by the IP identification where there is one, else by the time."""
+    numbers = {e.quoted.ip_id for e in errors}
+    apart = errors[-1].time - errors[0].time > SECOND
+    return len(errors) > 1 and (len(numbers - {None, 0}) > 1 or apart)
 
 
 def _heard_since(exchange: Exchange, side: Side, error: IcmpError, kind: str) -> bool:
@@ -122,7 +141,8 @@ def _heard_since(exchange: Exchange, side: Side, error: IcmpError, kind: str) ->
 
 def _after_completion(case: Case, error: IcmpError) -> bool:
     """The error is about what followed a phase 1 that completed."""
-    return not case.unfinished and error.time > max((s.first.time for s in case.exchange.steps if s.number), default=0)
+    phase1 = [s.first.time for s in case.exchange.steps if s.number or s.exchange_type == ExchangeType.IKE_AUTH]
+    return not case.unfinished and error.time > max(phase1, default=0)
 
 
 def nat(case: Case) -> Iterator[Fact]:
@@ -164,9 +184,6 @@ def nat_t(case: Case) -> Iterator[Fact]:
             text = f"The {side} does not announce NAT traversal: {whole[0].name} has no vendor ID for it."
             yield Fact(f"no-nat-t-{side}", text, whole[0].first.frames)
     final = e.numbered(5 if e.mode is Mode.MAIN else 3)
-    if e.numbered(1) and e.numbered(1)[0].first.floated:
-        frames = e.numbered(1)[0].first.frames
-        yield Fact("begins-on-4500", "The initiator begins on UDP port 4500, as it may (RFC 3947 §4).", frames)
     if not final:
         return
     first = final[0]
@@ -188,6 +205,58 @@ def tcp(case: Case) -> Iterator[Fact]:
         yield Fact("ike-over-tcp", f"IKE goes over TCP here (port {port}, RFC 9329).", carried[0].first.frames)
 
 
+def ports(case: Case) -> Iterator[Fact]:
+    """Ports that are not the usual ones: where it begins, to which port the answers go, and UDP 500 for others."""
+    e = case.exchange
+    first = e.steps[0]
+    if first.sender is Side.INITIATOR and first.message.header.responder_spi == ZERO_SPI:
+        sighting = first.first
+        if sighting.floated:
+            text = f"The initiator begins on UDP port {NAT_T_PORT}, as it may (RFC 3947 §4, RFC 7296 §2.23)."
+            yield Fact("begins-on-4500", text, sighting.frames)
+        elif IKE_PORT not in (sighting.destination_port, sighting.source_port) and sighting.transport == "udp":
+            text = f"IKE goes to UDP port {sighting.destination_port} here, neither 500 nor 4500."
+            yield Fact("begins-on-other-port", text, sighting.frames)
+    yield from _answers_to_another_port(e)
+    if case.unfinished:
+        yield from _port_500_passes(case)
+
+
+def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
+    """An answer has to go to the port that the request came from (RFC 7296 §2.11, RFC 3947 §4)."""
+    asked: dict[tuple[str, str, int], set[int]] = {}
+    for step in exchange.steps:
+        for sighting in step.sent:
+            if step.sender is Side.INITIATOR:
+                key = (sighting.source, sighting.destination, sighting.destination_port)
+                asked.setdefault(key, set()).add(sighting.source_port)
+                continue
+            known = asked.get((sighting.destination, sighting.source, sighting.source_port))
+            if known and sighting.destination_port not in known:
+                text = (
+                    f"The responder's {step.name} goes to port {sighting.destination_port}, but the initiator asked from "
+                    f"port {', '.join(map(str, sorted(known)))}: a NAT on the way has no mapping for that and drops it."
+                )
+                yield Fact("answers-to-another-port", text, sighting.frames)
+                return
+
+
+def _port_500_passes(case: Case) -> Iterator[Fact]:
+    """UDP 500 between the same two addresses, in both directions and near in time, whoever uses it."""
+    e = case.exchange
+    seen: dict[str, Frame] = {}
+    for other in case.setting.near(e):
+        for step in other.steps:
+            for sighting in step.sent[:1]:
+                if IKE_PORT in (sighting.source_port, sighting.destination_port) and sighting.transport == "udp":
+                    seen.setdefault(sighting.source, sighting.frame)
+    both = [seen.get(case.address(side)) for side in Side]
+    if both[0] is not None and both[1] is not None:
+        frames = tuple(sorted(frame for frame in both if frame is not None))
+        text = "UDP port 500 passes in both directions between these two addresses."
+        yield Fact("port-500-both-ways", text, frames)
+
+
 def port_4500(case: Case) -> Iterator[Fact]:
     """UDP 4500 in each direction, IKE, ESP and keep-alives together."""
     if not case.unfinished:
@@ -199,6 +268,8 @@ def port_4500(case: Case) -> Iterator[Fact]:
             if sighting.floated:
                 seen[step.sender].extend(sighting.frames)
     for flow in case.keepalives:
+        if NAT_T_PORT not in (flow.source_port, flow.destination_port):
+            continue
         if flow.source in (e.initiator.address, *e.initiator.aliases):
             seen[Side.INITIATOR].append(flow.first_frame)
         elif flow.source in (e.responder.address, *e.responder.aliases):
@@ -245,49 +316,56 @@ def fragments(case: Case) -> Iterator[Fact]:
         if step.cut_by_ip_loss:
             text = f"{step.name} is sent as IP fragments, and not all of them are in the capture."
             yield Fact("ip-fragments-missing", text, step.frames)
+    for loss in case.exchange.fragment_losses:
+        text = (
+            f"IP fragments from {loss.source} to {loss.destination} are in the capture without their first piece, so "
+            "that what they belong to cannot be read; no such datagram was complete."
+        )
+        yield Fact("ip-fragments-missing", text, loss.frames)
     if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
     length = last.message.header.length
+    before = max((s.message.header.length for s in _before(case, last)), default=0)
     if last.whole and any(len(s.frames) > 1 for s in last.sent):
         pieces = len(last.first.frames)
         text = f"{last.name} has {length} octets and leaves in {pieces} fragments each time; no answer comes."
-        yield Fact("large-message-in-fragments-unanswered", text, last.frames)
-    elif length >= LARGE and length > max((s.message.header.length for s in _before(case, last)), default=0):
+        kind = "large-message-in-fragments-unanswered"
+        if case.vantage.at is last.sender.other:
+            text = (
+                f"{last.name} has {length} octets, and all its {pieces} fragments get to the {last.sender.other}'s own "
+                "interface; no answer comes."
+            )
+            kind = "fragments-arrive"
+        yield Fact(kind, text, last.frames)
+    elif length >= LARGE and length > before and case.vantage.at is not last.sender.other:
         text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
         yield Fact("large-message-unanswered", text, last.frames)
 
 
 def _before(case: Case, step: Step) -> list[Step]:
     """The phase 1 messages that went by before this one."""
-    return [s for s in case.exchange.steps if s.number and s.first.time < step.first.time]
-
-
-def _hops(ttl: int) -> int:
-    """Routers passed, if the sender began with 64, 128 or 255 as all common systems do."""
-    return next(start for start in (64, 128, 255) if ttl <= start) - ttl
+    return [s for s in case.exchange.steps if s.first.time < step.first.time]
 
 
 def vantage(case: Case) -> Iterator[Fact]:
     """Where the capture was taken, by the TTLs."""
-    e = case.exchange
-    sent = {side: next((s for s in e.steps if s.sender is side), None) for side in Side}
-    hops = {side: _hops(s.first.ttl) for side, s in sent.items() if s is not None}
-    frames = tuple(s.first.frame for s in sent.values() if s is not None)
-    near = [side for side, count in hops.items() if count == 0]
-    if len(near) == 1 and len(hops) == 2:
-        side = near[0]
-        far = sent[side.other]
+    view = case.vantage
+    sent = {side: next((s for s in case.exchange.steps if s.sender is side), None) for side in Side}
+    if view.at is not None and len(view.hops) == 2:
+        far = sent[view.at.other]
         ttl = far.first.ttl if far is not None else 0
-        text = f"By the TTLs the capture was taken at the {side}: no router on its side, {ttl} left from the other end."
-        yield Fact(f"vantage-{side}", text, frames)
-    elif hops.get(Side.INITIATOR, 0) > 0 and len(hops) == 1:
-        count = hops[Side.INITIATOR]
+        text = (
+            f"By the TTLs the capture was taken at the {view.at}: no router on its side, {ttl} left from the other end."
+        )
+        yield Fact(f"vantage-{view.at}", text, view.frames)
+    elif view.behind is Side.INITIATOR:
+        count = view.hops[Side.INITIATOR]
         routers = f"{count} router{'s' * (count > 1)}"
         text = f"By its TTL, what the initiator sent has passed {routers} before the capture point."
-        yield Fact("vantage-behind-initiator", text, frames)
-    elif near == [Side.INITIATOR] and len(hops) == 1:
+        yield Fact("vantage-behind-initiator", text, view.frames)
+    elif view.at is Side.INITIATOR:
         text = "By its TTL, what the initiator sent has passed no router before the capture point."
-        yield Fact("vantage-initiator", text, frames)
+        yield Fact("vantage-initiator", text, view.frames)
 
 
 def elsewhere(case: Case) -> Iterator[Fact]:

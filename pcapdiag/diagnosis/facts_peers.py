@@ -7,10 +7,13 @@ from pcapdiag.diagnosis.candidate_keys import check_keys
 from pcapdiag.diagnosis.case import FLOOD, MANY, Case, Fact, span
 from pcapdiag.diagnosis.stop import (
     SECOND,
+    WELL_KNOWN,
     chosen_transform,
     frames_of,
+    same_initiator,
 )
 from pcapdiag.exchange.model import Mode, Side
+from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Certificate, Proposal
 from pcapdiag.ike.registry import OakleyAttribute
 
@@ -65,11 +68,34 @@ def _choices(suites: Sequence[dict[str, str]], name: str) -> str:
 
 
 def chosen(case: Case) -> Iterator[Fact]:
-    """The responder chose a proposal."""
-    for step in case.exchange.numbered(2):
-        if chosen_transform(case.exchange) is not None:
+    """What the responder chose, and whether it can choose that: one transform of those offered (RFC 2409 §5)."""
+    e = case.exchange
+    for step in e.numbered(2):
+        transforms = [t for p in step.proposals for t in p.transforms if t.kind is None]
+        if not transforms:
+            continue
+        if len(transforms) > 1:
+            text = f"{step.name} holds {len(transforms)} transforms; it has to choose one (RFC 2409 §5)."
+            yield Fact("several-chosen", text, step.first.frames)
+        offer = next((s for s in e.numbered(1) if s.proposals and not s.message.cut), None)
+        differ = _not_offered(offer.proposals, step.proposals) if offer is not None else ()
+        if differ and offer is not None:
+            text = f"{step.name} chooses what {offer.name} does not offer: {'; '.join(differ)}."
+            yield Fact("chosen-not-offered", text, (offer.first.frame, step.first.frame))
+        else:
             yield Fact("proposal-chosen", f"The responder chose a proposal ({step.name}).", step.first.frames)
-            return
+        return
+
+
+def _not_offered(offered: Sequence[Proposal], chosen: Sequence[Proposal]) -> tuple[str, ...]:
+    """What differs, attribute by attribute, where the first transform chosen is none of those offered; else nothing."""
+    ours, theirs = _suites(offered), _suites(chosen)[0]
+    if not ours or any(suite == theirs for suite in ours):
+        return ()
+    differ = [n for n in _COMPARED.values() if theirs.get(n) not in [suite.get(n) for suite in ours]]
+    if not differ:
+        return (f"the combination {', '.join(theirs.values())}",)
+    return tuple(f"{n} {theirs.get(n, 'none')}, offered {_choices(ours, n) or 'none'}" for n in differ)
 
 
 def authentication(case: Case) -> Iterator[Fact]:
@@ -145,6 +171,22 @@ def scan(case: Case) -> Iterator[Fact]:
         yield Fact("scan-like", text, step.frames)
 
 
+def probe(case: Case) -> Iterator[Fact]:
+    """An initiator that asked once, from a port that no gateway asks from, and never came back."""
+    e = case.exchange
+    firsts = [s for s in e.steps if s.sender is Side.INITIATOR]
+    if not case.unfinished or len(firsts) != 1 or len(firsts[0].sent) != 1 or len(firsts[0].vendor_ids) > 1:
+        return
+    others = [o for o in case.setting.near(e) if o.id != e.id and e.initiator_ports & o.initiator_ports]
+    if e.initiator_ports & WELL_KNOWN or others or firsts[0].message.header.responder_spi != ZERO_SPI:
+        return
+    text = (
+        f"{firsts[0].name} came once, from port {firsts[0].first.source_port}, with "
+        f"{'one vendor ID' if firsts[0].vendor_ids else 'no vendor ID'}, and nothing followed."
+    )
+    yield Fact("probe-like", text, firsts[0].frames)
+
+
 def forgotten(case: Case) -> Iterator[Fact]:
     """A responder that answered with several cookies."""
     if case.exchange.other_responder_spis:
@@ -161,14 +203,28 @@ def again(case: Case) -> Iterator[Fact]:
         yield Fact("repeating", text, tries.frames)
         if tries.count >= FLOOD and tries.usual_gap < SECOND:
             yield Fact("flood", text, tries.frames)
-    if case.responders_met >= MANY and case.unfinished:
+    asked = case.exchange.steps[0].sender is Side.INITIATOR
+    if not asked and case.responders_met >= MANY and case.unfinished:
+        text = (
+            f"{case.responders_met} hosts sent answers to {case.exchange.initiator.address}, and no question of it is in "
+            "the capture: a reflection attack on it, with its address forged in the questions."
+        )
+        yield Fact("reflection", text, case.exchange.steps[0].first.frames)
+    elif case.responders_met >= MANY and case.unfinished:
         text = f"The same initiator began with {case.responders_met} responders and finished with none of these."
         yield Fact("sweep", text, case.exchange.steps[0].first.frames)
     e = case.exchange
     if not case.unfinished:
         return
-    later = next((o for o in case.completed[-1:] if o.first_time > e.first_time), None)
-    before = next((o for o in case.completed[:1] if o.first_time < e.first_time), None)
+    yield from _others_completed(case)
+
+
+def _others_completed(case: Case) -> Iterator[Fact]:
+    """The same two ends completed another exchange, before or later."""
+    e = case.exchange
+    completed = [o for o in case.completed if same_initiator(e, o)]
+    later = next((o for o in completed[-1:] if o.first_time > e.first_time), None)
+    before = next((o for o in completed[:1] if o.first_time < e.first_time), None)
     for kind, word, good in (("completed-later", "later", later), ("completed-before", "before", before)):
         if good is None:
             continue

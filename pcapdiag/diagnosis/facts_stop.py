@@ -1,37 +1,61 @@
 """Facts about the stop: silence and for how long, who repeats behind whom, notifies and refusals."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 from pcapdiag.diagnosis import ikev2
-from pcapdiag.diagnosis.case import RETRY, Case, Fact, how_often, slug, span
-from pcapdiag.diagnosis.schedule import SCHEDULES
+from pcapdiag.diagnosis.case import Case, Fact, slug, span
+from pcapdiag.diagnosis.room import first_inside
+from pcapdiag.diagnosis.schedule import heeded_by, schedule_of
 from pcapdiag.diagnosis.stop import (
+    AFTER_PHASE_1,
     CROSSING,
     SECOND,
     SILENCE,
     Outcome,
     error_notifies,
     frames_of,
+    how_often,
     informational,
+    is_plausible,
     may_be_sa_delete,
     sent_again_after,
 )
 from pcapdiag.exchange.model import Mode, Side, Step
-from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2
+from pcapdiag.exchange.modes import PHASE_1
+from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, PayloadType
 
 
 def stop(case: Case) -> Iterator[Fact]:
     """Where it stopped: the first fact, which heads the report."""
     top, last = case.exchange.last_message, case.last_step
     after = str(top) if top else slug(last.name) if last else "nothing"
-    yield Fact(f"stopped-after-{after}", case.stop.reason, case.stop.frames)
-    if case.exchange.mode is not Mode.IKEV2 or case.stop.refused_by is None:
+    reason, frames, by = case.stop.reason, case.stop.frames, case.stop.refused_by
+    yield Fact(f"stopped-after-{after}", reason, frames)
+    if by is None:
         return
-    auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
-    if auth:
-        by = "" if case.stop.refused_by is Side.RESPONDER else "-by-initiator"
-        yield Fact(f"v2-auth-refused{by}", case.stop.reason, case.stop.frames)
+    yield Fact(f"refused-by-{by}", reason, frames)
+    if not case.exchange.steps[0].first.frames or case.exchange.mode is not Mode.IKEV2:
+        return
+    yield from _refused_at_auth(case, by)
+
+
+def _refused_at_auth(case: Case, by: Side) -> Iterator[Fact]:
+    """How IKE_AUTH was refused: by a response without proof, by a notify, or by a delete of what it made."""
+    e, reason, frames = case.exchange, case.stop.reason, case.stop.frames
+    auth = [s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    if not auth:
+        return
+    step = next((s for s in e.steps if set(s.frames) & set(frames)), None)
+    if step in ikev2.deletes([step] if step is not None else []) and case.exchange.named("IKE_AUTH response"):
+        yield Fact(f"deleted-at-once-by-{by}", reason, frames)
+        return
+    yield Fact("v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator", reason, frames)
+    rounds = [s for s in auth if s.message.header.response]
+    if len(rounds) > 1 or any(first_inside(s) == PayloadType.EAP for s in auth):
+        asked = [s for s in auth if not s.message.header.response]
+        text = f"IKE_AUTH took {len(asked)} requests, as user authentication by EAP does (RFC 7296 §2.16)."
+        yield Fact("eap-rounds", text, frames_of(asked))
 
 
 def silence(case: Case) -> Iterator[Fact]:
@@ -49,6 +73,8 @@ def silence(case: Case) -> Iterator[Fact]:
         text += f"in the {span(for_long)} after the first no {case.stop.missing} was seen."
     else:
         text += f"the capture ends {span(for_long)} after the first, without {case.stop.missing}."
+    if case.vantage.one_way is step.sender:
+        return  # nothing of the other end is in the capture: no silence of its
     yield Fact("icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet", text, step.frames)
     if whole and step.sender is Side.INITIATOR and not after:
         yield Fact(f"silence-after-{slug(step.name)}", text, step.frames)
@@ -69,16 +95,23 @@ def repeats(case: Case) -> Iterator[Fact]:
         frames = sent_again_after(e.numbered(top - 1), reached)
         who, other = e.numbered(top)[0].sender, e.numbered(top)[0].sender.other
         if frames:
-            yield Fact(
-                f"{other}-repeats-behind-answer",
+            text = (
                 f"The {other} sends {prefix}{top - 1} again although {prefix}{top} went by: it has not had "
-                f"{prefix}{top}, or could not use it.",
-                (*e.numbered(top)[0].first.frames, *frames),
+                f"{prefix}{top}, or could not use it."
             )
-        elif case.setting.silence_after(reached) >= SILENCE and top in (2, 4):
+            kind = f"{other}-repeats-behind-answer"
+            if case.vantage.at is other:
+                text = (
+                    f"The {other} sends {prefix}{top - 1} again although {prefix}{top} gets to its own interface: it "
+                    "does not take it."
+                )
+                kind = f"{other}-does-not-take-answer"
+            yield Fact(kind, text, (*e.numbered(top)[0].first.frames, *frames))
+        elif case.setting.silence_after(reached) >= SILENCE and top in (2, 4) and case.vantage.one_way is None:
+            had = "it had the answer, or gave up" if case.vantage.at is not other else "it had the answer"
             yield Fact(
                 f"{other}-does-not-repeat",
-                f"The {other} does not send {prefix}{top - 1} again behind {prefix}{top}, so it had the answer; "
+                f"The {other} does not send {prefix}{top - 1} again behind {prefix}{top}: {had}; "
                 f"the {who} waits for {prefix}{top + 1}.",
                 e.numbered(top)[0].frames,
             )
@@ -102,27 +135,24 @@ def _requests_again(case: Case) -> Iterator[Fact]:
     answers = [s for s in case.exchange.steps if s.sender is Side.RESPONDER and s.message.header.response]
     unheard = ikev2.repeated_behind_answer(case.exchange, answers[-1]) if answers else None
     if unheard is not None:
-        text = (
-            f"The initiator sends {unheard.request.name} again although {unheard.answer.name} went by: it has not had "
-            "it, or could not use it."
-        )
-        yield Fact("initiator-repeats-behind-answer", text, (*unheard.answer.first.frames, *unheard.again))
-
-
-def schedule_hint(times: Sequence[int]) -> str | None:
-    """Whose retransmission schedule these sending times follow, if one of the known ones; a hint, no proof."""
-    gaps = [(b - a) / SECOND for a, b in pairwise(times)]
-    if len(gaps) < 2:
-        return None
-    return next((known.name for known in SCHEDULES if known.begins_with(gaps)), None)
+        frames = (*unheard.answer.first.frames, *unheard.again)
+        said = f"The initiator sends {unheard.request.name} again although {unheard.answer.name} "
+        if case.vantage.at is Side.INITIATOR:
+            text = f"{said}gets to its own interface: it does not take it."
+            yield Fact("initiator-does-not-take-answer", text, frames)
+        else:
+            text = f"{said}went by: it has not had it, or could not use it."
+            yield Fact("initiator-repeats-behind-answer", text, frames)
 
 
 def schedule(case: Case) -> Iterator[Fact]:
     """Whose retransmission schedule is seen."""
     for step in case.exchange.steps:
-        hint = schedule_hint(step.times) if step.number or step.message.header.major == 2 else None
-        if hint:
-            text = f"{step.name} is repeated on a schedule like {hint}; that hints at the {step.sender}'s software."
+        known = schedule_of(step.times) if step.number or step.message.header.major == 2 else None
+        if known is not None:
+            text = (
+                f"{step.name} is repeated on a schedule like {known.name}; that hints at the {step.sender}'s software."
+            )
             yield Fact("schedule", text, step.frames)
             return
 
@@ -137,7 +167,8 @@ def clear_notifies(case: Case) -> Iterator[Fact]:
                 continue
             later = [s for s in case.exchange.steps if s.number and s.first.time > step.first.time]
             ignored = f"; {later[0].name} followed all the same, so it was not heeded" if later else ""
-            kind = "stray-notify" if later or not case.unfinished else f"notify-{slug(notify.name)}"
+            ended = set(step.frames) & set(case.stop.frames) and case.stop.refused_by is not None
+            kind = f"notify-{slug(notify.name)}" if ended or not (later or not case.unfinished) else "stray-notify"
             text = (
                 f"The {step.sender} sent {notify.name} ({int(notify)}) in clear{ignored}. "
                 "It is not authenticated: anybody on the path could have sent it."
@@ -207,7 +238,8 @@ HALF_OPEN = 25 * SECOND
 
 
 def _like_libreswan(step: Step) -> bool:
-    return (schedule_hint(step.times) or "").startswith("libreswan")
+    known = schedule_of(step.times)
+    return known is not None and known.vendor == "libreswan"
 
 
 def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
@@ -221,7 +253,7 @@ def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
         )
         yield from _how_it_is_repeated(case, refusal, last)
     elif (
-        case.setting.silence_after(refusal.first.time) >= RETRY
+        case.setting.watched_until(last.last.time) >= heeded_by(last.times)
         or case.setting.next_attempt(case.exchange, refusal.first.time) is not None
     ):
         yield Fact(
@@ -247,3 +279,69 @@ def mm6(case: Case) -> Iterator[Fact]:
                 "The initiator did not go on after MM6: it did not accept the responder's identity or proof.",
                 case.stop.frames,
             )
+
+
+def strays(case: Case) -> Iterator[Fact]:
+    """Messages under this exchange's cookies from an address that is neither end's."""
+    e = case.exchange
+    by_source: dict[str, list[Step]] = {}
+    for step in e.strays:
+        by_source.setdefault(step.first.source, []).append(step)
+    for source, steps in by_source.items():
+        names = ", ".join(dict.fromkeys(s.name for s in steps))
+        if source in (*e.initiator.addresses, *e.responder.addresses):
+            text = f"{names} came from {source}, the end that does not send it. It counts for nothing."
+            yield Fact("stray-message", text, frames_of(steps))
+            continue
+        text = (
+            f"{names} under these cookies came from {source}, which is neither end as far as the capture shows, and "
+            "neither end wrote to it. Anybody who saw the cookies can send that; it changes nothing here."
+        )
+        yield Fact("stray-message", text, frames_of(steps))
+        answers = [s for s in steps if s.sender is Side.RESPONDER and s.proposals]
+        if answers and case.unfinished and not any(s.sender is Side.RESPONDER for s in e.steps):
+            text = (
+                f"The initiator wrote to {e.responder.address}; an answer came from {source}, and the initiator did not "
+                "go on with it."
+            )
+            yield Fact("answered-elsewhere", text, (e.steps[0].first.frame, answers[0].first.frame))
+
+
+def implausible(case: Case) -> Iterator[Fact]:
+    """Messages that cannot be what they say: no message of a mode, or Quick Mode without keys, ID or room."""
+    for step in case.exchange.steps:
+        header = step.message.header
+        if header.exchange_type in AFTER_PHASE_1 and header.major == 1 and not is_plausible(step):
+            text = (
+                f"{step.name} cannot be one: what follows phase 1 is encrypted, has a message ID, and room for a HASH "
+                "(RFC 2409 §5.5). It counts for nothing."
+            )
+            yield Fact("implausible-message", text, step.frames)
+        if header.exchange_type in PHASE_1 and header.major == 1 and step.number is None:
+            if header.responder_spi == ZERO_SPI:
+                text = (
+                    f"{step.message.header.exchange.label}: a message without a responder's cookie and without an SA "
+                    "payload; no mode has such a message (RFC 2409 §5)."
+                )
+                yield Fact("no-such-message", text, step.frames)
+
+
+def one_way(case: Case) -> Iterator[Fact]:
+    """The capture sees one direction only."""
+    side = case.vantage.one_way
+    if side is not None:
+        text = (
+            f"The capture holds packets of the {side} only, and these show that the {side.other} sends too: it sees one "
+            f"direction, as with a one-way mirror port or an asymmetric route. What the {side.other} sent does not show."
+        )
+        yield Fact("one-direction", text, case.vantage.frames)
+
+
+def lone_answer(case: Case) -> Iterator[Fact]:
+    """A clear error notify that answers something which is not there."""
+    e = case.exchange
+    if case.stop.refused_by is None or any(s.sender is not case.stop.refused_by for s in e.steps):
+        return
+    if e.initiator_spi == ZERO_SPI:
+        text = "The notify names no cookies: what it answers was no IKE message, as an empty probe of a port scan."
+        yield Fact("answers-no-ike", text, e.steps[0].frames)

@@ -1,25 +1,36 @@
 """Where an IKEv2 exchange stopped (RFC 7296 §1.2): IKE_SA_INIT, then IKE_AUTH once or, with EAP, several times.
 
-Without keys what is inside SK cannot be read, but SK says in clear which payload comes first (§3.14): IDr or AUTH where
-the responder proves itself, EAP where it goes on asking, N alone where it refuses. What keys opened says it itself.
+Without keys what is inside SK cannot be read, but it has a size: a response that completes IKE_AUTH holds IDr and AUTH,
+and one that is smaller does not, whichever payload comes first. What follows is weighed with it: requests that the
+other end answers, ESP or AH both ways, deletes. What keys opened says it itself.
 """
 
+from collections.abc import Iterable, Sequence
+
 from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.room import (
+    chosen_transforms,
+    first_inside,
+    holds_proof,
+    is_lone_notify,
+    surely_holds_proof,
+)
 from pcapdiag.diagnosis.schedule import outlook
 from pcapdiag.diagnosis.stop import (
-    REFUSAL,
     SECOND,
     Outcome,
     Setting,
     Stop,
+    error_notifies,
     frames_of,
     harmless,
     refusal_text,
     sent_again_after,
     waiting_outcome,
 )
+from pcapdiag.diagnosis.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
-from pcapdiag.ike.payloads import Encrypted, SecurityAssociation, identity_text, printable
+from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text, printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
 from pcapdiag.record import Record
 
@@ -28,32 +39,47 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this IKEv2 exchange stopped."""
     init = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_SA_INIT]
     auth = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
-    later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH]
-    refused = _refused_at_init(init, auth) or _refused_at_auth(auth, later)
+    later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH and s.encrypted]
+    refused = _refused_at_init(exchange, init, auth) or _refused(exchange, setting, auth, later)
     if refused is not None:
-        step, reason = refused
+        step, by, reason = refused
         missing = "IKE_AUTH response" if step in auth else None
-        return Stop(Outcome.REJECTED, missing, None, step.sender, (), (), reason, step.frames)
-    unheeded = _answer_lost(exchange, auth, setting) if not later else None
+        return Stop(Outcome.REJECTED, missing, None, by, (), (), reason, step.frames)
+    answered = _answered(later)
+    unheeded = _answer_lost(exchange, auth, setting) if not answered else None
     if unheeded is not None:
         return unheeded
-    if later or _authenticated(auth):
-        shown = later[:1] or auth[-1:]
-        reason = "The responder answered IKE_AUTH with its own identity or authentication."
-        if later:
-            reason = "The IKE SA is up: CREATE_CHILD_SA or INFORMATIONAL exchanges go on under it."
-        before = None if init else _rekeyed(exchange, setting)
-        if before is not None:
-            reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."
-        if init or before is not None:
-            return Stop(Outcome.COMPLETED, None, None, None, (), (), reason, frames_of(shown))
-        reason = f"The beginning is not in the capture; {reason[0].lower()}{reason[1:]}"
-        return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(shown))
+    unasked = _unasked_answer(exchange, setting, auth, later) if not answered else None
+    if unasked is not None:
+        return unasked
+    if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
+        return _up(exchange, setting, init, auth, answered or later[:1])
     return _waiting(exchange, setting)
 
 
 AFTER_AUTH = (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2, ExchangeType.IKE_FOLLOWUP_KE)
 """Exchanges of an IKE SA that is up (RFC 7296 §1.3, §1.4; RFC 9370 §2.2.4)."""
+AT_ONCE = SECOND
+"""An end that does not take what it was sent, or deletes what was just made, says so within this time."""
+
+
+def _up(
+    exchange: Exchange, setting: Setting, init: Sequence[Step], auth: Sequence[Step], later: Sequence[Step]
+) -> Stop:
+    shown: Sequence[Step] = auth[-1:]
+    reason = "The responder answered IKE_AUTH; the answer has room for its identity and proof."
+    if auth and auth[-1].opened is not None:
+        reason = "The responder answered IKE_AUTH with its own identity or authentication."
+    if later:
+        names = " and ".join(dict.fromkeys(s.exchange_type.label for s in later))
+        reason, shown = f"The IKE SA is up: {names} exchanges go on under it.", later
+    before = None if init else _rekeyed(exchange, setting)
+    if before is not None:
+        reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."
+    if init or before is not None:
+        return Stop(Outcome.COMPLETED, None, None, None, (), (), reason, frames_of(shown))
+    reason = f"The beginning is not in the capture; {reason[0].lower()}{reason[1:]}"
+    return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(shown))
 
 
 def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
@@ -71,13 +97,46 @@ MAX_LOOK_BACK = 100
 """Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
 
 
-def first_inside(step: Step) -> PayloadType | None:
-    """The type of the first payload inside SK, or inside SKF where the first piece is there."""
-    sealed = next((p for p in step.message.payloads if isinstance(p, Encrypted)), None)
-    return sealed.inner if sealed else None
+# --- whether it is up --------------------------------------------------------------------------------------------
 
 
-def _authenticated(auth: list[Step]) -> bool:
+def _answered(later: Sequence[Step]) -> tuple[Step, ...]:
+    """The first request under the keys of the IKE SA that the other end answered, and the answer.
+
+    A response alone proves nothing: only one to a request can be real (RFC 7296 §2.1), and the request is not there.
+    """
+    asked: dict[tuple[int, int, Side], Step] = {}
+    for step in later:
+        key = (int(step.exchange_type), step.message.header.message_id, step.sender)
+        if not step.message.header.response:
+            asked.setdefault(key, step)
+            continue
+        request = asked.get((*key[:2], step.sender.other))
+        if request is not None:
+            return request, step
+    return ()
+
+
+def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], later: Sequence[Step]) -> Stop | None:
+    """The responder answers at once a request of the initiator that is not in the capture, and nothing follows.
+
+    That request may have been a refusal: its sender alone says what it was.
+    """
+    if not _authenticated(exchange, auth) or not later:
+        return None
+    last = auth[-1]
+    close = [s for s in later if s.first.time - last.first.time <= AT_ONCE]
+    unasked = [s for s in close if s.message.header.response and s.sender is Side.RESPONDER]
+    if len(close) != len(later) or not unasked or setting.traffic_both_ways(exchange, last.first.time):
+        return None
+    reason = (
+        "IKE_AUTH was answered, and the initiator sent a request at once, which is not in the capture; it was answered "
+        "and nothing followed: whether the initiator kept the IKE SA does not show."
+    )
+    return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *unasked]))
+
+
+def _authenticated(exchange: Exchange, auth: Sequence[Step]) -> bool:
     """The last word in IKE_AUTH is the responder's, and it is not a question (EAP).
 
     With EAP the first answer begins with IDr as well (RFC 7296 §2.16): without keys only a further request tells that
@@ -85,22 +144,142 @@ def _authenticated(auth: list[Step]) -> bool:
     """
     if not auth or not auth[-1].message.header.response:
         return False
-    opened = auth[-1].opened
-    if opened is not None:
-        kinds = {p.type for p in opened.payloads}
+    last = auth[-1]
+    if last.opened is not None:
+        kinds = {p.type for p in last.opened.payloads}
         return PayloadType.AUTH in kinds and PayloadType.EAP not in kinds
-    first = first_inside(auth[-1])
-    # A number that no registry lists is damage, not an identity.
-    return first is not None and first.is_listed and first != PayloadType.EAP
+    first = first_inside(last)
+    if first == PayloadType.EAP or (first is not None and not first.is_listed):
+        return False  # a number that no registry lists is damage, not a payload
+    return last.encrypted and surely_holds_proof(last, chosen_transforms(exchange))
 
 
-def _answer_lost(exchange: Exchange, auth: list[Step], setting: Setting) -> Stop | None:
+def _one_way(exchange: Exchange, later: Sequence[Step]) -> bool:
+    """Of a capture that sees one direction: this end goes on under the keys of the IKE SA, so it is up for it.
+
+    Requests of the initiator, or of the responder; what may be a refusal or a delete is none of these.
+    """
+    if vantage_of(exchange).one_way is None:
+        return False
+    kinds = (PayloadType.NOTIFY2, PayloadType.DELETE2)
+    asked = [s for s in later if not s.message.header.response]
+    return any(first_inside(s) not in kinds for s in asked) or len(asked) > 1
+
+
+# --- whether it was refused --------------------------------------------------------------------------------------
+
+
+Refused = tuple[Step, Side | None, str]
+
+
+def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[Step]) -> Refused | None:
+    """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on."""
+    if auth or not init:
+        return None
+    clear = [
+        s
+        for s in exchange.steps
+        if s.sender is Side.RESPONDER and not s.encrypted and s.exchange_type != ExchangeType.IKE_SA_INIT
+    ]
+    last = init[-1]
+    answers = [*([last] if last.message.header.response else []), *clear]
+    for step in answers:
+        if step is not last and last.message.header.response:
+            continue  # an answer to IKE_SA_INIT proper is there
+        for notify in step.notifications:
+            kind = notify.notify_type
+            if kind == NotifyTypeV2.REDIRECT:
+                reason = f"The responder redirects the initiator to {redirect_target(notify.data)}."
+                return step, step.sender, reason
+            if kind.is_error and kind != NotifyTypeV2.INVALID_KE_PAYLOAD:
+                return step, step.sender, f"The responder answered IKE_SA_INIT with {kind.name}."
+    return None
+
+
+def redirect_target(data: bytes) -> str:
+    """The new gateway of a REDIRECT notify (RFC 5685 §8): its address or name, printable."""
+    if len(data) < 2:
+        return "another gateway"
+    kind, length = data[0], data[1]
+    identity = data[2 : 2 + length]
+    if kind in (1, 2) and len(identity) in (4, 16):
+        return identity_text(IdentificationType.IPV4_ADDR, identity)
+    return printable(identity) or "another gateway"
+
+
+def _refused(exchange: Exchange, setting: Setting, auth: Sequence[Step], later: Sequence[Step]) -> Refused | None:
+    """IKE_AUTH answered with what can hold no proof, or one end's notify or delete right behind the answer."""
+    if not auth or not auth[-1].message.header.response:
+        return None
+    last = auth[-1]
+    if _carries_on(exchange, setting, last, later):
+        return None
+    refusal = _refusal_in(exchange, last)
+    if refusal is not None:
+        return last, last.sender, refusal
+    return _taken_back(exchange, last, later)
+
+
+def _carries_on(exchange: Exchange, setting: Setting, last: Step, later: Sequence[Step]) -> bool:
+    """Something shows that the IKE SA is in use after the answer, whatever that looks like.
+
+    An answered request later than what an end says at once; a new Child SA; ESP or AH in both directions.
+    """
+    since = last.first.time
+    answered = _answered([s for s in later if s.first.time > since + AT_ONCE])
+    children = _answered([s for s in later if s.exchange_type != ExchangeType.INFORMATIONAL_V2])
+    if any(first_inside(s) != PayloadType.DELETE2 for s in answered[:1]) or children:
+        return True
+    return setting.traffic_both_ways(exchange, since)
+
+
+def _refusal_in(exchange: Exchange, last: Step) -> str | None:
+    """What the last IKE_AUTH response refuses with; None where it can be the proof, or is a question."""
+    if last.opened is not None:
+        proves = any(p.type == PayloadType.AUTH for p in last.opened.payloads)
+        asks = any(p.type == PayloadType.EAP for p in last.opened.payloads)
+        if harmless(last) or proves or asks:
+            return None
+        return f"The responder answered IKE_AUTH with {refusal_text(last)}."
+    if not last.encrypted:
+        names = [n.name for n in error_notifies(last)]
+        return f"The responder answered IKE_AUTH with {', '.join(names)} in clear." if names else None
+    if first_inside(last) == PayloadType.EAP or holds_proof(last, chosen_transforms(exchange)):
+        return None
+    inside = first_inside(last)
+    first = f", and {inside.label} comes first" if inside is not None else ""
+    return f"The responder answered IKE_AUTH with a message that has no room for its identity and proof{first}: it refuses."
+
+
+def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refused | None:
+    """A notify, or a delete, of one end right behind the answer: what was just made is not kept."""
+    chosen = chosen_transforms(exchange)
+    for step in later:
+        if step.message.header.response or not 0 <= step.first.time - last.first.time <= AT_ONCE:
+            continue
+        who = step.sender
+        if step.opened is not None:
+            if harmless(step):
+                continue
+            return step, who, f"The {who} answered IKE_AUTH with {refusal_text(step)} at once, and nothing followed."
+        first = first_inside(step)
+        if first == PayloadType.DELETE2:
+            return step, who, f"The {who} deleted what IKE_AUTH had just made (D is the first payload inside SK)."
+        if first == PayloadType.NOTIFY2 and who is Side.INITIATOR and is_lone_notify(step, chosen):
+            return step, who, f"The {who} answered IKE_AUTH with a notify at once, and nothing followed."
+    return None
+
+
+# --- who has not had what ----------------------------------------------------------------------------------------
+
+
+def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> Stop | None:
     """The responder's last word is asked for again and again: it does not get to the initiator.
 
     The very last answer may have got there, as nothing has to follow it: a sender that stops before its schedule ends
     has had it.
     """
-    if not auth or not auth[-1].message.header.response:
+    if not auth or not auth[-1].message.header.response or setting.traffic_both_ways(exchange, auth[-1].first.time):
         return None
     unheard = repeated_behind_answer(exchange, auth[-1])
     if unheard is None:
@@ -119,19 +298,23 @@ UNHEEDED = 3
 
 
 class Unheard(Record, frozen=True):
-    """A request of the initiator that was sent again although its answer went by; `again` -- the frames of that."""
+    """A request of the initiator that was sent again although its answer went by; `again` -- the frames of that.
+
+    at -- the end where the capture was taken, where that shows
+    """
 
     request: Step
     answer: Step
     again: tuple[Frame, ...]
+    at: Side | None
 
     @property
     def reason(self) -> str:
         """What that means."""
-        return (
-            f"{self.answer.name} was sent and {self.request.name} is still repeated: the answer does not reach the "
-            "initiator."
-        )
+        said = f"{self.answer.name} was sent and {self.request.name} is still repeated: "
+        if self.at is Side.INITIATOR:
+            return f"{said}the answer reaches the initiator's own interface, and the initiator does not take it."
+        return f"{said}the initiator has not had the answer, or could not use it."
 
 
 def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None:
@@ -151,67 +334,20 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
         return None  # the flag for a response can stand in what the initiator sends
     answer = min(answers, key=lambda s: min(s.times))
     again = sent_again_after([request], max(min(answer.times), min(request.times)))
-    return Unheard(request, answer, again) if again else None
-
-
-def _refused_at_init(init: list[Step], auth: list[Step]) -> tuple[Step, str] | None:
-    """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on."""
-    if auth or not init:
-        return None
-    last = init[-1]
-    if not last.message.header.response:
-        return None
-    for notify in last.notifications:
-        kind = notify.notify_type
-        if kind == NotifyTypeV2.REDIRECT:
-            return last, f"The responder redirects the initiator to {redirect_target(notify.data)}."
-        if kind.is_error and kind != NotifyTypeV2.INVALID_KE_PAYLOAD:
-            return last, f"The responder answered IKE_SA_INIT with {kind.name}."
-    return None
-
-
-def redirect_target(data: bytes) -> str:
-    """The new gateway of a REDIRECT notify (RFC 5685 §8): its address or name, printable."""
-    if len(data) < 2:
-        return "another gateway"
-    kind, length = data[0], data[1]
-    identity = data[2 : 2 + length]
-    if kind in (1, 2) and len(identity) in (4, 16):
-        return identity_text(IdentificationType.IPV4_ADDR, identity)
-    return printable(identity) or "another gateway"
-
-
-def _refused_at_auth(auth: list[Step], later: list[Step]) -> tuple[Step, str] | None:
-    """IKE_AUTH answered with a notify alone, or the initiator's notify right behind the answer."""
-    if not auth or not auth[-1].message.header.response:
-        return None
-    last = auth[-1]
-    requests = [s for s in later if not s.message.header.response]
-    if last.opened is not None:
-        proves = any(p.type == PayloadType.AUTH for p in last.opened.payloads)
-        if not harmless(last) and not proves and not requests:
-            return last, f"The responder answered IKE_AUTH with {refusal_text(last)}."
-    elif first_inside(last) == PayloadType.NOTIFY2 and not requests:
-        return last, "The responder answered IKE_AUTH with a notify (N is the first payload inside SK, not IDr)."
-    if len(requests) != 1 or requests[0].sender is not Side.INITIATOR:
-        return None
-    only = requests[0]
-    if (
-        first_inside(only) == PayloadType.NOTIFY2
-        and only.first.time - last.first.time <= REFUSAL
-        and not harmless(only)
-    ):
-        what = refusal_text(only) if only.opened is not None else "a notify"
-        return only, f"The initiator answered IKE_AUTH with {what} at once, and nothing followed."
-    return None
+    return Unheard(request, answer, again, vantage_of(exchange).at) if again else None
 
 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     steps = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
     last = steps[-1] if steps else exchange.steps[-1]
+    if _undecided(exchange, last):
+        reason = "IKE_AUTH was answered; without the negotiated algorithms the size does not tell whether with a proof."
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, last.frames)
     unheard = repeated_behind_answer(exchange, last) if last.message.header.response else None
     reached = last.first.time if unheard is None else unheard.answer.first.time
     outcome = waiting_outcome(exchange, setting, reached)
+    if not steps:
+        return _only_later(exchange, last)
     if not last.message.header.response:
         missing, side = last.name.replace("request", "response"), last.sender.other
         state, waiting = last.exchange_type.label, last.sender
@@ -219,6 +355,10 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
         missing, side, waiting = _next_request(last), Side.INITIATOR, Side.RESPONDER
         state = missing.split()[0]
     reason = f"{last.name} was sent; {missing} was not seen"
+    if vantage_of(exchange).one_way is side.other:
+        reason = (
+            f"{last.name} was sent; the capture sees nothing of the {side}, so whether {missing} came does not show"
+        )
     reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
     states = {waiting: (state,)}
     frames = last.frames
@@ -227,6 +367,29 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
         reason, frames = unheard.reason, unheard.again
     of_initiator, of_responder = states.get(Side.INITIATOR, ()), states.get(Side.RESPONDER, ())
     return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, frames)
+
+
+def _undecided(exchange: Exchange, last: Step) -> bool:
+    """The answer to IKE_AUTH may be a proof or a refusal: which algorithms were negotiated is not in the capture."""
+    return (
+        last.exchange_type == ExchangeType.IKE_AUTH
+        and last.message.header.response
+        and last.encrypted
+        and last.opened is None
+        and first_inside(last) != PayloadType.EAP
+        and holds_proof(last, chosen_transforms(exchange))
+    )
+
+
+def _only_later(exchange: Exchange, last: Step) -> Stop:
+    """Nothing of IKE_SA_INIT and IKE_AUTH is in the capture, and what is there does not show that the IKE SA is up."""
+    refused = next((s for s in exchange.steps if not s.encrypted and error_notifies(s)), None)
+    if refused is not None:
+        names = ", ".join(n.name for n in error_notifies(refused))
+        reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
+        return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
+    reason = f"Only {last.name} of one end is in the capture: whether the IKE SA is up does not show."
+    return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(exchange.steps))
 
 
 IN_BETWEEN = (ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
@@ -240,3 +403,17 @@ def _next_request(answer: Step) -> str:
     # COOKIE (RFC 7296 §2.6) and INVALID_KE_PAYLOAD (§1.3) ask for the first request once more.
     whole = any(isinstance(p, SecurityAssociation) for p in answer.message.payloads)
     return "IKE_AUTH request" if whole else "IKE_SA_INIT request"
+
+
+def deletes(steps: Iterable[Step]) -> list[Step]:
+    """Requests that delete an SA, told by the first payload inside SK, or by what keys show (RFC 7296 §1.4.1)."""
+    return [
+        s
+        for s in steps
+        if s.exchange_type == ExchangeType.INFORMATIONAL_V2
+        and not s.message.header.response
+        and (
+            first_inside(s) == PayloadType.DELETE2
+            or (s.opened is not None and any(isinstance(p, Delete) for p in s.opened.payloads))
+        )
+    ]

@@ -1,6 +1,10 @@
 """Where a Main Mode exchange stopped (RFC 2409 §5)."""
 
+from collections.abc import Sequence
+
 from pcapdiag.diagnosis.stop import (
+    CROSSING,
+    REFUSAL,
     RESTART,
     SILENCE,
     Outcome,
@@ -10,11 +14,14 @@ from pcapdiag.diagnosis.stop import (
     completed,
     followed_by,
     frames_of,
+    informational,
+    may_be_sa_delete,
     outside_phase1,
     refusal_of,
     sent_again_after,
     waiting_outcome,
 )
+from pcapdiag.diagnosis.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
 from pcapdiag.ike.registry import ExchangeType
@@ -23,27 +30,114 @@ from pcapdiag.ike.registry import ExchangeType
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this Main Mode exchange stopped."""
     top = exchange.last_message or 0
-    after = followed_by(exchange)
-    if after and not _reply_lost(exchange, after):
-        name = "Quick Mode" if any(s.exchange_type == ExchangeType.QUICK for s in after) else "a Transaction exchange"
-        reason = f"Phase 1 finished: {name} followed under the same cookies."
-        return completed(exchange, "MM_ACTIVE", reason, after[0].frames)
+    finished = _finished(exchange)
+    if finished is not None:
+        return finished
     if not top:
-        return outside_phase1(exchange)
+        return outside_phase1(exchange, setting)
     refusal = refusal_of(exchange, top)
     if refusal is not None:
         return _rejected(exchange, top, refusal)
+    if not exchange.roles_known:
+        return _roles_unknown(exchange, setting, top)
     if top == 6:
         return _after_6(exchange, setting)
     return _waiting(exchange, setting, top)
 
 
-def _reply_lost(exchange: Exchange, after: tuple[Step, ...]) -> bool:
-    """Message 5 is repeated behind message 6 and the initiator went no further: message 6 never reached it."""
-    answers = exchange.numbered(6)
-    if not answers or any(s.sender is Side.INITIATOR for s in after):
-        return False
-    return bool(sent_again_after(exchange.numbered(5), answers[0].first.time))
+# --- whether it finished -----------------------------------------------------------------------------------------
+
+
+def _finished(exchange: Exchange) -> Stop | None:
+    """Phase 1 completed: what shows it, from both ends.
+
+    What follows phase 1 is made with its keys, so an end that sends it has finished (RFC 2409 §5.5). One end's message
+    alone is no more than a packet with the right cookies, which stand on the wire in clear. So the other end has to
+    answer it, or message 6 has to be there, or the sender has to go on as only an answer lets it. An initiator that
+    repeats message 5 behind all that has not had message 6, whatever else appears.
+    """
+    after = followed_by(exchange)
+    if not after:
+        return _both_informed(exchange)
+    fives = exchange.numbered(5)
+    answered = _answered_both_ways(after)
+    shown = answered
+    missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
+    if not shown:
+        shown = _went_on(exchange, after)
+    if not shown or sent_again_after(fives, max(s.first.time for s in shown)):
+        return None
+    name = "Quick Mode" if any(s.exchange_type == ExchangeType.QUICK for s in shown) else "a Transaction exchange"
+    reason = f"Phase 1 finished: {name} followed under the same cookies.{missing}"
+    return completed(exchange, "MM_ACTIVE", reason, shown[0].frames)
+
+
+def _answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
+    """The first two messages, one from each end, under one message ID."""
+    first: dict[int, Step] = {}
+    for step in after:
+        known = first.setdefault(step.message.header.message_id, step)
+        if known.sender is not step.sender:
+            return known, step
+    return ()
+
+
+def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
+    """What one end sent that it could not have sent without the other's answer.
+
+    The initiator's Quick Mode behind message 6; a second message of the same end under one message ID (message 3 of
+    Quick Mode answers message 2); of a capture of one direction, whatever followed phase 1.
+    """
+    sixes = exchange.numbered(6)
+    of_initiator = [s for s in after if s.sender is Side.INITIATOR]
+    if sixes and of_initiator:
+        reached = min(s.first.time for s in sixes)
+        later = [s for s in of_initiator if s.first.time >= reached - CROSSING]
+        if later and not _refused_before(exchange, reached, later[0]):
+            return (later[0],)
+    sender = vantage_of(exchange).one_way
+    if sender is not None:
+        return (after[0],)
+    seen: dict[tuple[int, Side], Step] = {}
+    for step in after:
+        key = (step.message.header.message_id, step.sender)
+        if key in seen and step.exchange_type == ExchangeType.QUICK:
+            return seen[key], step
+        seen[key] = step
+    return ()
+
+
+def _refused_before(exchange: Exchange, reached: int, step: Step) -> bool:
+    """The initiator sent what may be a delete of the SA between message 6 and this, which nobody answered."""
+    return any(
+        s.sender is Side.INITIATOR and reached <= s.first.time < step.first.time and may_be_sa_delete(s, exchange)
+        for s in informational(exchange)
+        if s.encrypted
+    )
+
+
+def _both_informed(exchange: Exchange) -> Stop | None:
+    """Encrypted Informational messages of both ends behind message 6, one right behind the other, as DPD is.
+
+    Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered.
+    """
+    sixes = exchange.numbered(6)
+    if not sixes:
+        return None
+    reached = min(s.first.time for s in sixes)
+    rows = [s for s in informational(exchange) if s.encrypted and s.first.time > reached]
+    for asked, answer in zip(rows, rows[1:], strict=False):
+        at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
+        equal = asked.message.header.length == answer.message.header.length
+        if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
+            if sent_again_after(exchange.numbered(5), answer.first.time):
+                return None
+            reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
+            return completed(exchange, "MM_ACTIVE", reason, (*asked.frames, *answer.frames))
+    return None
+
+
+# --- where it stopped --------------------------------------------------------------------------------------------
 
 
 def _rejected(exchange: Exchange, top: int, refusal: Refusal) -> Stop:
@@ -70,12 +164,30 @@ def _rejected(exchange: Exchange, top: int, refusal: Refusal) -> Stop:
     return Stop(Outcome.REJECTED, missing, waits_for, refusal.by, initiator, responder, reason, frames)
 
 
+def _roles_unknown(exchange: Exchange, setting: Setting, top: int) -> Stop:
+    """Messages of one kind alone, between ends of which nothing tells who began: both places that they can have."""
+    steps = exchange.numbered(top)
+    keying = top in (3, 4)
+    names = ("MM3 or MM4", "MM5", "MM6") if keying else ("MM5 or MM6", "MM6", "Quick Mode")
+    initiator = ("MM_WAIT_MSG4", "MM_WAIT_MSG6") if keying else ("MM_WAIT_MSG6", "MM_ACTIVE")
+    responder = ("MM_WAIT_MSG3", "MM_WAIT_MSG5") if keying else ("MM_WAIT_MSG5", "MM_ACTIVE")
+    reason = f"{names[0]} alone is in the capture, and nothing tells which end began."
+    outcome = waiting_outcome(exchange, setting, steps[0].first.time)
+    if outcome is Outcome.STALLED:
+        reason += " Nothing followed it."
+    return Stop(outcome, f"{names[1]} or {names[2]}", None, None, initiator, responder, reason, frames_of(steps))
+
+
 def _after_6(exchange: Exchange, setting: Setting) -> Stop:
     answers = exchange.numbered(6)
     reached = answers[0].first.time
     again = sent_again_after(exchange.numbered(5), reached)
     if again:
-        reason = "MM6 was sent and MM5 is still repeated: MM6 does not reach the initiator."
+        reason = "MM6 was sent and MM5 is still repeated: MM6 does not reach the initiator, or it does not take it."
+        if vantage_of(exchange).at is Side.INITIATOR:
+            reason = "MM6 reaches the initiator's own interface, and it repeats MM5 all the same: it does not take MM6."
+        elif vantage_of(exchange).at is Side.RESPONDER:
+            reason = "MM6 leaves the responder and MM5 is still repeated: MM6 does not get through, or is not taken."
         outcome = waiting_outcome(exchange, setting, reached)
         return Stop(outcome, "MM6", Side.RESPONDER, None, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, again)
     restart = setting.next_attempt(exchange, reached)
@@ -86,10 +198,19 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
         )
         frames = (*frames_of(answers), restart.steps[0].first.frame)
         return Stop(Outcome.REJECTED, None, None, Side.INITIATOR, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, frames)
-    if setting.silence_after(reached) >= SILENCE:
+    if vantage_of(exchange).one_way is Side.RESPONDER:
+        reason = "The responder sent MM6; the capture sees nothing of the initiator, so what it did does not show."
+        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
+    told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
+    if setting.silence_after(reached) >= SILENCE and not told:
         reason = "All six messages went by; nothing followed them in the capture, no Quick Mode either."
+        if not exchange.numbered(5) or not exchange.numbered(1):
+            reason = "MM6 went by; nothing followed it in the capture, no Quick Mode either."
         return completed(exchange, "MM_ACTIVE", reason, frames_of(answers))
-    reason = "All six messages went by and the capture ends; whether MM6 was accepted does not show."
+    reason = "MM6 went by and the capture ends; whether it was accepted does not show."
+    if told:
+        reason = "MM6 went by, then an encrypted Informational; whether the initiator accepted MM6 does not show."
     return Stop(
         Outcome.INCONCLUSIVE,
         "Quick Mode",
@@ -98,7 +219,7 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
         ("MM_ACTIVE", "MM_WAIT_MSG6"),
         ("MM_ACTIVE",),
         reason,
-        frames_of(answers),
+        frames_of((*answers, *told)),
     )
 
 
@@ -108,19 +229,21 @@ def _waiting(exchange: Exchange, setting: Setting, top: int) -> Stop:
     outcome = waiting_outcome(exchange, setting, reached)
     long = outcome is Outcome.STALLED
     missing = top + 1
+    vantage = vantage_of(exchange)
     reason = f"MM{top} was sent; MM{missing} was not seen"
     frames = frames_of(steps)
+    if vantage.one_way is not None and vantage.one_way is not SENDER[missing]:
+        reason = f"MM{top} was sent; the capture sees nothing of the {SENDER[missing]}, so whether MM{missing} came does not show"
     if top == 1:
         initiator: tuple[str, ...] = ("MM_WAIT_MSG2",)
-        responder: tuple[str, ...] = (
-            ("NONE",) if any(i.undelivered for i in exchange.icmp_errors) else ("NONE", "MM_WAIT_MSG3")
-        )
+        errors = [i for i in exchange.icmp_errors if i.undelivered]
+        responder: tuple[str, ...] = ("NONE",) if errors else ("NONE", "MM_WAIT_MSG3")
     elif top == 3:
         initiator = ("MM_WAIT_MSG4",)
         again = sent_again_after(exchange.numbered(2), reached)
         responder = ("MM_WAIT_MSG3",) if again else ("MM_WAIT_MSG3", "MM_WAIT_MSG5")
         if again:
-            reason, frames = "MM3 was sent and MM2 is still repeated: MM3 does not reach the responder", again
+            reason, frames = f"MM3 was sent and MM2 is still repeated: {_not_through(3, vantage.at)}", again
     elif top == 5:
         initiator = ("MM_WAIT_MSG6",)
         again = sent_again_after(exchange.numbered(4), reached)
@@ -136,11 +259,20 @@ def _waiting(exchange: Exchange, setting: Setting, top: int) -> Stop:
         earlier, later = f"MM_WAIT_MSG{top}", f"MM_WAIT_MSG{top + 2}"
         if again:
             initiator, frames = (earlier,), again
-            reason = f"MM{top} was sent and MM{top - 1} is still repeated: MM{top} does not reach the initiator"
-        elif long:
+            reason = f"MM{top} was sent and MM{top - 1} is still repeated: {_not_through(top, vantage.at)}"
+        elif long and vantage.at is Side.INITIATOR:
             initiator = (later,) if top == 4 else (later, "NONE")
             reason = f"MM{top} was sent and MM{top - 1} not repeated; MM{missing} was not seen"
         else:
             initiator = (later, earlier)
-    reason += "." if long else ", and the capture ends before that means anything."
-    return Stop(outcome, f"MM{missing}", SENDER[missing], None, initiator, responder, reason, frames)
+    if not long:
+        reason += ", and the capture ends before that means anything"
+    return Stop(outcome, f"MM{missing}", SENDER[missing], None, initiator, responder, f"{reason}.", frames)
+
+
+def _not_through(number: int, at: Side | None) -> str:
+    """What it means that the end to which this message goes still repeats the one before."""
+    to = SENDER[number].other
+    if at is to:
+        return f"MM{number} reaches the {to}'s own interface, and the {to} does not take it"
+    return f"the {to} has not had MM{number}, or could not use it"

@@ -121,7 +121,7 @@ def _hashes_v1(exchange: Exchange, side: Side) -> _Hashes | None:
         if step.sender is side and step.number and len(sent) >= 2:
             header = step.message.header
             cookies = (header.initiator_spi, header.responder_spi)
-            return _compare(step, sent[0], sent[1:], algorithm, cookies)
+            return _compare(exchange, step, sent[0], sent[1:], algorithm, cookies)
     return None
 
 
@@ -136,21 +136,30 @@ def _hashes_v2(exchange: Exchange, side: Side) -> _Hashes | None:
         if sources and targets:
             header = step.message.header
             spis = (header.initiator_spi, header.responder_spi)
-            return _compare(step, targets[0], sources, HashAlgorithm.SHA1, spis)
+            return _compare(exchange, step, targets[0], sources, HashAlgorithm.SHA1, spis)
     return None
 
 
 def _compare(
-    step: Step, destination: bytes, sources: list[bytes], algorithm: HashAlgorithm, cookies: tuple[bytes, bytes]
+    exchange: Exchange,
+    step: Step,
+    destination: bytes,
+    sources: list[bytes],
+    algorithm: HashAlgorithm,
+    cookies: tuple[bytes, bytes],
 ) -> _Hashes | None:
-    """Against every sighting: a capture on both sides of a NAT shows the message with more than one address."""
+    """Against every sighting: a capture on both sides of a NAT shows the message with more than one address.
+
+    And against every address that an end was seen with: one with several hashes the one that it was written to.
+    """
 
     def of(address: str, port: int) -> bytes | None:
         return nat_detection_hash(algorithm, *cookies, address, port)
 
     sightings: tuple[Sighting, ...] = (step.first, *step.duplicates)
-    targets = {of(s.destination, s.destination_port) for s in sightings}
-    own = {of(s.source, s.source_port) for s in sightings}
+    there, here = exchange.peer(step.sender.other).addresses, exchange.peer(step.sender).addresses
+    targets = {of(a, s.destination_port) for s in sightings for a in {s.destination, *there}}
+    own = {of(a, s.source_port) for s in sightings for a in {s.source, *here}}
     if None in targets:
         return None
     return _Hashes(step, destination in targets, any(source in own for source in sources))

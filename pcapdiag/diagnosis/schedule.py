@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.case import RETRY
 from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome, Stop, informational, sent_again_after
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
@@ -28,12 +27,20 @@ LONGEST = 180 * SECOND
 class Schedule(Record, frozen=True):
     """After how many seconds a sender repeats a message, each gap from the transmission before.
 
+    vendor -- whose software it is: one word, or two where they share it
     ends -- it gives up after the last of them; where that is not known, it may go on
+    basis -- how sure it is: measured here, read in its source, or reported
     """
 
     name: str
+    vendor: str
     gaps: tuple[float, ...]
     ends: bool = True
+    basis: str = "measured"
+
+    def from_place(self, place: int) -> "Schedule":
+        """What is left of it after so many gaps."""
+        return Schedule(self.name, self.vendor, self.gaps[place:], self.ends, self.basis)
 
     def begins_with(self, gaps: Sequence[float]) -> bool:
         """Whether these gaps (seconds) are the first ones of this schedule, as exactly as timers keep to it."""
@@ -41,13 +48,20 @@ class Schedule(Record, frozen=True):
 
 
 SCHEDULES = (
-    Schedule("strongSwan's default (4.0 s × 1.8ⁿ, five times)", (4.0, 7.2, 12.96, 23.3, 42.0)),
-    Schedule("libreswan's default (0.5, 0.5, 1, 2, 4 … s)", (0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
-    Schedule("a Cisco ASA's (8 s apart)", (8.0, 8.0, 8.0)),
-    Schedule("Cisco IOS's or racoon's (10 s apart)", (10.0, 10.0, 10.0, 10.0, 10.0)),
-    Schedule("a FortiGate's (6, then 12 s)", (6.0, 12.0), ends=False),
-    Schedule("Windows' (1, 2, 4 … s)", (1.0, 2.0, 4.0, 8.0, 16.0)),
+    Schedule("strongSwan's default (4.0 s × 1.8ⁿ, five times)", "strongswan", (4.0, 7.2, 12.96, 23.3, 42.0)),
+    Schedule("libreswan's default (0.5, 0.5, 1, 2, 4 … s)", "libreswan", (0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    Schedule("a Cisco ASA's (8 s apart)", "cisco-asa", (8.0, 8.0, 8.0), basis="reported"),
+    Schedule(
+        "Cisco IOS's or racoon's (10 s apart)", "cisco-ios racoon", (10.0, 10.0, 10.0, 10.0, 10.0), basis="reported"
+    ),
+    Schedule("a FortiGate's (3, 6, 12 s)", "fortinet", (3.0, 6.0, 12.0), basis="reported"),
+    Schedule("a FortiGate's (6, then 12 s)", "fortinet", (6.0, 12.0), ends=False, basis="reported"),
+    Schedule("OpenIKED's (2 s, doubled)", "openiked", (2.0, 4.0, 8.0, 16.0, 32.0), ends=False),
+    Schedule("Solaris' (0.5 s, doubled)", "solaris", (0.5, 1.0, 2.0, 4.0, 8.0), ends=False, basis="reported"),
+    Schedule("Windows' (1, 2, 4 … s)", "microsoft", (1.0, 2.0, 4.0, 8.0, 16.0), basis="reported"),
 )
+FIRST_DUE = round((max(s.gaps[0] for s in SCHEDULES) * LATE + 1) * SECOND)
+"""Every known sender has sent a second time by then."""
 
 
 class Outlook(Record, frozen=True):
@@ -109,7 +123,7 @@ def _fits(gaps: Sequence[float]) -> list[_Fit]:
     found = []
     for schedule in SCHEDULES:
         for place in range(len(schedule.gaps) - len(gaps) + 1):
-            if Schedule(schedule.name, schedule.gaps[place:]).begins_with(gaps):
+            if schedule.from_place(place).begins_with(gaps):
                 found.append(_Fit(schedule, schedule.gaps[place + len(gaps) :], place == 0))
     whole = [fit for fit in found if fit.whole]
     return whole if whole and len(gaps) > 1 else found
@@ -163,7 +177,23 @@ def settles_at(exchange: Exchange, stop: Stop) -> int:
         return 0
     if sent_again_after([waits.step], refusal.first.time):
         return 0
-    return refusal.first.time + RETRY
+    return heeded_by(waits.step.times)
+
+
+def heeded_by(times: Sequence[int]) -> int:
+    """When a sender that goes on repeating would have sent again, by the schedule that its times so far fit.
+
+    times -- of the transmissions, nanoseconds. By one transmission none can be told: the longest first gap counts.
+    """
+    return times[-1] + FIRST_DUE if len(times) == 1 else outlook(times).over_at
+
+
+def schedule_of(times: Sequence[int]) -> Schedule | None:
+    """Whose retransmission schedule these sending times follow, if one of the known ones; a hint, no proof."""
+    gaps = [(b - a) / SECOND for a, b in pairwise(times)]
+    if len(gaps) < 2:
+        return None
+    return next((known for known in SCHEDULES if known.begins_with(gaps)), None)
 
 
 def _phase1(exchange: Exchange) -> list[Step]:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
-from pcapdiag.capture.datagram import Frame
+from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.exchange.modes import SENDER
-from pcapdiag.ike.message import HEADER_LENGTH
+from pcapdiag.exchange.modes import PHASE_1, SENDER
+from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
+from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
 from pcapdiag.ike.registry import (
     EncryptionAlgorithm,
@@ -76,19 +77,33 @@ class Stop(Record, frozen=True):
     superseded_by: int | None = None
 
 
+NEAR = 300 * SECOND
+"""What passed between two addresses this long before or after is taken to pass now as well."""
+MOST_NEAR = 100
+"""Exchanges that are looked at for it."""
+
+
 class Setting:
     """What is around an exchange: when the capture ended, and every exchange between the same peers.
 
     gaps -- ends of earlier captures that no other went on from, in order: what was silent then was not watched
+    traffic -- flows of ESP and AH between the two peers
 
     One for each conversation; looking something up in it does not walk over all exchanges, so that a flood between
     two peers takes no more than its share.
     """
 
-    def __init__(self, capture_end: int, conversation: Sequence[Exchange] = (), gaps: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        capture_end: int,
+        conversation: Sequence[Exchange] = (),
+        gaps: Sequence[int] = (),
+        traffic: Sequence[EspFlow] = (),
+    ) -> None:
         self.capture_end = capture_end
         self.gaps = gaps
         self.conversation = conversation
+        self.traffic = traffic
         self._begun: dict[str, list[tuple[int, int, Exchange]]] = {}
         for exchange in conversation:
             if exchange.last_message is not None or exchange.named("IKE_SA_INIT request"):
@@ -104,7 +119,35 @@ class Setting:
 
     def silence_after(self, time: int) -> int:
         """How long the capture went on after that time, in nanoseconds."""
-        return self.watched_until(time) - time
+        return max(self.watched_until(time) - time, 0)
+
+    def traffic_of(self, exchange: Exchange, since: int) -> tuple[EspFlow, ...]:
+        """Flows that began after `since`, and before another exchange of the same ends can have changed their SPIs.
+
+        A flow belongs to the negotiation that it follows: an SPI is new with each (RFC 4301 §4.4.2.1).
+        """
+        after = [n.first_time for n in self.conversation if n.id != exchange.id and n.first_time > since]
+        until = min(after, default=self.capture_end)
+        ports = exchange.initiator_ports - WELL_KNOWN
+        return tuple(
+            flow
+            for flow in self.traffic
+            if since <= flow.first_time <= until
+            and (not ports or flow.source_port is None or ports & {flow.source_port, flow.destination_port})
+        )
+
+    def traffic_both_ways(self, exchange: Exchange, since: int) -> bool:
+        """Whether ESP or AH goes in both directions, under SPIs that are new since then."""
+        return len({flow.source for flow in self.traffic_of(exchange, since)}) > 1
+
+    def near(self, exchange: Exchange) -> list[Exchange]:
+        """Exchanges of the conversation that are near in time, this one too; of a flood, some of them."""
+        first, last = exchange.first_time - NEAR, exchange.last_time + NEAR
+        rows = self.conversation
+        if len(rows) > MOST_NEAR:
+            place = bisect_left(rows, exchange.id, key=lambda e: e.id)
+            rows = rows[max(place - MOST_NEAR // 2, 0) : place + MOST_NEAR // 2]
+        return [e for e in rows if first <= e.last_time and e.first_time <= last]
 
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
         """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture."""
@@ -113,23 +156,68 @@ class Setting:
         for place in range(bisect_right(rows, after, key=lambda row: row[0]), len(rows)):
             if rows[place][0] > until:
                 break  # what went on before that was not watched
-            if rows[place][1] != exchange.id:
+            if rows[place][1] != exchange.id and same_initiator(exchange, rows[place][2]):
                 return rows[place][2]
         return None
+
+
+def same_initiator(one: Exchange, other: Exchange) -> bool:
+    """Whether the same end can have begun both: several behind one NAT have its address, and ports of their own.
+
+    A NAT keeps a port that is free (RFC 4787 §4.2.1 leaves that to it), so one that is translated tells its client
+    from the others; whether it is the same one after the mapping is gone cannot be told.
+    """
+    if one.initiator.address != other.initiator.address:
+        return one.initiator.address in other.responder.addresses  # the peers changed roles
+    first, second = one.initiator_ports, other.initiator_ports
+    if bool(first & WELL_KNOWN) is bool(second & WELL_KNOWN):
+        return True  # both keep their port, or both are translated, each time to another one perhaps
+    return bool(first & second)
+
+
+WELL_KNOWN = frozenset((500, NAT_T_PORT))
 
 
 # --- what both IKEv1 modes need --------------------------------------------------------------------------------
 
 
 def followed_by(exchange: Exchange) -> tuple[Step, ...]:
-    """What shows that phase 1 is over: Quick Mode, Transaction or New Group under the same cookies."""
-    after = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.NEW_GROUP)
-    return tuple(s for s in exchange.steps if s.exchange_type in after)
+    """What can follow phase 1 under its cookies, and is made with its keys: Quick Mode, Transaction, New Group."""
+    return tuple(s for s in exchange.steps if s.exchange_type in AFTER_PHASE_1 and is_plausible(s))
+
+
+AFTER_PHASE_1 = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.NEW_GROUP)
+"""Exchanges of IKEv1 that take the keys of phase 1 (RFC 2409 §5.5, §5.6)."""
+LEAST_AFTER_PHASE_1 = HEADER_LENGTH + 24
+"""HASH has 4 octets and the 16 of MD5 at least; the cipher pads that to its blocks (RFC 2409 §5.5, appendix B)."""
+SMALLEST_BLOCK = 8
+
+
+def is_plausible(step: Step) -> bool:
+    """Whether a message of Quick Mode and its kind can be one.
+
+    Encrypted, under a message ID (RFC 2409 §5.5), and whole blocks of a cipher with room for a HASH payload.
+    """
+    header = step.message.header
+    inside = header.length - HEADER_LENGTH
+    return (
+        header.encrypted
+        and header.message_id != 0
+        and header.length >= LEAST_AFTER_PHASE_1
+        and inside % SMALLEST_BLOCK == 0
+    )
 
 
 def informational(exchange: Exchange) -> tuple[Step, ...]:
     """The Informational messages of IKEv1."""
     return tuple(s for s in exchange.steps if s.exchange_type == ExchangeType.INFORMATIONAL)
+
+
+def refusing(exchange: Exchange) -> tuple[Step, ...]:
+    """What a refusal of IKEv1 can stand in: Informational messages, and what an end of the other version answers."""
+    return tuple(
+        s for s in exchange.steps if s.exchange_type == ExchangeType.INFORMATIONAL or s.message.header.major == 2
+    )
 
 
 def error_notifies(step: Step) -> tuple[NotifyType | NotifyTypeV2, ...]:
@@ -165,6 +253,11 @@ def sent_again_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
     return tuple(
         frame for s in steps for sighting in s.sent if sighting.time > time + CROSSING for frame in sighting.frames
     )
+
+
+def how_often(count: int) -> str:
+    """A count in a sentence: once, twice, 3 times."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def chosen_transform(exchange: Exchange) -> Transform | None:
@@ -220,7 +313,7 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     """
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
     due = "going on" if top == (6 if exchange.mode is Mode.MAIN else 3) else "a reply"
-    for step in informational(exchange):
+    for step in refusing(exchange):
         if step.first.time < reached:
             continue
         if not step.encrypted:
@@ -236,23 +329,24 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
 
 def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     due_from = SENDER[top].other
-    last = SENDER[6] if exchange.mode is Mode.MAIN else Side.INITIATOR
     final = 6 if exchange.mode is Mode.MAIN else 3
     if top < final:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
         return step.sender is due_from
+    last = SENDER[top]
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
         return False
     if step.sender is last.other and sent_again_after(exchange.numbered(top - 1), reached):
         # It does not take the last message, and says so each time: whatever the length, it is no DPD yet.
         return True
-    if not may_be_sa_delete(step, exchange):
+    if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
-    return step.sender is last.other or not _answered(exchange, step)
+    # In Main Mode the responder has accepted the initiator before it sends message 6: what it says then refuses nothing.
+    return step.sender is last.other or exchange.mode is not Mode.MAIN
 
 
-def _answered(exchange: Exchange, step: Step) -> bool:
+def answered(exchange: Exchange, step: Step) -> bool:
     """Whether the other end sent an Informational right after this one, as in DPD (RFC 3706 §5.2)."""
     return any(
         s.sender is not step.sender and 0 <= s.first.time - step.first.time <= 2 * SECOND
@@ -273,6 +367,20 @@ def completed(exchange: Exchange, active: str, reason: str, frames: tuple[Frame,
     return Stop(outcome, None, None, None, (active,), (active,), reason, frames)
 
 
+def _no_such_message(exchange: Exchange, setting: Setting, odd: Step) -> Stop:
+    """What the initiator sent is no message 1, though it stands in its place."""
+    name = "MM2" if exchange.mode is Mode.MAIN else "AM2"
+    waits = (f"{name[:2]}_WAIT_MSG2",)
+    refused = next((s for s in refusing(exchange) if s.sender is Side.RESPONDER and error_notifies(s)), None)
+    if refused is not None:
+        names = ", ".join(n.name for n in error_notifies(refused))
+        reason = f"The responder answered with {names} in clear to what is no message 1."
+        return Stop(Outcome.REJECTED, name, Side.RESPONDER, Side.RESPONDER, waits, ("NONE",), reason, refused.frames)
+    outcome = waiting_outcome(exchange, setting, odd.first.time)
+    reason = f"What was sent is no message 1; {name} was not seen."
+    return Stop(outcome, name, Side.RESPONDER, None, waits, ("NONE",), reason, odd.frames)
+
+
 def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
     """Every frame of every transmission of these steps, in order."""
     return tuple(sorted(f for s in steps for f in s.frames))
@@ -280,7 +388,7 @@ def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
 
 def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outcome:
     """Stalled, once it is certain that the reply is not just late; else inconclusive."""
-    if setting.silence_after(reached) >= SILENCE:
+    if setting.silence_after(reached) >= SILENCE or _repeated_enough(exchange, reached):
         return Outcome.STALLED
     if any(error.undelivered and error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED
@@ -288,9 +396,29 @@ def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outco
     return Outcome.STALLED if restart is not None else Outcome.INCONCLUSIVE
 
 
-def outside_phase1(exchange: Exchange) -> Stop:
-    """Nothing of phase 1 is in the capture."""
+def _repeated_enough(exchange: Exchange, reached: int) -> bool:
+    """A message was sent so often, and for so long, without the reply that this one is not just late."""
+    return any(
+        len(again := [t for t in s.times if t >= reached]) >= ENOUGH and again[-1] - reached >= REPEATED_FOR
+        for s in exchange.steps
+    )
+
+
+ENOUGH, REPEATED_FOR = 5, 10 * SECOND
+"""So many transmissions over so long: a round trip takes milliseconds, and each of them was due an answer."""
+
+
+def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
+    """Nothing that is a message of phase 1 is in the capture."""
     after = followed_by(exchange)
+    odd = next((s for s in exchange.steps if s.exchange_type in PHASE_1 and not s.number), None)
+    if odd is not None and not after and odd.message.header.responder_spi == ZERO_SPI:
+        return _no_such_message(exchange, setting, odd)
+    refused = next((s for s in exchange.steps if not s.encrypted and error_notifies(s)), None)
+    if refused is not None and not after and len({s.sender for s in exchange.steps}) == 1:
+        names = ", ".join(n.name for n in error_notifies(refused))
+        reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
+        return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
     reason = "Phase 1 is not in the capture."
     if after:
         reason = "Phase 1 is not in the capture; what followed it is."

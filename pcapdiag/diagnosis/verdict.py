@@ -27,11 +27,17 @@ TROUBLE = frozenset(
         "esp-one-way",
         "psk-of-responder-differs",
         "child-refused",
+        "child-sa-refused",
         "ike-auth-without-child",
         "xauth-status-fail",
     )
 )
 """Evidence of trouble behind a phase 1 that completed."""
+
+
+def is_trouble(kind: str) -> bool:
+    """Whether evidence of this kind shows that what followed phase 1 failed: an ICMP error about it does too."""
+    return kind in TROUBLE or kind.startswith("later-icmp-")
 
 
 class Diagnosis(Displayed, frozen=True):
@@ -79,14 +85,15 @@ def diagnose(
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
-    settings = conversations(exchanges, capture_end, gaps)
+    flows = Between(esp)
+    settings = conversations(exchanges, capture_end, gaps, flows.of)
     stops = [find_stops(setting) for setting in settings]
     met = {initiator: set(responders) for initiator, responders in (met_before or {}).items()}
     for setting, ends in zip(settings, stops, strict=True):
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
-    around = Around(Between(keepalives), Between(esp), keys, met)
+    around = Around(Between(keepalives), flows, keys, met)
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
         found += _conversation(setting, ends, around, only)
@@ -200,9 +207,9 @@ def _chosen(exchange: Exchange) -> tuple[Transform, ...]:
 
 
 def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]:
-    if not case.unfinished and not any(TROUBLE.intersection(e.kinds) for e in evidence):
+    if not case.unfinished and not any(is_trouble(kind) for e in evidence for kind in e.kinds):
         return ()
-    context = [case.exchange.mode.value] + (["unfinished"] if case.unfinished else [])
+    context = [case.exchange.mode.value, case.stop.outcome.value] + (["unfinished"] if case.unfinished else [])
     states = dict.fromkeys((*case.stop.initiator_state, *case.stop.responder_state))
     # What the document says of an SA that is up is about phase 2; where that is not the trouble it has no place here.
     phase2 = any(kind.startswith("phase2-") for e in evidence for kind in e.kinds)

@@ -5,13 +5,13 @@ Times are integer nanoseconds since the Unix epoch, as the capture gives them.
 
 from enum import StrEnum
 
-from pcapdiag.capture.datagram import Frame, IcmpError
+from pcapdiag.capture.datagram import FragmentLoss, Frame, IcmpError
 from pcapdiag.ike.message import Message, Opened
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Notification, Payload, Proposal
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId
-from pcapdiag.record import Displayed, Record
+from pcapdiag.record import Displayed, Record, lazy
 
 
 class Side(StrEnum):
@@ -175,7 +175,7 @@ class Step(Record, frozen=True):
         return self.message.vendor_ids
 
 
-class Exchange(Displayed, frozen=True):
+class Exchange(Displayed, frozen=True, dict=True, gc=True):
     """Everything under one pair of cookies between two peers: phase 1 and what followed it.
 
     id -- place in the order of first sight, from 1
@@ -183,7 +183,10 @@ class Exchange(Displayed, frozen=True):
     other_responder_spis -- cookies that the responder answered with beside `responder_spi`: it forgot the exchange
         and began anew
     roles_certain -- False where the capture starts in the middle and the roles are inferred
+    roles_known -- False where nothing decides them: the end that was seen first stands as the initiator
     steps -- in the order of first sight
+    fragment_losses -- IP fragments between its ends, while it went on, of which the first piece never came
+    strays -- messages under its cookies from an address that is neither end's: anybody may have sent them
     icmp_errors -- those that quote a message of this exchange
     uncounted -- messages beyond the limit of what is kept
     """
@@ -199,12 +202,24 @@ class Exchange(Displayed, frozen=True):
     steps: tuple[Step, ...]
     icmp_errors: tuple[IcmpError, ...] = ()
     uncounted: int = 0
+    roles_known: bool = True
+    strays: tuple[Step, ...] = ()
+    fragment_losses: tuple[FragmentLoss, ...] = ()
 
     @property
     def conversation(self) -> tuple[str, str]:
         """The two peers, whoever began."""
         first, second = sorted((self.initiator.address, self.responder.address))
         return first, second
+
+    @lazy
+    def initiator_ports(self) -> frozenset[int]:
+        """The ports from which the initiator sends, or to which it is sent, as far as seen from the outermost side."""
+        return frozenset(
+            sighting.source_port if step.sender is Side.INITIATOR else sighting.destination_port
+            for step in self.steps
+            for sighting in step.sent
+        )
 
     @property
     def first_time(self) -> int:

@@ -5,27 +5,36 @@ several responders, the responder's cookie comes only with message 2, and addres
 exchange floats to UDP 4500 or when the capture point sees both sides of a NAT.
 
 A flood is a first message under a new cookie, a million times, and perhaps an answer to each. So these cost next to
-nothing until more comes for them: they are kept as they came (`_Opening`), their payloads undecoded. Exchanges in
+nothing until more comes for them: they are kept as they came (`Opening`), their payloads undecoded. Exchanges in
 which the initiator said one thing only and those that went on have a table each, so that a flood pushes out itself and
 not the tunnels within it. What is pushed out is folded: counted by its ends and by how far it went.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
-from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec import Struct
 
 from pcapdiag.capture.datagram import Datagram, FragmentLoss, Frame, IcmpError
+from pcapdiag.exchange.building import build
 from pcapdiag.exchange.folding import Folder
-from pcapdiag.exchange.fragments import PIECES, FragmentCollector, Piece, piece_of
-from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Mode, Peer, Side, Sighting, Step
-from pcapdiag.exchange.modes import certain_sender, infer_first_sender, mode_of, phase1_number, step_name
-from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
+from pcapdiag.exchange.fragments import PIECES, Piece, piece_of
+from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Side, Sighting
+from pcapdiag.exchange.modes import certain_sender
+from pcapdiag.exchange.open_exchange import (
+    MAX_ALIASES,
+    OpenExchange,
+    Opening,
+    OpenStep,
+    answers_elsewhere,
+    answers_version,
+    begins_anew,
+    other_leg,
+)
+from pcapdiag.exchange.sightings import is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, without_marker
-from pcapdiag.ike.payloads import DecodeError, Identification
+from pcapdiag.ike.payloads import DecodeError
 from pcapdiag.ike.registry import ExchangeType
 
 _VERSIONS = (1, 2)
@@ -47,6 +56,8 @@ MAX_EXCHANGE_OCTETS = 8 << 20
 MAX_OCTETS = 128 << 20
 """Octets that are kept of exchanges that went on, and as many of the others: beyond it, those that were quiet longest
 are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
+MAX_FRAGMENT_LOSSES = 64
+"""Datagrams kept of one exchange of which IP fragments came, but not the first."""
 _SIGHTING, _FRAME = 256, 96
 """Octets that a transmission costs beside its own, and each frame of one that came in several."""
 _PHASE_1 = (
@@ -56,10 +67,6 @@ _PHASE_1 = (
     ExchangeType.IKE_INTERMEDIATE,
     ExchangeType.IKE_AUTH,
 )
-MAX_NAMES = 64
-"""Vendor IDs, and identities, that are looked at to say who an end is."""
-MAX_ALIASES = 16
-"""Addresses kept for one end of an exchange."""
 
 
 class TrackerCounts(Struct):
@@ -68,112 +75,6 @@ class TrackerCounts(Struct):
     messages: int = 0
     not_ike: int = 0
     icmp_unmatched: int = 0
-
-
-class _Opening(Struct, gc=False):
-    """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this.
-
-    size -- octets that are kept of both
-    """
-
-    id: int
-    datagram: Datagram
-    octets: bytes
-    size: int
-    answer: Datagram | None = None
-    answer_octets: bytes = b""
-
-    def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
-        """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
-        first = self.datagram
-        return (
-            self.answer is None
-            and datagram.source == first.destination
-            and datagram.destination == first.source
-            and datagram.source_port == first.destination_port
-            and datagram.destination_port == first.source_port
-            and octets[8:16] != ZERO_SPI
-            and octets[17] == self.octets[17]
-            and octets[16] not in PIECES
-        )
-
-
-class _OpenStep(Struct):
-    """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
-
-    header: Header
-    message: Message
-    by_first: bool
-    sent: list[Sighting]
-    duplicates: list[Sighting] = field(default_factory=list)
-    uncounted: int = 0
-    missing: tuple[int, ...] = ()
-    cut_by_ip_loss: bool = False
-    pieces: tuple[Message, ...] = ()
-
-
-class _Open(Struct):
-    """An exchange that is still being collected. The `first` end sent the first message that was seen.
-
-    engaged -- it went on: see `goes_on`; size -- octets that are kept of it, pieces that wait for others not counted
-    """
-
-    id: int
-    major: int
-    initiator_spi: bytes
-    first: tuple[str, int]
-    second: tuple[str, int]
-    first_side: Side | None = None
-    responder_spis: list[bytes] = field(default_factory=list)
-    first_addresses: dict[str, None] = field(default_factory=dict)
-    second_addresses: dict[str, None] = field(default_factory=dict)
-    steps: list[_OpenStep] = field(default_factory=list)
-    by_content: dict[tuple[bool, bytes], _OpenStep] = field(default_factory=dict)
-    fragments: FragmentCollector = field(default_factory=FragmentCollector)
-    assembled: tuple[bytes, _OpenStep] | None = None
-    icmp_errors: list[IcmpError] = field(default_factory=list)
-    uncounted: int = 0
-    engaged: bool = False
-    size: int = 0
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is more than one message of the end that began, and perhaps one answer to it."""
-        steps = self.steps
-        if not steps:
-            return True  # pieces of a message
-        return (
-            len(steps) > 2
-            or steps[0].header.responder_spi != ZERO_SPI
-            or (len(steps) == 2 and steps[0].by_first is steps[1].by_first)
-        )
-
-    def sent_by_first(self, datagram: Datagram) -> bool:
-        """Whether the end that sent the first message sent this one."""
-        if datagram.source in self.first_addresses:
-            if datagram.source not in self.second_addresses:
-                return True
-            # Both ends behind one address (a test on loopback, hairpin NAT): the ports tell.
-            return datagram.source_port == self.first[1]
-        if datagram.source in self.second_addresses:
-            return False
-        return datagram.destination not in self.first_addresses
-
-    def learn_addresses(self, datagram: Datagram, by_first: bool) -> None:
-        """Remember under which addresses the ends were seen."""
-        source, destination = (
-            (self.first_addresses, self.second_addresses) if by_first else (self.second_addresses, self.first_addresses)
-        )
-        for known, address in ((source, datagram.source), (destination, datagram.destination)):
-            if len(known) < MAX_ALIASES:
-                known.setdefault(address)
-
-    def knows(self, datagram: Datagram) -> bool:
-        """Whether it goes from an address of one end to one of the other."""
-        one, other = datagram.source, datagram.destination
-        return (one in self.first_addresses and other in self.second_addresses) or (
-            one in self.second_addresses and other in self.first_addresses
-        )
 
 
 class Tracker:
@@ -200,13 +101,14 @@ class Tracker:
         self._folder = Folder()
         self._now = 0
         self._next_id = 1
-        self._openings: OrderedDict[int, _Opening | _Open] = OrderedDict()
-        self._engaged: OrderedDict[int, _Open] = OrderedDict()
+        self._openings: OrderedDict[int, Opening | OpenExchange] = OrderedDict()
+        self._engaged: OrderedDict[int, OpenExchange] = OrderedDict()
         self._opening_octets = self._engaged_octets = 0
-        self._by_spis: dict[tuple[int, bytes, bytes], _Open] = {}
-        self._by_pair: dict[tuple[int, bytes, str, str], _Open] = {}
-        self._by_cookie: dict[bytes, _Opening | list[_Open]] = {}
-        self._latest: dict[tuple[str, str], int] | None = None  # kept from the first ICMP error on that asks for it
+        self._by_spis: dict[tuple[int, bytes, bytes], OpenExchange] = {}
+        self._by_pair: dict[tuple[int, bytes, str, str], OpenExchange] = {}
+        self._by_cookie: dict[bytes, Opening | list[OpenExchange]] = {}
+        # Which exchange sent last, by addresses with ports, and without; kept from when it is first asked for.
+        self._latest: dict[tuple[str, int, str, int] | tuple[str, str], int] | None = None
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -230,31 +132,33 @@ class Tracker:
         self._now = item.time
         cookie = octets[:8]
         known = self._by_cookie.get(cookie)
+        if known is None and not _can_be_ike(octets, item):
+            self.counts.messages -= 1
+            self.counts.not_ike += 1
+            return None
         if known is None and octets[8:16] == ZERO_SPI and octets[16] not in PIECES:
             number = self._next_id
             self._next_id = number + 1
             size = _cost(octets, item.fragments) if item.fragments else len(octets)
-            self._by_cookie[cookie] = self._openings[number] = _Opening(number, item, octets, size)
-            if self._latest is not None:
-                self._latest[item.source, item.destination] = number
+            self._by_cookie[cookie] = self._openings[number] = Opening(number, item, octets, size)
+            self._note_latest(item, number)
             self._opening_octets += size
             if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
                 self._make_room(self._openings)
             return number
-        if isinstance(known, _Opening):
+        if isinstance(known, Opening):
             if known.is_answered_by(item, octets):
                 known.answer, known.answer_octets = item, octets
                 size = _cost(octets, item.fragments)
                 known.size += size
                 self._opening_octets += size
                 self._openings.move_to_end(known.id)
-                if self._latest is not None:
-                    self._latest[item.source, item.destination] = known.id
+                self._note_latest(item, known.id)
                 return known.id
             self._grow(known)
         return self._message(item, parse(octets), octets)
 
-    def _grow(self, opening: _Opening) -> _Open:
+    def _grow(self, opening: Opening) -> OpenExchange:
         """Decode a first message and its answer, because more came for them, or because they are to be told."""
         del self._by_cookie[opening.octets[:8]]
         self._opening_octets -= opening.size
@@ -267,15 +171,15 @@ class Tracker:
 
     def _fragment_loss(self, loss: FragmentLoss) -> int | None:
         """IP fragments of a message that never became whole: the first of them still tells which message it was."""
+        if loss.source_port is None or loss.destination_port is None:
+            return self._headless(loss)
         octets = without_marker(loss.payload, NAT_T_PORT in (loss.source_port, loss.destination_port))
         try:
             message = parse(octets)
         except DecodeError:
             return None
-        if loss.source_port is None or loss.destination_port is None:
-            return None
         known = self._by_cookie.get(message.header.initiator_spi)
-        if isinstance(known, _Opening):
+        if isinstance(known, Opening):
             self._grow(known)
         datagram = Datagram(
             frame=loss.frames[-1],
@@ -291,6 +195,17 @@ class Tracker:
             fragments=loss.frames,
         )
         return self._message(datagram, message, octets, cut_by_ip_loss=True)
+
+    def _headless(self, loss: FragmentLoss) -> int | None:
+        """IP fragments without the first one, which alone has ports: of the exchange that went on between these ends."""
+        number = self._latest_between(loss.source, loss.destination)
+        number = number or self._latest_between(loss.destination, loss.source)
+        found = self._kept(number)
+        if found is None or len(found.fragment_losses) >= MAX_FRAGMENT_LOSSES:
+            return None
+        found.fragment_losses.append(loss)
+        self._keep(found, _SIGHTING + _FRAME * len(loss.frames))
+        return found.id
 
     def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> int:
         header = message.header
@@ -316,11 +231,11 @@ class Tracker:
         return found.id
 
     def _add(
-        self, found: _Open, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False
+        self, found: OpenExchange, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False
     ) -> None:
         """A message of this exchange."""
         header = message.header
-        said = certain_sender(header)
+        said = certain_sender(header, message.payload_types) if header.major == found.major else None
         if said is not None and found.first_side is not None:
             by_first = said is found.first_side
         else:
@@ -338,13 +253,13 @@ class Tracker:
 
     def _sighted(
         self,
-        found: _Open,
+        found: OpenExchange,
         by_first: bool,
         message: Message,
         octets: bytes,
         sighting: Sighting,
         cut_by_ip_loss: bool = False,
-    ) -> _OpenStep | None:
+    ) -> OpenStep | None:
         """A message went by: a new one, a retransmission, or the same packet recorded twice."""
         key = (by_first, octets)
         step = found.by_content.get(key)
@@ -353,7 +268,7 @@ class Tracker:
                 found.uncounted += 1
                 return None
             self._keep(found, _SIGHTING + _cost(octets, sighting.frames))
-            step = _OpenStep(message.header, message, by_first, [sighting], cut_by_ip_loss=cut_by_ip_loss)
+            step = OpenStep(message.header, message, by_first, [sighting], cut_by_ip_loss=cut_by_ip_loss)
             found.steps.append(step)
             found.by_content[key] = step
             return step
@@ -367,7 +282,7 @@ class Tracker:
             step.sent.append(sighting)
         return step
 
-    def _keep(self, found: _Open, octets: int) -> None:
+    def _keep(self, found: OpenExchange, octets: int) -> None:
         """Count octets that are kept of it; fewer than none: that are no longer kept."""
         found.size += octets
         if found.engaged:
@@ -375,7 +290,9 @@ class Tracker:
         else:
             self._opening_octets += octets
 
-    def _fragment(self, found: _Open, by_first: bool, message: Message, piece: Piece, sighting: Sighting) -> None:
+    def _fragment(
+        self, found: OpenExchange, by_first: bool, message: Message, piece: Piece, sighting: Sighting
+    ) -> None:
         """A piece of a larger message (payload 132, SKF): it counts as sent when the last piece is there."""
         previous = found.assembled
         if previous is not None and is_duplicate(sighting, previous[1].sent[-1:]) and piece.data in previous[0]:
@@ -399,26 +316,30 @@ class Tracker:
 
     # -- finding the exchange ------------------------------------------------------------------------------------
 
-    def _find(self, header: Header, datagram: Datagram, octets: bytes) -> _Open | None:
+    def _find(self, header: Header, datagram: Datagram, octets: bytes) -> OpenExchange | None:
         major, cookie, answer = header.major, header.initiator_spi, header.responder_spi
         found = self._by_spis.get((major, cookie, answer)) if answer != ZERO_SPI else None
         found = found or self._by_pair.get((major, cookie, *_pair(datagram)))
-        if found is not None:
+        if found is not None and not begins_anew(found, header, datagram):
             return found
         for candidate in self._siblings(cookie):
-            if candidate.major != major:
+            if candidate is found:
                 continue
-            if _other_leg(candidate, datagram, octets) or _answers_elsewhere(candidate, header, datagram):
+            if candidate.major != major:
+                if answers_version(candidate, header, datagram):
+                    return candidate
+                continue
+            if other_leg(candidate, datagram, octets) or answers_elsewhere(candidate, header, datagram):
                 return candidate
         return None
 
-    def _siblings(self, cookie: bytes) -> list[_Open]:
+    def _siblings(self, cookie: bytes) -> list[OpenExchange]:
         """The exchanges under this initiator cookie of which more than a first message was seen."""
         known = self._by_cookie.get(cookie)
         return known if isinstance(known, list) else []
 
-    def _begin(self, header: Header, datagram: Datagram, number: int) -> _Open:
-        found = _Open(
+    def _begin(self, header: Header, datagram: Datagram, number: int) -> OpenExchange:
+        found = OpenExchange(
             id=number,
             major=header.major,
             initiator_spi=header.initiator_spi,
@@ -435,19 +356,18 @@ class Tracker:
         self._by_cookie[header.initiator_spi] = siblings
         return found
 
-    def _bind(self, found: _Open, header: Header, datagram: Datagram) -> None:
+    def _bind(self, found: OpenExchange, header: Header, datagram: Datagram) -> None:
         """Make the exchange findable under what this message adds to it."""
         if found.knows(datagram):  # else its addresses, one after another, would fill the tables
             self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
-            if self._latest is not None:
-                self._latest[datagram.source, datagram.destination] = found.id
+            self._note_latest(datagram, found.id)
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
             self._by_spis[(found.major, found.initiator_spi, answer)] = found
 
     def _make_room(
-        self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]", surplus: int = 0
+        self, table: "OrderedDict[int, Opening | OpenExchange] | OrderedDict[int, OpenExchange]", surplus: int = 0
     ) -> None:
         """Fold exchanges of this table, those that were quiet longest: `surplus` of them, by default a few."""
         if not surplus and len(table) > self._max_exchanges:
@@ -463,20 +383,20 @@ class Tracker:
     def _octets_of(self, table: object) -> int:
         return self._engaged_octets if table is self._engaged else self._opening_octets
 
-    def _fold_oldest(self, table: "OrderedDict[int, _Opening | _Open] | OrderedDict[int, _Open]") -> None:
+    def _fold_oldest(self, table: "OrderedDict[int, Opening | OpenExchange] | OrderedDict[int, OpenExchange]") -> None:
         _, gone = table.popitem(last=False)
-        if isinstance(gone, _Opening):
+        if isinstance(gone, Opening):
             self._opening_octets -= gone.size
             del self._by_cookie[gone.octets[:8]]
             self._folder.add_opening(gone.octets, gone.datagram, gone.answer_octets, gone.answer)
         else:
             self._fold(gone)
 
-    def _fold(self, gone: _Open) -> None:
+    def _fold(self, gone: OpenExchange) -> None:
         """Count an exchange of which more was seen, and forget it."""
         self._forget(gone)
         if gone.engaged:
-            exchange = _build(gone)
+            exchange = build(gone)
             self._folder.add(exchange, self._judge(exchange, self._now) if self._judge else None)
         else:
             last = gone.steps[-1]
@@ -493,7 +413,7 @@ class Tracker:
             kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
             self._latest = kept
 
-    def _forget(self, gone: _Open) -> None:
+    def _forget(self, gone: OpenExchange) -> None:
         self._keep(gone, -gone.size)
         for answer in gone.responder_spis:
             self._by_spis.pop((gone.major, gone.initiator_spi, answer), None)
@@ -512,11 +432,11 @@ class Tracker:
         gone = self._openings.pop(number, None) or self._engaged.pop(number, None)
         if gone is None:
             return False
-        if isinstance(gone, _Opening):
+        if isinstance(gone, Opening):
             gone = self._regrown(gone)
         self._forget(gone)
         self._prune_latest()
-        self._folder.add(_build(gone), outcome)
+        self._folder.add(build(gone), outcome)
         return True
 
     def thin(self, number: int, kept: int) -> int:
@@ -543,7 +463,7 @@ class Tracker:
         found.uncounted += len(gone)
         return len(gone)
 
-    def _regrown(self, opening: _Opening) -> _Open:
+    def _regrown(self, opening: Opening) -> OpenExchange:
         found = self._grow(opening)
         del self._openings[found.id]
         return found
@@ -551,19 +471,27 @@ class Tracker:
     # -- what is not a message -----------------------------------------------------------------------------------
 
     def _icmp_error(self, error: IcmpError) -> int | None:
-        """Attach an ICMP error to the exchange that it quotes: by cookies where they are quoted, else by address."""
+        """Attach an ICMP error to the exchange that it quotes: by cookies where they are quoted, else by the ports.
+
+        A router may quote no more than the UDP header (RFC 792): then the latest message with these ports is meant.
+        What carries other ports, or other cookies, is another matter, between whichever addresses.
+        """
         quoted = error.quoted
-        found: _Open | None = None
+        found: OpenExchange | None = None
+        octets = _ike_octets(quoted)
         try:
-            header = parse_header(_ike_octets(quoted))
+            header = parse_header(octets)
             known = self._by_cookie.get(header.initiator_spi)
-            if isinstance(known, _Opening):
+            if isinstance(known, Opening):
                 self._grow(known)
             found = self._by_spis.get((header.major, header.initiator_spi, header.responder_spi))
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
-            # A router may quote no more than the UDP header (RFC 792): the latest message that way is meant.
-            found = self._kept(self._latest_between(quoted.source, quoted.destination))
+            found = self._kept(self._latest_of(quoted))
+            if found is not None and len(octets) >= len(ZERO_SPI) and octets[:8] != found.initiator_spi:
+                found = None
+        if found is None and _is_esp_in_udp(quoted):
+            found = self._kept(self._latest_of(quoted))
         if found is None:
             self.counts.icmp_unmatched += 1
             return None
@@ -574,23 +502,43 @@ class Tracker:
             found.uncounted += 1
         return found.id
 
+    def _note_latest(self, datagram: Datagram, number: int) -> None:
+        latest = self._latest
+        if latest is not None:
+            latest[datagram.source, datagram.destination] = number
+            latest[datagram.source, datagram.source_port, datagram.destination, datagram.destination_port] = number
+
+    def _latest_of(self, datagram: Datagram) -> int:
+        """The id of the exchange whose message was the last to go between these ports, this way; 0 for none."""
+        self._find_latest()
+        key = (datagram.source, datagram.source_port, datagram.destination, datagram.destination_port)
+        return self._latest.get(key, 0) if self._latest else 0
+
     def _latest_between(self, source: str, destination: str) -> int:
         """The id of the exchange whose message was the last to go this way; 0 for none."""
-        if self._latest is None:
-            went = []
-            for number, kept in (*self._openings.items(), *self._engaged.items()):
-                if isinstance(kept, _Opening):
-                    both = [kept.datagram] if kept.answer is None else [kept.datagram, kept.answer]
-                    went += [(d.time, number, (d.source, d.destination)) for d in both]
-                    continue
-                went += [(s.time, number, (s.source, s.destination)) for step in kept.steps for s in step.sent[-1:]]
-            self._latest = {ends: number for _, number, ends in sorted(went)}
-        return self._latest.get((source, destination), 0)
+        self._find_latest()
+        return self._latest.get((source, destination), 0) if self._latest else 0
 
-    def _kept(self, number: int) -> _Open | None:
+    def _find_latest(self) -> None:
+        if self._latest is not None:
+            return
+        went: list[tuple[int, int, Datagram | Sighting]] = []
+        for number, kept in (*self._openings.items(), *self._engaged.items()):
+            if isinstance(kept, Opening):
+                both = [kept.datagram] if kept.answer is None else [kept.datagram, kept.answer]
+                went += [(d.time, number, d) for d in both]
+                continue
+            went += [(s.time, number, s) for step in kept.steps for s in step.sent[-1:]]
+        latest: dict[tuple[str, int, str, int] | tuple[str, str], int] = {}
+        for _, number, d in sorted(went, key=lambda row: row[:2]):
+            latest[d.source, d.destination] = number
+            latest[d.source, d.source_port, d.destination, d.destination_port] = number
+        self._latest = latest
+
+    def _kept(self, number: int) -> OpenExchange | None:
         """The exchange of that id, decoded if it was not."""
         found = self._engaged.get(number) or self._openings.get(number)
-        return self._grow(found) if isinstance(found, _Opening) else found
+        return self._grow(found) if isinstance(found, Opening) else found
 
     def _keepalive(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.destination, datagram.destination_port)
@@ -611,7 +559,7 @@ class Tracker:
     def exchange(self, number: int) -> Exchange | None:
         """The exchange of that id as it is now; None where it was folded."""
         found = self._kept(number)
-        return _build(found) if found is not None else None
+        return build(found) if found is not None else None
 
     def exchanges(self) -> Iterator[Exchange]:
         """What is kept, in the order of first sight. Openings beyond what is told one by one are folded first."""
@@ -619,7 +567,7 @@ class Tracker:
         for number in sorted((*self._openings, *self._engaged)):
             found = self._kept(number)
             if found is not None:
-                yield _build(found)
+                yield build(found)
 
     def _fold_openings(self) -> None:
         """Fold openings beyond what is told: first those of which the same two ends have many, then the oldest."""
@@ -630,7 +578,7 @@ class Tracker:
         newest_first = [
             (
                 number,
-                (o.datagram.source, o.datagram.destination) if isinstance(o, _Opening) else (o.first[0], o.second[0]),
+                (o.datagram.source, o.datagram.destination) if isinstance(o, Opening) else (o.first[0], o.second[0]),
             )
             for number, o in reversed(self._openings.items())
         ]
@@ -649,139 +597,35 @@ def _cost(octets: bytes, frames: Sequence[Frame]) -> int:
     return len(octets) + _FRAME * len(frames)
 
 
+def _can_be_ike(octets: bytes, datagram: Datagram) -> bool:
+    """Whether octets under unknown cookies can be an IKE message (RFC 2408 §3.1, RFC 7296 §3.1).
+
+    The exchange type is one that its version has, the declared length is not beyond the datagram, and what has no
+    responder's cookie is not encrypted. Anything may arrive on a port; one in 10¹⁰ of random octets passes this.
+    """
+    declared = int.from_bytes(octets[24:28], "big")
+    if declared > datagram.length or not EXCHANGE_TYPES[octets[17] >> 4][octets[18]]:
+        return False
+    return octets[17] >> 4 == 2 or octets[8:16] != ZERO_SPI or not octets[19] & 1
+
+
+EXCHANGE_TYPES = {
+    1: bytes(1 <= x <= 6 or x in (32, 33) or 240 <= x <= 255 for x in range(256)),
+    2: bytes(34 <= x <= 44 or 240 <= x <= 255 for x in range(256)),
+}
+"""Exchange types that each version of IKE has, and those for private use, which AuthIP takes its own from."""
+
+
 def _ike_octets(datagram: Datagram) -> bytes:
     return without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
+
+
+def _is_esp_in_udp(datagram: Datagram) -> bool:
+    """Whether it is ESP in UDP, as far as the quote tells (RFC 3948 §2.1): port 4500, and no marker."""
+    on_port = NAT_T_PORT in (datagram.source_port, datagram.destination_port)
+    return on_port and len(datagram.payload) >= len(NON_ESP_MARKER) and datagram.payload[:4] != NON_ESP_MARKER
 
 
 def _pair(datagram: Datagram) -> tuple[str, str]:
     source, destination = datagram.source, datagram.destination
     return (source, destination) if source <= destination else (destination, source)
-
-
-def _other_leg(candidate: _Open, datagram: Datagram, octets: bytes) -> bool:
-    """Whether this is the same packet on the other side of a NAT: same octets, one address kept, no time between."""
-    for by_first in (True, False):
-        step = candidate.by_content.get((by_first, octets))
-        if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
-            continue
-        last = step.sent[-1]
-        if last.source == datagram.source or last.destination == datagram.destination:
-            return True
-    return False
-
-
-def _answers_elsewhere(candidate: _Open, header: Header, datagram: Datagram) -> bool:
-    """Whether this is the first answer to a message 1 although the addresses differ.
-
-    The responder answers from another address than the initiator wrote to, or the capture point has the initiator's
-    message 1 only from before a NAT and the answer from behind it.
-    """
-    if header.responder_spi == ZERO_SPI or candidate.responder_spis:
-        return False
-    return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
-
-
-# --- from what was collected to the records --------------------------------------------------------------------
-
-
-def _build(found: _Open) -> Exchange:
-    steps = sorted(map(_in_order, _with_incomplete(found)), key=lambda s: s.sent[0].time)
-    certain = found.first_side is not None
-    first_side = found.first_side or infer_first_sender([(s.by_first, s.header) for s in steps])
-    built = tuple(_build_steps(steps, first_side))
-    initiator_first = first_side is Side.INITIATOR
-    addresses = (found.first_addresses, found.second_addresses)
-    ends = (found.first, found.second)
-    initiator, responder = (0, 1) if initiator_first else (1, 0)
-    modes = [mode_of(s.header) for s in steps]
-    chosen = _chosen_responder_spi(found, built)
-    return Exchange(
-        id=found.id,
-        mode=next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN),
-        initiator=_peer(ends[initiator], addresses[initiator], built, Side.INITIATOR),
-        responder=_peer(ends[responder], addresses[responder], built, Side.RESPONDER),
-        initiator_spi=found.initiator_spi,
-        responder_spi=chosen,
-        other_responder_spis=tuple(s for s in found.responder_spis if s != chosen),
-        roles_certain=certain,
-        steps=built,
-        icmp_errors=tuple(found.icmp_errors),
-        uncounted=found.uncounted + found.fragments.dropped,
-    )
-
-
-def _chosen_responder_spi(found: _Open, steps: tuple[Step, ...]) -> bytes | None:
-    """The cookie that the initiator went on with; the first one while it has not said."""
-    for step in steps:
-        if step.sender is Side.INITIATOR and step.message.header.responder_spi != ZERO_SPI:
-            return step.message.header.responder_spi
-    return found.responder_spis[0] if found.responder_spis else None
-
-
-def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
-    starters: dict[int, bool] = {}
-    counted: dict[tuple[int, bool], int] = {}
-    for step in steps:
-        sender = first_side if step.by_first else first_side.other
-        message_id = step.header.message_id
-        starter = starters.setdefault(message_id, step.by_first)
-        nth = counted.get((message_id, step.by_first), 0)
-        counted[(message_id, step.by_first)] = nth + 1
-        place = 2 * nth + (0 if starter == step.by_first else 1)
-        yield Step(
-            name=step_name(step.header, sender, place),
-            number=phase1_number(step.header, sender),
-            sender=sender,
-            message=step.message,
-            sent=tuple(step.sent),
-            duplicates=tuple(step.duplicates),
-            uncounted=step.uncounted,
-            missing=step.missing,
-            cut_by_ip_loss=step.cut_by_ip_loss,
-            pieces=step.pieces,
-        )
-
-
-def _in_order(step: _OpenStep) -> _OpenStep:
-    """The step with its sightings in the order of their times: a capture of several queues has them in another."""
-    sent = step.sent
-    if len(sent) == 1 or all(sent[n].time <= sent[n + 1].time for n in range(len(sent) - 1)):
-        return step
-    return replace(step, sent=sorted(sent, key=lambda s: s.time))
-
-
-def _with_incomplete(found: _Open) -> list[_OpenStep]:
-    """The steps, and the messages of which only some IKE fragments came.
-
-    Where another transmission of the same message was whole, the incomplete one counts as sent again.
-    """
-    steps = list(found.steps)
-    for rest in found.fragments.incomplete():
-        whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
-        if whole is not None:
-            sent = sorted([*whole.sent, *rest.sightings], key=lambda s: s.time)
-            steps[steps.index(whole)] = replace(whole, sent=sent)
-        else:
-            header = rest.message.header
-            step = _OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)
-            steps.append(step)
-    return steps
-
-
-def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
-    names: dict[str, None] = {}
-    for step in steps:
-        if step.sender is side and len(names) < MAX_NAMES:
-            for vendor_id in step.vendor_ids[:MAX_NAMES]:
-                if vendor_id.vendor:
-                    version = f" {vendor_id.version}" if vendor_id.version else ""
-                    names.setdefault(f"{vendor_id.vendor}{version}")
-    shown = (
-        f"{payload.id_type.label} {payload.text}"
-        for step in steps
-        if step.sender is side
-        for payload in step.message.payloads
-        if isinstance(payload, Identification)
-    )
-    identities = dict.fromkeys(islice(shown, MAX_NAMES))
-    return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]), tuple(identities))

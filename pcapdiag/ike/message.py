@@ -128,6 +128,11 @@ class Message(Record, frozen=True, dict=True, gc=True):
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
 
+    @property
+    def payload_types(self) -> tuple[int, ...]:
+        """Types of the payloads in clear, in the order of the chain."""
+        return tuple(int(p.type) for p in self.payloads)
+
     @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""

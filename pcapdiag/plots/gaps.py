@@ -5,8 +5,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from pcapdiag.diagnosis.facts_stop import schedule_hint
-from pcapdiag.diagnosis.schedule import SCHEDULES, Schedule
+from pcapdiag.diagnosis.schedule import SCHEDULES, Schedule, schedule_of
 from pcapdiag.exchange.model import Step
 from pcapdiag.plots.outcomes import INK, PALE, Source, axes, counted, diagnoses_of, nothing, title
 from pcapdiag.record import Record
@@ -43,7 +42,7 @@ def senders(source: Source) -> tuple[Sender, ...]:
     rows = []
     for address, steps in found.items():
         gaps = tuple(tuple((b - a) / 1e9 for a, b in pairwise(step.times)) for step in steps)
-        hints = {schedule_hint(step.times) for step in steps}
+        hints = {known.name for step in steps if (known := schedule_of(step.times)) is not None}
         rows.append(Sender(address, gaps, tuple(s.name for s in SCHEDULES if s.name in hints)))
     return tuple(sorted(rows, key=lambda row: (-len(row.gaps), row.address)))
 

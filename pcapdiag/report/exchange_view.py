@@ -243,9 +243,9 @@ def _legend(diagnosis: Diagnosis) -> str:
 def _after_phase1(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
     for quick in diagnosis.phase2[:MAX_QUICK_MODES]:
         frames = frame_list(quick.frames, several=several)
-        yield f"Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frames})"
+        yield f"{quick.title}: {quick.outcome.value}. {quick.reason} ({frames})"
     if len(diagnosis.phase2) > MAX_QUICK_MODES:
-        yield f"and {len(diagnosis.phase2) - MAX_QUICK_MODES} more Quick Modes"
+        yield f"and {len(diagnosis.phase2) - MAX_QUICK_MODES} more"
     by_type: dict[str, list[Step]] = {}
     for step in diagnosis.exchange.steps:
         if not of_phase1(step) and step.exchange_type != ExchangeType.QUICK:

@@ -130,6 +130,7 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
         "protocols": dict(s.protocols.items()),
         "esp_flows": [
             {
+                "protocol": f.protocol,
                 "source": f.source,
                 "source_port": f.source_port,
                 "destination": f.destination,
@@ -203,6 +204,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
         "display_filter": exchange_filter(e),
         "phase2": [
             {
+                "name": p.name,
                 "message_id": p.message_id,
                 "outcome": p.outcome.value,
                 "began_by": p.began_by.value,

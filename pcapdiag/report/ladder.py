@@ -154,7 +154,7 @@ def _with_missing(found: list[Row], exchange: Exchange, diagnosis: Diagnosis | N
     stalled = [quick for quick in diagnosis.phase2 if quick.outcome is Outcome.STALLED]
     for quick in stalled[:QUICK_MODES]:
         latest = max(quick.steps, key=lambda step: step.first.time)
-        name, sender = f"QM{quick.last_message + 1}", latest.sender.other
+        name, sender = quick.next_message, latest.sender.other
         found = _inserted(found, Missing(name, sender, f"{name} from the {sender} was not seen"), quick.steps)
     return tuple(found)
 

@@ -178,7 +178,7 @@ def states(diagnosis: Diagnosis) -> str:
             parts.append(f"{name}{waits} {' or '.join(found)}")
     outcomes = [p.outcome for p in diagnosis.phase2]
     if outcomes and Outcome.COMPLETED not in outcomes:
-        parts.append(f"Quick Mode {outcomes[0].value}")
+        parts.append(f"{diagnosis.phase2[0].name} {outcomes[0].value}")
     return ", ".join(parts)
 
 
@@ -361,10 +361,10 @@ def after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         yield ""
     for quick in diagnosis.phase2[:4]:
         frames = frame_list(quick.frames, several=layout.several)
-        text = f"  Quick Mode {quick.message_id:08x}: {quick.outcome.value}. {quick.reason} ({frames})"
+        text = f"  {quick.title}: {quick.outcome.value}. {quick.reason} ({frames})"
         yield from wrapped(text, layout, 4)
     if len(diagnosis.phase2) > 4:
-        yield f"  and {len(diagnosis.phase2) - 4} more Quick Modes (-v shows all)"
+        yield f"  and {len(diagnosis.phase2) - 4} more (-v shows all)"
     names = dict.fromkeys(s.exchange_type.label for s in rest)
     for name in names:
         steps = [s for s in rest if s.exchange_type.label == name]

@@ -203,16 +203,21 @@ def ikev2(
     request: bool,
     number: int = 0,
     inner: int = 35,
-    octets: int = 200,
+    octets: int | None = None,
     extra: Payloads = (),
     cookies: Cookies = COOKIES,
 ) -> bytes:
-    """IKE_SA_INIT (34) with KE, NONCE and `extra`, or an encrypted message whose first payload inside is `inner`."""
+    """IKE_SA_INIT (34) with KE, NONCE and `extra`, or an encrypted message whose first payload inside is `inner`.
+
+    octets -- behind the header of SK; by default as many as a message needs, few where a Notify or Delete is alone
+    """
     flags = 0x08 if request else 0x20
     if exchange == 34:
         spis = (cookies[0], ZERO) if request else cookies
         own = [(33, b""), (34, bytes(4) + bytes(32)), (40, bytes(16))] if not extra or extra[0][0] != 41 else []
         return message(34, [*own, *extra], version=0x20, flags=flags, cookies=spis)
+    if octets is None:
+        octets = 28 if inner in (41, 42) else 200
     body = bytes([inner, 0]) + (4 + octets).to_bytes(2, "big") + bytes([exchange + number]) * octets
     head = message(exchange, version=0x20, flags=flags, message_id=number, length=28 + len(body), cookies=cookies)
     return head[:16] + bytes([46]) + head[17:] + body

@@ -31,13 +31,17 @@ from tests.diagnosis.scenarios import (
     with_nat,
 )
 from tests.messages import (
+    COOKIE_I,
     LEFT,
     RIGHT,
+    ZERO,
     Wire,
     informational,
     main_mode,
     message,
+    notify,
     quick_mode,
+    sa,
     transform,
 )
 
@@ -985,3 +989,158 @@ def mm5_without_the_marker() -> Scene:
 def made(name: str) -> Scene:
     """A scene by name, from scratch."""
     return SCENES[name]()
+
+
+# --- what the lab never said -----------------------------------------------------------------------------------
+
+
+def _notified(number: int) -> Callable[[], Scene]:
+    def make() -> Scene:
+        return refused(3, number)
+
+    make.__name__ = f"notify_{number}_at_message_3"
+    return make
+
+
+for _number in (2, 3, 6, 7, 8, 9, 10, 12, 30):
+    scene(_notified(_number))
+
+
+@scene
+def ikev2_unsupported_critical_payload() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, ikev2(34, request=True)),
+        wire.datagram(0.1, ikev2(34, request=False, extra=[notify_v2(1)]), left=False),
+    ], 60
+
+
+@scene
+def ikev2_invalid_syntax() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, ikev2(34, request=True)),
+        wire.datagram(0.1, ikev2(34, request=False, extra=[notify_v2(7)]), left=False),
+    ], 60
+
+
+@scene
+def notify_that_answers_no_cookies() -> Scene:
+    """As a host answers the empty probe of a scan: both cookies are zero."""
+    return [Wire().datagram(0, message(5, [notify(5)], cookies=(ZERO, ZERO)), left=False)], 60
+
+
+@scene
+def answers_go_to_port_500() -> Scene:
+    """The initiator asks from a translated port, the responder answers to 500 whatever the request came from."""
+    wire = Wire()
+    items: list[Captured] = []
+    for at in (0, 4, 11.2, 24.2):
+        items += [
+            wire.datagram(at, main_mode(1), ports=(1011, 500), ttl=54),
+            wire.datagram(at + 0.01, main_mode(2), left=False),
+        ]
+    return items, 90
+
+
+@scene
+def begins_on_port_8500() -> Scene:
+    return [Wire().datagram(at, main_mode(1), ports=(8500, 8500)) for at in (0, 8, 16)], 60
+
+
+@scene
+def initiator_program_ended() -> Scene:
+    """The answer to IKE_SA_INIT meets a closed port at the initiator."""
+    wire = Wire()
+    answer = wire.datagram(0.1, ikev2(34, request=False), left=False)
+    return [wire.datagram(0, ikev2(34, request=True)), answer, icmp(wire, 0.11, answer, (3, 3), source=LEFT)], 60
+
+
+@scene
+def child_sa_refused() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=36), left=False),
+        wire.datagram(9, ikev2(36, request=True, number=2, inner=33)),
+        wire.datagram(9.1, ikev2(36, request=False, number=2, inner=41), left=False),
+    ], 60
+
+
+@scene
+def message_2_chooses_what_was_not_offered() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(STRONGSWAN, transforms=[transform(1, (1, 7), (14, 256), (2, 2), (3, 1), (4, 14))])),
+        wire.datagram(0.1, choice(chosen=transform(1, (1, 5), (2, 1), (3, 1), (4, 2))), left=False),
+        wire.datagram(0.2, refusal(14)),
+    ], 60
+
+
+@scene
+def message_2_chooses_twice() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(STRONGSWAN, transforms=[transform(1), transform(2)])),
+        wire.datagram(0.1, message(2, [sa(transform(1), transform(2))]), left=False),
+        wire.datagram(0.2, refusal(15)),
+    ], 60
+
+
+@scene
+def eap_refused() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=36), left=False),
+        wire.datagram(0.4, ikev2(35, request=True, number=2, inner=48)),
+        wire.datagram(0.5, ikev2(35, request=False, number=2, inner=48), left=False),
+        wire.datagram(0.6, ikev2(35, request=True, number=3, inner=48)),
+        wire.datagram(0.7, ikev2(35, request=False, number=3, inner=41), left=False),
+    ], 60
+
+
+@scene
+def deleted_at_once() -> Scene:
+    wire = Wire()
+    return [
+        *_v2_init(wire),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=36), left=False),
+        wire.datagram(0.4, ikev2(37, request=True, number=2, inner=42)),
+        wire.datagram(0.5, ikev2(37, request=False, number=2, inner=0), left=False),
+    ], 60
+
+
+@scene
+def fragments_arrive_at_the_responder() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [replace(d, ttl=62) if d.source == LEFT else d for d in wire.main_mode(0, 1, 2, 3, 4)]
+    for at in (0.4, 4.4, 11.6):
+        sent = wire.datagram(at, message(2, sealed=bytes([5]) * 1504), ttl=62)
+        items.append(replace(sent, fragments=(sent.frame._replace(number=900 + round(at)), sent.frame)))
+    return items, 60
+
+
+@scene
+def no_message_of_main_mode() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, message(2, [(9, bytes(40))], cookies=(COOKIE_I, ZERO)), ports=(33_186, 500)),
+        wire.datagram(0.1, message(5, [notify(1)], cookies=(COOKIE_I, ZERO)), ports=(500, 33_186), left=False),
+    ], 60
+
+
+@scene
+def one_try_from_a_high_port() -> Scene:
+    wire = Wire()
+    return [
+        wire.datagram(0, offer(), ports=(47_221, 500)),
+        wire.datagram(0.1, refusal(16, (COOKIE_I, ZERO)), ports=(500, 47_221), left=False),
+    ], 60
+
+
+@scene
+def message_2_is_repeated_where_message_3_arrives() -> Scene:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3), *wire.main_mode(8, 2, 3), *wire.main_mode(16, 2, 3)]
+    return [replace(d, ttl=62) if d.source == LEFT else d for d in items], 60

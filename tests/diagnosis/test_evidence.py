@@ -1,8 +1,9 @@
 """Each sort of evidence from an exchange that was made to show it, and its absence where nothing shows it."""
 
 import pytest
+from msgspec.structs import replace
 
-from pcapdiag.diagnosis.facts_stop import schedule_hint
+from pcapdiag.diagnosis.schedule import schedule_of
 from pcapdiag.exchange.model import Side
 from tests.diagnosis.scenarios import (
     LIBRESWAN,
@@ -234,8 +235,8 @@ def test_icmp_error_of_the_peer_itself() -> None:
 
 def test_icmp_error_of_the_senders_own_host_does_not_come_from_the_peer() -> None:
     found = only(*made("unreachable_says_the_own_host"))
-    assert "the sender's own host" in fact(found, "icmp-unreachable-from-path").text
-    assert "icmp-unreachable-from-peer" not in kinds(found)
+    assert "the sender's own host" in fact(found, "icmp-unreachable-from-sender").text
+    assert not kinds(found) & {"icmp-unreachable-from-peer", "icmp-unreachable-from-path"}
 
 
 def test_icmp_too_big_says_the_mtu() -> None:
@@ -250,7 +251,7 @@ def test_icmp_errors_are_told_apart_by_port() -> None:
     again = wire.datagram(2, keying(fill=9))
     found = only([*items, sent, icmp(wire, 1.1, sent, (3, 3)), again, icmp(wire, 2.1, again, (3, 3))], 60)
     texts = [i.text for i in found.evidence if i.kind.startswith("icmp-port")]
-    assert [text.split(" port ")[-1] for text in texts] == ["4500.", "500."]
+    assert [text.split(" port ")[-1].split(".")[0] for text in texts] == ["4500", "500"]
 
 
 def test_stray_notify_says_that_it_was_not_heeded() -> None:
@@ -319,7 +320,8 @@ def test_nat_t_that_one_end_does_not_announce(who: Side, number: str) -> None:
 def test_message_that_was_snapped_does_not_tell_what_is_not_announced() -> None:
     wire = Wire()
     whole = offer(STRONGSWAN)
-    found = only([wire.datagram(0, whole[:-10]), wire.datagram(0.1, choice()[:-10], left=False)], 60)
+    sent = [wire.datagram(0, whole), wire.datagram(0.1, choice(), left=False)]
+    found = only([replace(d, payload=d.payload[:-10]) for d in sent], 60)
     assert not kinds(found) & {"no-nat-t-initiator", "no-nat-t-responder", "scan-like"}
 
 
@@ -421,7 +423,7 @@ def test_vantage_by_the_ttls(ours: int, theirs: int | None, kind: str | None) ->
 
 def test_answer_from_another_address_names_both() -> None:
     text = fact(only(*made("answered_elsewhere")), "answered-elsewhere").text
-    assert text == f"The initiator wrote to {RIGHT}, the answer came from 198.51.100.99."
+    assert text.startswith(f"The initiator wrote to {RIGHT}; an answer came from 198.51.100.99, and the initiator did")
 
 
 def test_repeated_attempts_with_their_period() -> None:
@@ -472,14 +474,14 @@ def _times(*gaps: float) -> list[int]:
     ],
 )
 def test_known_schedules(gaps: tuple[float, ...], who: str) -> None:
-    hint = schedule_hint(_times(*gaps))
+    hint = schedule_of(_times(*gaps))
     assert hint is not None
-    assert who in hint
+    assert who in hint.name
 
 
 @pytest.mark.parametrize("gaps", [(), (8.0,), (3.0, 17.0), (5.0, 5.0, 5.0), (4.0, 4.0), (8.0, 3.0, 8.0), (20.0, 1.0)])
 def test_irregular_schedules_hint_at_nobody(gaps: tuple[float, ...]) -> None:
-    assert schedule_hint(_times(*gaps)) is None
+    assert schedule_of(_times(*gaps)) is None
 
 
 def test_schedule_names_the_sender() -> None:

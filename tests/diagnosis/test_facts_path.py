@@ -65,6 +65,7 @@ def test_ikev2_floats_without_nat() -> None:
 def test_ikev2_initiator_that_moves() -> None:
     items = [d for d in Savefile(CAPTURES / "ikev2-completed.pcap") if isinstance(d, Datagram)]
     moved = [replace(d, source="203.0.113.7") if n == 4 else d for n, d in enumerate(items)]
+    moved[5] = replace(moved[5], destination="203.0.113.7")  # whoever is answered there is the initiator
     (found, *_) = diagnose(list(_tracked(moved)), items[-1].time)
     item = next(i for i in found.evidence if i.kind == "address-changed")
     assert item.text == "The initiator moved from 10.1.0.2 to 203.0.113.7, as MOBIKE or a NAT does."

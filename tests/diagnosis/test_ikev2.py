@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapdiag.capture.datagram import Captured, Datagram
+from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.ikev2 import MAX_LOOK_BACK, first_inside, redirect_target
+from pcapdiag.diagnosis.ikev2 import MAX_LOOK_BACK, redirect_target
+from pcapdiag.diagnosis.room import first_inside
 from pcapdiag.diagnosis.stop import Outcome, Stop
-from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import PayloadType
 from tests import CAPTURES, SHARED
@@ -27,7 +28,7 @@ from tests.diagnosis.scenarios import (
     other_cookies,
     statuses,
 )
-from tests.messages import Wire
+from tests.messages import LEFT, RIGHT, SECOND, Wire
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
 IDR, AUTHENTICATION, NOTIFY, DELETE, EAP = 36, 39, 41, 42, 48
@@ -74,7 +75,7 @@ def test_an_answer_that_does_not_get_there(tries: int, end: float) -> None:
     found = asked_again(tries, end)
     assert (found.stop.outcome, found.stop.missing) == (Outcome.STALLED, "IKE_AUTH response")
     assert found.stop.initiator_state == ("IKE_AUTH",)
-    assert "does not reach the initiator" in found.stop.reason
+    assert "has not had the answer, or could not use it" in found.stop.reason
     assert "initiator-repeats-behind-answer" in kinds(found)
     assert next(iter(statuses(found))) == "path-loss"
 
@@ -274,12 +275,45 @@ def test_notify_of_the_initiator_right_behind_the_answer() -> None:
     "later",
     [
         [asked(10, INFORM, 2, NOTIFY)],  # too late to be the answer to IKE_AUTH
-        [asked(0.4, INFORM, 2, DELETE)],
-        [asked(0.4, INFORM, 2, NOTIFY), asked(3, CREATE, 3, 33)],
+        [asked(0.4, INFORM, 2, NOTIFY), asked(3, CREATE, 3, 33), answered(3.1, CREATE, 3, 33)],
     ],
 )
 def test_what_is_no_refusal_behind_the_answer(later: list[tuple[float, bytes, bool]]) -> None:
     assert stop_of(exchanged(asked(0.2), answered(0.3), *later)).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("by_initiator", [True, False])
+def test_what_is_deleted_at_once_never_came_up(by_initiator: bool) -> None:
+    octets = ikev2(INFORM, request=True, number=0, inner=DELETE)
+    octets = octets if by_initiator else octets[:19] + b"\0" + octets[20:]  # the flag of the original initiator
+    delete = (0.4, octets, by_initiator)
+    rows = [asked(0.2), answered(0.3), delete]
+    stop = stop_of(exchanged(*rows), LATE)
+    assert stop.outcome is Outcome.REJECTED
+    assert "deleted what IKE_AUTH had just made" in stop.reason
+    later = (delete[0] + 10, delete[1], delete[2])
+    assert stop_of(exchanged(*rows[:2], later), LATE).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_answer_that_nobody_asked_for_proves_nothing(number: int) -> None:
+    """Only the right request has a response (RFC 7296 §2.1), and this one was never asked."""
+    stop = stop_of(exchanged(asked(0.2), answered(30, INFORM, number, 0)), LATE)
+    assert (stop.outcome, stop.missing) == (Outcome.STALLED, "IKE_AUTH response")
+
+
+def test_esp_both_ways_outweighs_an_answer_that_looks_too_small() -> None:
+    items = exchanged(asked(0.2), answered(0.3, inner=NOTIFY))
+    (refused,) = diagnosed(items, LATE)
+    assert refused.stop.outcome is Outcome.REJECTED
+    flows = [
+        EspFlow(one, other, None, None, spi, 9, Frame(0, 9), Frame(0, 30), SECOND, 30 * SECOND)
+        for one, other, spi in ((LEFT, RIGHT, 1), (RIGHT, LEFT, 2))
+    ]
+    (found,) = diagnose([refused.exchange], 60 * SECOND, esp=flows)
+    assert found.stop.outcome is not Outcome.REJECTED
+    (one_way,) = diagnose([refused.exchange], 60 * SECOND, esp=flows[:1])
+    assert one_way.stop.outcome is Outcome.REJECTED
 
 
 def test_intermediate_in_between() -> None:

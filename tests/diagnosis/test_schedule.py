@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcapdiag.diagnosis.schedule import LAST_REPLY, SCHEDULES, outlook, pending, settles_at
+from pcapdiag.diagnosis.schedule import FIRST_DUE, LAST_REPLY, SCHEDULES, outlook, pending, settles_at
 from pcapdiag.diagnosis.stop import SECOND, SILENCE, Setting
 from pcapdiag.diagnosis.stops import find_stop
 from pcapdiag.exchange.model import Exchange
@@ -100,6 +100,6 @@ def test_an_encrypted_refusal_settles_with_the_next_transmission_or_its_absence(
     items = [*wire.main_mode(0, 1, 2, 3, 4, 5), wire.datagram(0.1, informational(9, octets=64), left=False)]
     exchange = exchange_of(wire, *items)
     stop = find_stop(exchange, Setting(SECOND, [exchange]))
-    assert settles_at(exchange, stop) == items[-1].time + 12 * SECOND
+    assert settles_at(exchange, stop) == exchange.numbered(5)[0].last.time + FIRST_DUE
     again = exchange_of(wire, *items, wire.datagram(4.1, main_mode(5)))
     assert settles_at(again, find_stop(again, Setting(5 * SECOND, [again]))) == 0

@@ -10,6 +10,7 @@ from pcapdiag.exchange.modes import (
     infer_first_sender,
     mode_of,
     phase1_number,
+    quick_mode_begins_at,
     shape,
     step_name,
 )
@@ -113,22 +114,64 @@ SEALED_AM3 = parse_header(message(AGGRESSIVE, sealed=bytes(32), first=8))
 @pytest.mark.parametrize(
     ("seen", "first"),
     [
-        ([], INITIATOR),
         ([(True, main(3)), (False, main(4))], INITIATOR),
         ([(True, main(3)), (True, main(3)), (False, main(4))], INITIATOR),
-        ([(True, main(3)), (True, main(5))], INITIATOR),
+        ([(True, main(3)), (True, main(5)), (False, main(6))], INITIATOR),
+        ([(True, main(3)), (True, main(5))], None),  # or 4 and 6 of the responder
         ([(True, main(4)), (False, main(5))], RESPONDER),
         ([(True, main(5)), (False, main(6))], INITIATOR),
-        ([(True, main(5)), (True, main(5))], INITIATOR),
+        ([(True, main(5)), (True, main(5))], None),
         ([(True, parse_header(quick_mode(1))), (False, parse_header(quick_mode(2)))], INITIATOR),
         ([(True, parse_header(informational(1))), (False, parse_header(quick_mode(1)))], RESPONDER),
         ([(True, main(6)), (False, parse_header(quick_mode(1)))], RESPONDER),
         ([(True, SEALED_AM3), (True, parse_header(quick_mode(1)))], INITIATOR),
-        ([(True, parse_header(informational(1))), (False, parse_header(informational(2)))], INITIATOR),
+        ([(True, parse_header(informational(1))), (False, parse_header(informational(2)))], None),
     ],
 )
-def test_infer_first_sender(seen: list[tuple[bool, Header]], first: Side) -> None:
-    assert infer_first_sender(seen) is first
+def test_infer_first_sender(seen: list[tuple[bool, Header]], first: Side | None) -> None:
+    assert infer_first_sender(seen, (500, 500)) is first
+
+
+@pytest.mark.parametrize(
+    ("ports", "first"),
+    [
+        ((500, 500), None),
+        ((4500, 4500), None),
+        ((500, 33_000), RESPONDER),
+        ((33_000, 4500), INITIATOR),
+        ((33_000, 33_001), None),
+    ],
+)
+def test_ports_tell_who_asks_where_the_message_does_not(ports: tuple[int, int], first: Side | None) -> None:
+    assert infer_first_sender([(True, main(4))], ports) is first
+    assert infer_first_sender([(True, main(3)), (False, main(4))], ports) is INITIATOR
+
+
+def test_a_notify_without_cookies_of_its_own_answers() -> None:
+    clear = parse_header(message(5, [(11, bytes(8))], cookies=(COOKIE_I, ZERO)))
+    assert infer_first_sender([(True, clear)], (500, 500)) is RESPONDER
+
+
+def test_sa_is_found_wherever_it_stands() -> None:
+    first = header(MAIN, 13, responder=ZERO)
+    answer = header(MAIN, 13)
+    assert shape(first, (13, 1)) is shape(answer, (13, 1)) is Shape.SA
+    assert (certain_sender(first, (13, 1)), certain_sender(answer, (13, 1))) == (INITIATOR, RESPONDER)
+    assert (phase1_number(first, INITIATOR, (13, 1)), phase1_number(answer, RESPONDER, (13, 1))) == (1, 2)
+
+
+def test_without_a_responder_cookie_only_message_1_can_be() -> None:
+    nonsense = header(MAIN, 9, responder=ZERO)
+    assert shape(nonsense, (9,)) is Shape.NONE
+    assert phase1_number(nonsense, INITIATOR, (9,)) is None
+    assert step_name(nonsense, INITIATOR, 0, (9,)) == "MM?"
+
+
+@pytest.mark.parametrize(
+    ("first", "lengths", "begins"), [(1, [188, 60], 2), (1, [188, 188], 1), (2, [188, 188, 60], 1), (1, [60], 1)]
+)
+def test_quick_mode_whose_first_message_is_missing(first: int, lengths: list[int], begins: int) -> None:
+    assert quick_mode_begins_at(first, lengths) == begins
 
 
 def test_sa_of_a_message_made_of_octets() -> None:

@@ -83,15 +83,33 @@ def test_cookie_that_begins_with_four_zero_octets_is_no_marker() -> None:
 def test_address_change_is_followed_by_the_cookies() -> None:
     wire = Wire()
     items = wire.main_mode(0, 1, 2, 3, 4)
-    (exchange,) = track(*items, wire.datagram(1, main_mode(5), source="203.0.113.77"))
-    assert exchange.steps[-1].sender is Side.INITIATOR
+    moved = wire.datagram(1, main_mode(5), source="203.0.113.77")
+    answer = wire.datagram(1.1, main_mode(6), left=False, destination="203.0.113.77")
+    (exchange,) = track(*items, moved, answer)
+    assert exchange.numbered(5)[0].sender is Side.INITIATOR
     assert exchange.initiator.aliases == ("203.0.113.77",)
+    assert exchange.strays == ()
+
+
+def test_what_comes_from_neither_end_and_is_not_answered_is_a_stray() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    forged = [
+        wire.datagram(1, quick_mode(1), source="203.0.113.77"),
+        wire.datagram(2, quick_mode(2), source="203.0.113.78", destination=LEFT),
+    ]
+    (exchange,) = track(*items, *forged)
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4"]
+    assert [s.first.source for s in exchange.strays] == ["203.0.113.77", "203.0.113.78"]
+    assert exchange.initiator.aliases == exchange.responder.aliases == ()
 
 
 def test_responder_that_answers_from_another_address() -> None:
     wire = Wire()
     (exchange,) = track(
-        wire.datagram(0, main_mode(1)), wire.datagram(1, main_mode(2), source="203.0.113.9", destination=LEFT)
+        wire.datagram(0, main_mode(1)),
+        wire.datagram(1, main_mode(2), source="203.0.113.9", destination=LEFT),
+        wire.datagram(1.1, main_mode(3)),
     )
     assert exchange.responder.address == RIGHT
     assert exchange.responder.aliases == ("203.0.113.9",)
@@ -427,7 +445,7 @@ def test_an_exchange_from_ever_new_addresses_does_not_fill_the_tables() -> None:
         found.feed(wire.datagram(1, informational(1, n), source=f"10.0.{n >> 8}.{n & 255}"))
     assert len(found._by_pair) < 50
     (only,) = found.exchanges()
-    assert len(only.steps) == 1_003
+    assert (len(only.steps), len(only.strays)) == (3, 1_000)
 
 
 def test_one_cookie_to_thousands_of_addresses_stays_quick_and_apart() -> None:
@@ -444,7 +462,7 @@ def test_any_mixture_of_messages_is_tracked_without_loss(picks: list[tuple[int, 
     for kind, left, time in picks:
         octets = main_mode(kind) if 1 <= kind <= 6 else message(5, [notify(14)]) if kind == 0 else quick_mode(1)
         tracker.feed(wire.datagram(time, octets, left=left))
-    seen = sum(len(s.sent) + len(s.duplicates) for e in tracker.exchanges() for s in e.steps)
+    seen = sum(len(s.sent) + len(s.duplicates) for e in tracker.exchanges() for s in (*e.steps, *e.strays))
     assert seen == len(picks) == tracker.counts.messages
 
 

@@ -1,0 +1,201 @@
+"""From what was collected of an exchange to its record: who began, whose addresses are whose, which message is which."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+
+from msgspec.structs import replace
+
+from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
+from pcapdiag.exchange.modes import infer_first_sender, mode_of, phase1_number, quick_mode_begins_at, step_name
+from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
+from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.payloads import Identification
+from pcapdiag.ike.registry import ExchangeType
+
+MAX_NAMES = 64
+"""Vendor IDs, and identities, that are looked at to say who an end is."""
+
+
+def build(found: OpenExchange) -> Exchange:
+    """The record of what was collected so far."""
+    steps = sorted(map(_in_order, _with_incomplete(found)), key=lambda s: s.sent[0].time)
+    decided = found.first_side
+    if decided is None:
+        ports = (found.first[1], found.second[1])
+        decided = infer_first_sender([(s.by_first, s.header) for s in steps], ports)
+    first_side = decided or Side.INITIATOR
+    of_first, of_second = own_addresses(found, steps)
+    own, foreign = _apart(steps, of_first, of_second)
+    built = tuple(_build_steps(own, first_side))
+    initiator_first = first_side is Side.INITIATOR
+    addresses = (of_first, of_second)
+    ends = (found.first, found.second)
+    initiator, responder = (0, 1) if initiator_first else (1, 0)
+    modes = [mode_of(s.header) for s in steps]
+    answers = _responder_spis(built, found.major)
+    chosen = _chosen_responder_spi(answers, built)
+    return Exchange(
+        id=found.id,
+        mode=next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN),
+        initiator=_peer(ends[initiator], addresses[initiator], built, Side.INITIATOR),
+        responder=_peer(ends[responder], addresses[responder], built, Side.RESPONDER),
+        initiator_spi=found.initiator_spi,
+        responder_spi=chosen,
+        other_responder_spis=tuple(s for s in answers if s != chosen),
+        roles_certain=found.first_side is not None,
+        roles_known=decided is not None,
+        steps=built,
+        strays=tuple(_build_steps(foreign, first_side)),
+        fragment_losses=tuple(found.fragment_losses),
+        icmp_errors=tuple(found.icmp_errors),
+        uncounted=found.uncounted + found.fragments.dropped,
+    )
+
+
+def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[str, None], dict[str, None]]:
+    """Under which addresses each end was seen for certain: of the end that was seen first, and of the other.
+
+    Cookies go over the wire in clear, and anybody who has them can send from any address. So an address is an end's
+    own when the exchange began with it, when it carries the same packet on the other side of a NAT, when the other
+    end writes to it, or when the initiator goes on with a cookie that came from nowhere else.
+    """
+    sides: tuple[dict[str, None], dict[str, None]] = ({found.first[0]: None}, {found.second[0]: None})
+    heeded = {s.header.responder_spi for s in steps if s.by_first and s.header.responder_spi != ZERO_SPI}
+    grown = True
+    while grown:
+        before = len(sides[0]) + len(sides[1])
+        for step in steps:
+            own, others = sides if step.by_first else (sides[1], sides[0])
+            seen = (*step.sent, *step.duplicates)
+            if not any(s.source in own for s in seen):
+                first_answer = not step.by_first and step.header.responder_spi in heeded
+                if not first_answer or not any(s.destination in others for s in seen):
+                    continue
+                if _from_elsewhere(steps, step.header.responder_spi, own):
+                    continue
+            for sighting in seen:
+                if len(own) < MAX_ALIASES:
+                    own.setdefault(sighting.source)
+                if sighting.source in own and len(others) < MAX_ALIASES:
+                    others.setdefault(sighting.destination)
+        grown = len(sides[0]) + len(sides[1]) > before
+    return sides
+
+
+def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[str]) -> bool:
+    """Whether a responder's cookie came from an address that is known to be the responder's, so that it names no other."""
+    return any(
+        not s.by_first and s.header.responder_spi == cookie and any(t.source in own for t in s.sent) for s in steps
+    )
+
+
+def _apart(
+    steps: Sequence[OpenStep], of_first: Collection[str], of_second: Collection[str]
+) -> tuple[list[OpenStep], list[OpenStep]]:
+    """What the two ends sent, and what came from an address of neither."""
+    own: list[OpenStep] = []
+    foreign: list[OpenStep] = []
+    for step in steps:
+        source = of_first if step.by_first else of_second
+        (own if any(s.source in source for s in step.sent) else foreign).append(step)
+    return own, foreign
+
+
+def _responder_spis(steps: Sequence[Step], major: int) -> list[bytes]:
+    """Every cookie of the responder, in the order of first sight."""
+    spis = (s.message.header.responder_spi for s in steps if s.message.header.major == major)
+    return list(dict.fromkeys(spi for spi in spis if spi != ZERO_SPI))
+
+
+def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> bytes | None:
+    """The cookie that the initiator went on with; the first one while it has not said."""
+    for step in steps:
+        if step.sender is Side.INITIATOR and step.message.header.responder_spi in answers:
+            return step.message.header.responder_spi
+    return answers[0] if answers else None
+
+
+def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
+    starters: dict[int, bool] = {}
+    begun = _quick_modes(steps)
+    counted: dict[tuple[int, bool], int] = {}
+    for step in steps:
+        sender = first_side if step.by_first else first_side.other
+        message_id = step.header.message_id
+        starter = starters.setdefault(message_id, step.by_first)
+        nth = counted.get((message_id, step.by_first), 0)
+        counted[(message_id, step.by_first)] = nth + 1
+        place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
+        kinds = step.kinds
+        yield Step(
+            name=step_name(step.header, sender, place, kinds),
+            number=phase1_number(step.header, sender, kinds),
+            sender=sender,
+            message=step.message,
+            sent=tuple(step.sent),
+            duplicates=tuple(step.duplicates),
+            uncounted=step.uncounted,
+            missing=step.missing,
+            cut_by_ip_loss=step.cut_by_ip_loss,
+            pieces=step.pieces,
+        )
+
+
+def _quick_modes(steps: Sequence[OpenStep]) -> dict[int, int]:
+    """How many messages of each Quick Mode went before the first one that is here, by message ID."""
+    rows: dict[int, list[OpenStep]] = {}
+    for step in steps:
+        if step.header.exchange_type == ExchangeType.QUICK and step.header.major == 1:
+            rows.setdefault(step.header.message_id, []).append(step)
+    return {
+        message_id: quick_mode_begins_at(
+            sum(s.by_first is found[0].by_first for s in found), [s.header.length for s in found]
+        )
+        - 1
+        for message_id, found in rows.items()
+    }
+
+
+def _in_order(step: OpenStep) -> OpenStep:
+    """The step with its sightings in the order of their times: a capture of several queues has them in another."""
+    sent = step.sent
+    if len(sent) == 1 or all(sent[n].time <= sent[n + 1].time for n in range(len(sent) - 1)):
+        return step
+    return replace(step, sent=sorted(sent, key=lambda s: s.time))
+
+
+def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
+    """The steps, and the messages of which only some IKE fragments came.
+
+    Where another transmission of the same message was whole, the incomplete one counts as sent again.
+    """
+    steps = list(found.steps)
+    for rest in found.fragments.incomplete():
+        whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
+        if whole is not None:
+            sent = sorted([*whole.sent, *rest.sightings], key=lambda s: s.time)
+            steps[steps.index(whole)] = replace(whole, sent=sent)
+        else:
+            header = rest.message.header
+            step = OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)
+            steps.append(step)
+    return steps
+
+
+def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
+    names: dict[str, None] = {}
+    for step in steps:
+        if step.sender is side and len(names) < MAX_NAMES:
+            for vendor_id in step.vendor_ids[:MAX_NAMES]:
+                if vendor_id.vendor:
+                    version = f" {vendor_id.version}" if vendor_id.version else ""
+                    names.setdefault(f"{vendor_id.vendor}{version}")
+    shown = (
+        f"{payload.id_type.label} {payload.text}"
+        for step in steps
+        if step.sender is side
+        for payload in step.message.payloads
+        if isinstance(payload, Identification)
+    )
+    identities = dict.fromkeys(islice(shown, MAX_NAMES))
+    return Peer(end[0], end[1], tuple(names), tuple(a for a in addresses if a != end[0]), tuple(identities))

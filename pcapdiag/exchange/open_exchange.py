@@ -1,0 +1,191 @@
+"""An exchange while it is collected: what is kept of it, and under which addresses its ends were seen."""
+
+from msgspec import Struct, field
+
+from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
+from pcapdiag.exchange.fragments import PIECES, FragmentCollector
+from pcapdiag.exchange.model import Side, Sighting
+from pcapdiag.exchange.modes import PHASE_1
+from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
+from pcapdiag.ike.message import ZERO_SPI, Header, Message
+from pcapdiag.ike.registry import ExchangeType, PayloadType
+
+MAX_ALIASES = 16
+"""Addresses kept for one end of an exchange."""
+
+
+class Opening(Struct, gc=False):
+    """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this.
+
+    size -- octets that are kept of both
+    """
+
+    id: int
+    datagram: Datagram
+    octets: bytes
+    size: int
+    answer: Datagram | None = None
+    answer_octets: bytes = b""
+
+    def is_answered_by(self, datagram: Datagram, octets: bytes) -> bool:
+        """Whether this is the plain answer: whole, of the same version, from where the first message went, to there."""
+        first = self.datagram
+        return (
+            self.answer is None
+            and datagram.source == first.destination
+            and datagram.destination == first.source
+            and datagram.source_port == first.destination_port
+            and datagram.destination_port == first.source_port
+            and octets[8:16] != ZERO_SPI
+            and octets[17] == self.octets[17]
+            and octets[16] not in PIECES
+        )
+
+
+class OpenStep(Struct):
+    """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
+
+    header: Header
+    message: Message
+    by_first: bool
+    sent: list[Sighting]
+    duplicates: list[Sighting] = field(default_factory=list)
+    uncounted: int = 0
+    missing: tuple[int, ...] = ()
+    cut_by_ip_loss: bool = False
+    pieces: tuple[Message, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Types of the payloads that stand in clear, where they tell which message this is: in IKEv1's phase 1."""
+        header = self.header
+        if header.encrypted or header.next_payload == PayloadType.SA or header.exchange_type not in PHASE_1:
+            return ()
+        return self.message.payload_types
+
+
+class OpenExchange(Struct):
+    """An exchange that is still being collected. The `first` end sent the first message that was seen.
+
+    engaged -- it went on: see `goes_on`; size -- octets that are kept of it, pieces that wait for others not counted
+    """
+
+    id: int
+    major: int
+    initiator_spi: bytes
+    first: tuple[str, int]
+    second: tuple[str, int]
+    first_side: Side | None = None
+    responder_spis: list[bytes] = field(default_factory=list)
+    first_addresses: dict[str, None] = field(default_factory=dict)
+    second_addresses: dict[str, None] = field(default_factory=dict)
+    steps: list[OpenStep] = field(default_factory=list)
+    by_content: dict[tuple[bool, bytes], OpenStep] = field(default_factory=dict)
+    fragments: FragmentCollector = field(default_factory=FragmentCollector)
+    assembled: tuple[bytes, OpenStep] | None = None
+    icmp_errors: list[IcmpError] = field(default_factory=list)
+    fragment_losses: list[FragmentLoss] = field(default_factory=list)
+    uncounted: int = 0
+    engaged: bool = False
+    size: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more than one message of the end that began, and perhaps one answer to it."""
+        steps = self.steps
+        if not steps:
+            return True  # pieces of a message
+        return (
+            len(steps) > 2
+            or steps[0].header.responder_spi != ZERO_SPI
+            or (len(steps) == 2 and steps[0].by_first is steps[1].by_first)
+        )
+
+    def sent_by_first(self, datagram: Datagram) -> bool:
+        """Whether the end that sent the first message sent this one."""
+        if datagram.source in self.first_addresses:
+            if datagram.source not in self.second_addresses:
+                return True
+            # Both ends behind one address (a test on loopback, hairpin NAT): the ports tell.
+            return datagram.source_port == self.first[1]
+        if datagram.source in self.second_addresses:
+            return False
+        return datagram.destination not in self.first_addresses
+
+    def learn_addresses(self, datagram: Datagram, by_first: bool) -> None:
+        """Remember under which addresses the ends were seen."""
+        source, destination = (
+            (self.first_addresses, self.second_addresses) if by_first else (self.second_addresses, self.first_addresses)
+        )
+        for known, address in ((source, datagram.source), (destination, datagram.destination)):
+            if len(known) < MAX_ALIASES:
+                known.setdefault(address)
+
+    def knows(self, datagram: Datagram) -> bool:
+        """Whether it goes from an address of one end to one of the other."""
+        one, other = datagram.source, datagram.destination
+        return (one in self.first_addresses and other in self.second_addresses) or (
+            one in self.second_addresses and other in self.first_addresses
+        )
+
+
+def other_leg(candidate: OpenExchange, datagram: Datagram, octets: bytes) -> bool:
+    """Whether this is the same packet on the other side of a NAT: same octets, one address kept, no time between."""
+    for by_first in (True, False):
+        step = candidate.by_content.get((by_first, octets))
+        if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
+            continue
+        last = step.sent[-1]
+        if last.source == datagram.source or last.destination == datagram.destination:
+            return True
+    return False
+
+
+def answers_elsewhere(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:
+    """Whether this is the first answer to a message 1 although the addresses differ.
+
+    The responder answers from another address than the initiator wrote to, or the capture point has the initiator's
+    message 1 only from before a NAT and the answer from behind it.
+    """
+    if header.responder_spi == ZERO_SPI or candidate.responder_spis:
+        return False
+    return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
+
+
+def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:
+    """Whether this is a first message of the end that was asked before, under the cookie that it was asked with.
+
+    The initiator alone has no responder's cookie to give (RFC 2408 §3.1, RFC 7296 §3.1): what it sends is no answer.
+    """
+    side = candidate.first_side
+    if side is None or not candidate.steps:
+        return False
+    asked = candidate.second_addresses if side is Side.INITIATOR else candidate.first_addresses
+    began = candidate.first_addresses if side is Side.INITIATOR else candidate.second_addresses
+    return (
+        header.responder_spi == ZERO_SPI
+        and (header.major == 1 or (header.from_initiator and not header.response))
+        and header.exchange_type in OPENING
+        and datagram.source in asked
+        and datagram.source not in began
+    )
+
+
+OPENING = (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.IKE_SA_INIT)
+"""With these an exchange begins."""
+
+
+def answers_version(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:
+    """Whether this is the answer of an end that speaks only the other version of IKE, in that version's header.
+
+    RFC 7296 §2.5, §1.5: the notify INVALID_MAJOR_VERSION under the initiator's SPI.
+    """
+    return (
+        candidate.major != header.major
+        and bool(candidate.steps)
+        and candidate.steps[0].header.responder_spi == ZERO_SPI
+        and not header.encrypted
+        and (header.response or header.exchange_type == ExchangeType.INFORMATIONAL)
+        and datagram.source in candidate.second_addresses
+        and datagram.destination in candidate.first_addresses
+    )
