@@ -86,6 +86,7 @@ _CRYPTOPRO = "CryptoPro"
 _FORTICLIENT = "Fortinet FortiClient"
 _FORTIGATE = "Fortinet FortiGate"
 _FREESWAN = "FreeS/WAN"
+_HUAWEI = "Huawei"
 _JUNIPER = "Juniper"
 _LIBRESWAN = "libreswan"
 _NETSCREEN = "Juniper NetScreen"
@@ -234,7 +235,12 @@ TEXTS: dict[bytes, tuple[str, str | None, Feature | None]] = {
     b"CISCO-DYNAMIC-ROUTE": ("Cisco dynamic route", _CISCO, _OTHER),
     b"CISCO-GRE-MODE": ("Cisco GRE mode", _CISCO, _OTHER),
     b"CISCOVPN-REV-02": ("Cisco VPN revision 2", _CISCO, _OTHER),
-    b"FLEXVPN-SUPPORTED": ("Cisco FlexVPN", _CISCO, _OTHER),
+    # Cisco's routers announce it, and so do Huawei's: it tells no vendor.
+    b"FLEXVPN-SUPPORTED": ("FlexVPN", None, _OTHER),
+    b"HUAWEI-IKEv1DSCP": ("Huawei IKEv1 DSCP", _HUAWEI, _OTHER),
+    # The text of which Windows sends the hash.
+    b"MS-Negotiation Discovery Capable": ("MS-Negotiation Discovery Capable (as text)", None, _OTHER),
+    b"OEplutounit0": ("Openswan's unit tests", _OPENSWAN, None),
     b"CISCO(COPYRIGHT)&Copyright (c) 2009 Cisco Systems, Inc.": ("Cisco copyright 2009", _CISCO, None),
     b"Opportunistic IPsec": ("Opportunistic IPsec", None, _OTHER),
     b"IKEv2": ("IKEv2 capable (obsolete)", "Openswan/libreswan", _OTHER),
@@ -436,7 +442,8 @@ HASHED_VERSIONS: tuple[tuple[str, str, str], ...] = (
         "2.8.7 2.8.8 2.8.9 4.0.0 4.0.1 4.0.2 4.0.3 4.0.4 4.0.5 4.0.6 4.0.7 4.1.0 4.1.1 4.1.2 4.1.3 4.1.4 4.1.5 "
         "4.1.6 4.1.7 4.1.8 4.1.9 4.1.10 4.1.11 4.2.0 4.2.1 4.2.2 4.2.3 4.2.4 4.2.5 4.2.6 4.2.7 4.2.8 4.2.9 4.3.0 "
         "4.3.1 4.3.2 4.3.3 4.3.4 4.3.5 4.3.6 4.3.7 4.4.0 4.4.1 4.5.0 4.5.1 4.5.2 4.5.3 4.6.0 4.6.1 4.6.2 4.6.3 "
-        "4.6.4 5.0.0 5.0.1 5.0.2 5.0.3 5.0.4 5.1.0 5.1.1",
+        "4.6.4 5.0.0 5.0.1 5.0.2 5.0.3 5.0.4 5.1.0 5.1.1 4.3.5rc1 5.0.2dr4 5.0.2rc1 5.0.3dr1 5.0.3dr2 5.0.3dr3 "
+        "5.0.3rc1 5.1.0dr1 5.1.0dr2 5.1.0rc1 5.1.1dr1 5.1.1dr2 5.1.1dr3 5.1.1dr4 5.1.1rc1",
     ),
     ("Ssh Communications Security IPSEC Express version {}", _SSH, "1.1.0 1.1.1 1.1.2 1.2.1 1.2.2"),
     (

@@ -52,6 +52,7 @@ def test_features(octets: str, name: str, feature: Feature) -> None:
         "09002689dfd6b712",
         "12f5f28c457168a9702d9fe274cc0100",
         "4048b7d56ebce88525e7de7f00d6c2d3c0000000",
+        "464c455856504e2d535550504f52544544",  # FLEXVPN-SUPPORTED: Cisco and Huawei
     ],
 )
 def test_what_many_vendors_send_names_none(octets: str) -> None:
@@ -66,7 +67,8 @@ def test_what_many_vendors_send_names_none(octets: str) -> None:
         ("1f07f70eaa6514d3b0fa96542a500100", "Cisco", "1.0.0"),
         ("1f07f70eaa6514d3b0fa96542a500306", "Cisco", "3.0.6"),
         ("f6f7efc7f5aeb8cb158cb9d094ba69e7", "Cisco", None),
-        ("464c455856504e2d535550504f52544544", "Cisco", None),
+        ("4855415745492d494b4576314453435000000000", "Huawei", None),
+        ("4f45706c75746f756e697430", "Openswan", None),
         ("1e2b516905991c7d7c96fcbfb587e46100000004", "Microsoft Windows", "Windows XP SP2, Server 2003"),
         ("1e2b516905991c7d7c96fcbfb587e46100000009", "Microsoft Windows", "Windows 8, Server 2012 or later"),
         ("1e2b516905991c7d7c96fcbfb587e461000000ff", "Microsoft Windows", "version 255"),
