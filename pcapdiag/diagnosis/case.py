@@ -148,6 +148,10 @@ class Attempts(Record, frozen=True):
 def span(nanoseconds: int) -> str:
     """A duration in a sentence."""
     value = max(nanoseconds, 0) / SECOND  # a capture of several queues can have its frames out of order
+    if value >= 2 * 86_400:
+        return f"{value / 86_400:.0f} days"
+    if value >= 7_200:
+        return f"{value / 3_600:.0f} hours"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 

@@ -70,6 +70,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     facts_stop.implausible,
     facts_stop.one_way,
     facts_stop.lone_answer,
+    facts_stop.malformed,
     facts_path.nat,
     facts_path.nat_t,
     facts_path.tcp,

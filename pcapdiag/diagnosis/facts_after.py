@@ -16,6 +16,7 @@ from pcapdiag.diagnosis.stop import (
     refusal_text,
     same_initiator,
 )
+from pcapdiag.diagnosis.stops import finished_at
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
 
@@ -33,10 +34,10 @@ def phase2(case: Case) -> Iterator[Fact]:
             yield Fact("phase2-refused", text, quick.frames)
         elif quick.outcome is Outcome.STALLED:
             again = max(len(s.sent) for s in quick.steps)
-            answered = quick.last_message == 2
-            text = (
-                f"{name}: QM{quick.last_message + 1} was not seen; QM{quick.last_message} was sent {how_often(again)}."
-            )
+            answered = quick.last_message >= 2
+            text = f"{name}: {quick.reason}"
+            if quick.last_message < 3:
+                text = f"{name}: {quick.next_message} was not seen; QM{quick.last_message} was sent {how_often(again)}."
             yield Fact("phase2-answer-unheeded" if answered else "phase2-unanswered", text, quick.frames)
     good = next((q for q in case.phase2 if q.outcome is Outcome.COMPLETED), None)
     if good is not None:
@@ -145,7 +146,7 @@ def esp(case: Case) -> Iterator[Fact]:
     if case.unfinished:
         return
     e = case.exchange
-    flows = [f for f in case.esp if f.last_time >= e.first_time]
+    flows = [f for f in case.esp if f.last_time >= e.first_time and case.setting.maker_of(f) in (None, e.id)]
     if case.stop.outcome is not Outcome.PARTIAL:
         flows = list(case.traffic_since(e.first_time))
     out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
@@ -167,14 +168,15 @@ ONE_WAY = 4
 
 
 def rekey(case: Case) -> Iterator[Fact]:
-    """The same peers completed phase 1 again."""
+    """The same peers completed another exchange later."""
     if case.unfinished:
         return
     e = case.exchange
-    later = next((o for o in case.completed if o.first_time > e.first_time and same_initiator(e, o)), None)
+    begun = [o for o in case.completed if o.numbered(1) or o.named("IKE_SA_INIT request")]
+    later = next((o for o in begun if finished_at(o) > finished_at(e) and same_initiator(e, o)), None)
     if later is not None:
-        gap = span(later.first_time - case.exchange.first_time)
-        text = f"The same peers completed phase 1 again {gap} later (exchange {later.id}): a rekey, or a new start."
+        gap = span(finished_at(later) - finished_at(e))
+        text = f"The same peers completed exchange {later.id}, {gap} later."
         yield Fact("phase1-again", text, later.steps[0].first.frames)
 
 

@@ -77,8 +77,8 @@ def icmp_name(error: IcmpError) -> str:
 def icmp(case: Case) -> Iterator[Fact]:
     """ICMP errors that quote this exchange, by who sent them and what they say (RFC 792, RFC 4443).
 
-    Nothing authenticates an ICMP error, so one alone confirms nothing: it takes errors about several transmissions, none
-    of which got through.
+    Nothing authenticates an ICMP error, so one alone confirms nothing: it takes errors about several transmissions,
+    none of which got through.
     """
     grouped: dict[tuple[str, str, str, int], list[IcmpError]] = {}
     for error in case.exchange.icmp_errors:
@@ -234,8 +234,8 @@ def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
             known = asked.get((sighting.destination, sighting.source, sighting.source_port))
             if known and sighting.destination_port not in known:
                 text = (
-                    f"The responder's {step.name} goes to port {sighting.destination_port}, but the initiator asked from "
-                    f"port {', '.join(map(str, sorted(known)))}: a NAT on the way has no mapping for that and drops it."
+                    f"The responder's {step.name} goes to port {sighting.destination_port}, but the initiator asked "
+                    f"from port {', '.join(map(str, sorted(known)))}: a NAT on the way has no mapping for that."
                 )
                 yield Fact("answers-to-another-port", text, sighting.frames)
                 return

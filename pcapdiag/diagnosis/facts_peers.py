@@ -9,6 +9,7 @@ from pcapdiag.diagnosis.stop import (
     SECOND,
     WELL_KNOWN,
     chosen_transform,
+    error_notifies,
     frames_of,
     same_initiator,
 )
@@ -177,6 +178,8 @@ def probe(case: Case) -> Iterator[Fact]:
     firsts = [s for s in e.steps if s.sender is Side.INITIATOR]
     if not case.unfinished or len(firsts) != 1 or len(firsts[0].sent) != 1 or len(firsts[0].vendor_ids) > 1:
         return
+    if not any(error_notifies(s) for s in e.steps if s.sender is Side.RESPONDER):
+        return
     others = [o for o in case.setting.near(e) if o.id != e.id and e.initiator_ports & o.initiator_ports]
     if e.initiator_ports & WELL_KNOWN or others or firsts[0].message.header.responder_spi != ZERO_SPI:
         return
@@ -206,17 +209,15 @@ def again(case: Case) -> Iterator[Fact]:
     asked = case.exchange.steps[0].sender is Side.INITIATOR
     if not asked and case.responders_met >= MANY and case.unfinished:
         text = (
-            f"{case.responders_met} hosts sent answers to {case.exchange.initiator.address}, and no question of it is in "
-            "the capture: a reflection attack on it, with its address forged in the questions."
+            f"{case.responders_met} hosts sent answers to {case.exchange.initiator.address}, and no question of it is "
+            "in the capture: a reflection attack on it, with its address forged in the questions."
         )
         yield Fact("reflection", text, case.exchange.steps[0].first.frames)
     elif case.responders_met >= MANY and case.unfinished:
         text = f"The same initiator began with {case.responders_met} responders and finished with none of these."
         yield Fact("sweep", text, case.exchange.steps[0].first.frames)
-    e = case.exchange
-    if not case.unfinished:
-        return
-    yield from _others_completed(case)
+    if case.unfinished:
+        yield from _others_completed(case)
 
 
 def _others_completed(case: Case) -> Iterator[Fact]:

@@ -107,7 +107,7 @@ def repeats(case: Case) -> Iterator[Fact]:
                 )
                 kind = f"{other}-does-not-take-answer"
             yield Fact(kind, text, (*e.numbered(top)[0].first.frames, *frames))
-        elif case.setting.silence_after(reached) >= SILENCE and top in (2, 4) and case.vantage.one_way is None:
+        elif _waits_in_silence(case, top, reached):
             had = "it had the answer, or gave up" if case.vantage.at is not other else "it had the answer"
             yield Fact(
                 f"{other}-does-not-repeat",
@@ -128,6 +128,12 @@ def repeats(case: Case) -> Iterator[Fact]:
         yield Fact("responder-repeats-last", text, own.frames)
     if top == 1 and len(e.numbered(1)[0].sent) == 1 and case.setting.silence_after(reached) >= SILENCE:
         yield Fact("no-retransmission", f"{prefix}1 was sent once and never again.", e.numbered(1)[0].frames)
+
+
+def _waits_in_silence(case: Case, top: int, reached: int) -> bool:
+    """Message 2 or 4 was answered by nothing, and its receiver, which was heard before, does not repeat."""
+    seen_both = case.vantage.one_way is None and bool(case.exchange.numbered(top - 1))
+    return top in (2, 4) and seen_both and case.setting.silence_after(reached) >= SILENCE
 
 
 def _requests_again(case: Case) -> Iterator[Fact]:
@@ -301,8 +307,8 @@ def strays(case: Case) -> Iterator[Fact]:
         answers = [s for s in steps if s.sender is Side.RESPONDER and s.proposals]
         if answers and case.unfinished and not any(s.sender is Side.RESPONDER for s in e.steps):
             text = (
-                f"The initiator wrote to {e.responder.address}; an answer came from {source}, and the initiator did not "
-                "go on with it."
+                f"The initiator wrote to {e.responder.address}; an answer came from {source}, and the initiator did "
+                "not go on with it."
             )
             yield Fact("answered-elsewhere", text, (e.steps[0].first.frame, answers[0].first.frame))
 
@@ -317,13 +323,13 @@ def implausible(case: Case) -> Iterator[Fact]:
                 "(RFC 2409 §5.5). It counts for nothing."
             )
             yield Fact("implausible-message", text, step.frames)
-        if header.exchange_type in PHASE_1 and header.major == 1 and step.number is None:
-            if header.responder_spi == ZERO_SPI:
-                text = (
-                    f"{step.message.header.exchange.label}: a message without a responder's cookie and without an SA "
-                    "payload; no mode has such a message (RFC 2409 §5)."
-                )
-                yield Fact("no-such-message", text, step.frames)
+        of_phase1 = header.exchange_type in PHASE_1 and header.major == 1
+        if of_phase1 and step.number is None and header.responder_spi == ZERO_SPI:
+            text = (
+                f"{step.message.header.exchange.label}: a message without a responder's cookie and without an SA "
+                "payload; no mode has such a message (RFC 2409 §5)."
+            )
+            yield Fact("no-such-message", text, step.frames)
 
 
 def one_way(case: Case) -> Iterator[Fact]:
@@ -331,10 +337,19 @@ def one_way(case: Case) -> Iterator[Fact]:
     side = case.vantage.one_way
     if side is not None:
         text = (
-            f"The capture holds packets of the {side} only, and these show that the {side.other} sends too: it sees one "
-            f"direction, as with a one-way mirror port or an asymmetric route. What the {side.other} sent does not show."
+            f"The capture holds packets of the {side} only, and these show that the {side.other} sends too: it sees "
+            "one direction, as with a one-way mirror port or an asymmetric route. What the "
+            f"{side.other} sent does not show."
         )
         yield Fact("one-direction", text, case.vantage.frames)
+
+
+def malformed(case: Case) -> Iterator[Fact]:
+    """Messages in clear whose payloads do not hold what they declare; what the capture cut off is another matter."""
+    for step in case.exchange.steps:
+        problem = step.message.problem
+        if problem and not step.encrypted and not step.message.cut and step.whole:
+            yield Fact("malformed-message", f"{step.name} is malformed: {problem}.", step.frames)
 
 
 def lone_answer(case: Case) -> Iterator[Fact]:

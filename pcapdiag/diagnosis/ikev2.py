@@ -71,8 +71,10 @@ def _up(
     if auth and auth[-1].opened is not None:
         reason = "The responder answered IKE_AUTH with its own identity or authentication."
     if later:
-        names = " and ".join(dict.fromkeys(s.exchange_type.label for s in later))
-        reason, shown = f"The IKE SA is up: {names} exchanges go on under it.", later
+        reason, shown = "The IKE SA was up: an end deleted it, or a Child SA of it.", later
+        if first_inside(later[0]) != PayloadType.DELETE2:
+            names = " and ".join(dict.fromkeys(s.exchange_type.label for s in later))
+            reason = f"The IKE SA is up: {names} exchanges go on under it."
     before = None if init else _rekeyed(exchange, setting)
     if before is not None:
         reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."
@@ -248,7 +250,7 @@ def _refusal_in(exchange: Exchange, last: Step) -> str | None:
         return None
     inside = first_inside(last)
     first = f", and {inside.label} comes first" if inside is not None else ""
-    return f"The responder answered IKE_AUTH with a message that has no room for its identity and proof{first}: it refuses."
+    return f"The responder answered IKE_AUTH with a message without room for its identity and proof{first}: it refuses."
 
 
 def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refused | None:
@@ -388,7 +390,9 @@ def _only_later(exchange: Exchange, last: Step) -> Stop:
         names = ", ".join(n.name for n in error_notifies(refused))
         reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
         return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
-    reason = f"Only {last.name} of one end is in the capture: whether the IKE SA is up does not show."
+    reason = f"Only {last.name} of one end is in the capture: whether the IKE SA stands does not show."
+    if last.message.header.response and first_inside(last) == PayloadType.NOTIFY2:
+        reason += " A notify comes first in it, as where the request is refused."
     return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(exchange.steps))
 
 

@@ -1,6 +1,7 @@
 """Where a Main Mode exchange stopped (RFC 2409 §5)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pcapdiag.diagnosis.stop import (
     CROSSING,
@@ -126,7 +127,7 @@ def _both_informed(exchange: Exchange) -> Stop | None:
         return None
     reached = min(s.first.time for s in sixes)
     rows = [s for s in informational(exchange) if s.encrypted and s.first.time > reached]
-    for asked, answer in zip(rows, rows[1:], strict=False):
+    for asked, answer in pairwise(rows):
         at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
         equal = asked.message.header.length == answer.message.header.length
         if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
@@ -233,7 +234,10 @@ def _waiting(exchange: Exchange, setting: Setting, top: int) -> Stop:
     reason = f"MM{top} was sent; MM{missing} was not seen"
     frames = frames_of(steps)
     if vantage.one_way is not None and vantage.one_way is not SENDER[missing]:
-        reason = f"MM{top} was sent; the capture sees nothing of the {SENDER[missing]}, so whether MM{missing} came does not show"
+        reason = (
+            f"MM{top} was sent; the capture sees nothing of the {SENDER[missing]}, so whether MM{missing} came does "
+            "not show"
+        )
     if top == 1:
         initiator: tuple[str, ...] = ("MM_WAIT_MSG2",)
         errors = [i for i in exchange.icmp_errors if i.undelivered]

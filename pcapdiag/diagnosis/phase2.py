@@ -19,6 +19,7 @@ from pcapdiag.diagnosis.stop import (
     how_often,
     informational,
     refusal_text,
+    sent_again_after,
 )
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.payloads import Transform
@@ -89,6 +90,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
+    elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
+        outcome = Outcome.STALLED
+        reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."
     return Phase2(message_id, began_by, outcome, last, reason, steps, answer)
 
 
@@ -149,7 +153,7 @@ def _child_outcome(
         number = again[0].message.header.message_id
         return (
             Outcome.SUPERSEDED,
-            f"It was answered with {what}, and asked anew at once (message {number}), as with another group.",
+            f"It was refused with {what}, and asked anew at once (message {number}), as with another group.",
         )
     return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
 

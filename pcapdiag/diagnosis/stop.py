@@ -104,6 +104,7 @@ class Setting:
         self.gaps = gaps
         self.conversation = conversation
         self.traffic = traffic
+        self._makers: list[tuple[int, int]] | None = None
         self._begun: dict[str, list[tuple[int, int, Exchange]]] = {}
         for exchange in conversation:
             if exchange.last_message is not None or exchange.named("IKE_SA_INIT request"):
@@ -122,23 +123,37 @@ class Setting:
         return max(self.watched_until(time) - time, 0)
 
     def traffic_of(self, exchange: Exchange, since: int) -> tuple[EspFlow, ...]:
-        """Flows that began after `since`, and before another exchange of the same ends can have changed their SPIs.
+        """Flows that began after `since`, and behind a message of this exchange that can have made their SPIs.
 
-        A flow belongs to the negotiation that it follows: an SPI is new with each (RFC 4301 §4.4.2.1).
+        A flow belongs to the negotiation that it follows, of whichever exchange: an SPI is new with each (RFC 4301
+        §4.4.2.1).
         """
-        after = [n.first_time for n in self.conversation if n.id != exchange.id and n.first_time > since]
-        until = min(after, default=self.capture_end)
+        if not self.traffic:
+            return ()
         ports = exchange.initiator_ports - WELL_KNOWN
         return tuple(
             flow
             for flow in self.traffic
-            if since <= flow.first_time <= until
+            if since <= flow.first_time
+            and self.maker_of(flow) == exchange.id
             and (not ports or flow.source_port is None or ports & {flow.source_port, flow.destination_port})
         )
+
+    def maker_of(self, flow: EspFlow) -> int | None:
+        """The id of the exchange with the last message before the flow that can have made SPIs; None for none."""
+        if self._makers is None:
+            self._makers = sorted((s.first.time, e.id) for e in self.conversation for s in e.steps if _makes_spis(s))
+        place = bisect_right(self._makers, flow.first_time, key=lambda row: row[0])
+        return self._makers[place - 1][1] if place else None
 
     def traffic_both_ways(self, exchange: Exchange, since: int) -> bool:
         """Whether ESP or AH goes in both directions, under SPIs that are new since then."""
         return len({flow.source for flow in self.traffic_of(exchange, since)}) > 1
+
+    def in_use(self, exchange: Exchange) -> bool:
+        """Whether ESP or AH goes in both directions between its ends while it goes on, whatever made it."""
+        flows = [f for f in self.traffic if f.last_time >= exchange.first_time - NEAR]
+        return len({f.source for f in flows if f.first_time <= exchange.last_time + NEAR}) > 1
 
     def near(self, exchange: Exchange) -> list[Exchange]:
         """Exchanges of the conversation that are near in time, this one too; of a flood, some of them."""
@@ -159,6 +174,14 @@ class Setting:
             if rows[place][1] != exchange.id and same_initiator(exchange, rows[place][2]):
                 return rows[place][2]
         return None
+
+
+def _makes_spis(step: Step) -> bool:
+    """An answer behind which both ends have the SPIs of an SA of ESP or AH (RFC 2409 §5.5, RFC 7296 §1.2, §1.3)."""
+    if step.message.header.major == 2:
+        makes = (ExchangeType.IKE_AUTH, ExchangeType.CREATE_CHILD_SA)
+        return step.message.header.response and step.exchange_type in makes
+    return step.exchange_type == ExchangeType.QUICK and step.name != "QM1"
 
 
 def same_initiator(one: Exchange, other: Exchange) -> bool:
@@ -342,7 +365,7 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
-    # In Main Mode the responder has accepted the initiator before it sends message 6: what it says then refuses nothing.
+    # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
 
 
@@ -422,5 +445,7 @@ def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
     reason = "Phase 1 is not in the capture."
     if after:
         reason = "Phase 1 is not in the capture; what followed it is."
-    states = ("MM_ACTIVE", "AM_ACTIVE") if after else ()
+    if not after and setting.in_use(exchange):
+        reason = "Phase 1 is not in the capture; ESP or AH goes both ways between the two ends."
+    states = ("MM_ACTIVE", "AM_ACTIVE") if after or setting.in_use(exchange) else ()
     return Stop(Outcome.PARTIAL, None, None, None, states, states, reason, exchange.steps[0].frames)

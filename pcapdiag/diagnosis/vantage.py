@@ -17,7 +17,7 @@ INITIAL_TTLS = (64, 128, 255)
 class Vantage(Record, frozen=True):
     """Where the capture was taken.
 
-    at -- the end whose packets pass no router before it, where that holds of one end only; None: on the way, or not known
+    at -- the end whose packets pass no router before it, where that holds of one end only; None: on the way, or unknown
     hops -- routers that each end's packets have passed, by the TTL; of the ends that are seen
     one_way -- the only end whose packets are seen although the other one must have sent some; None: both are seen, or
         nothing shows that there is another

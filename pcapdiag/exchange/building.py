@@ -1,4 +1,4 @@
-"""From what was collected of an exchange to its record: who began, whose addresses are whose, which message is which."""
+"""From what was collected of an exchange to its record: who began, whose address is whose, which message is which."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -83,7 +83,7 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
 
 
 def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[str]) -> bool:
-    """Whether a responder's cookie came from an address that is known to be the responder's, so that it names no other."""
+    """Whether a responder's cookie came from an address that is known to be the responder's: it names no other then."""
     return any(
         not s.by_first and s.header.responder_spi == cookie and any(t.source in own for t in s.sent) for s in steps
     )

@@ -58,13 +58,16 @@ def shape(header: Header, kinds: Collection[int] = ()) -> Shape:
 
     kinds -- types of the payloads that stand in clear; without them the header alone tells, as of a snapped message
 
-    Without a responder's cookie only message 1 can be (RFC 2408 §3.1), and that has an SA payload: all else is none.
+    Without a responder's cookie only message 1 can be (RFC 2408 §3.1), and that has an SA payload: all else is none,
+    and so is a header without a payload.
     """
     if header.encrypted:
         return Shape.SEALED
     if header.next_payload == PayloadType.SA or PayloadType.SA in kinds:
         return Shape.SA
-    return Shape.KEYING if header.responder_spi != ZERO_SPI else Shape.NONE
+    if header.responder_spi == ZERO_SPI or not header.next_payload:
+        return Shape.NONE
+    return Shape.KEYING
 
 
 def certain_sender(header: Header, kinds: Collection[int] = ()) -> Side | None:

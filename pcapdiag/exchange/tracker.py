@@ -56,6 +56,8 @@ MAX_EXCHANGE_OCTETS = 8 << 20
 MAX_OCTETS = 128 << 20
 """Octets that are kept of exchanges that went on, and as many of the others: beyond it, those that were quiet longest
 are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
+MAX_DATAGRAM = 65_535 - 28
+"""Octets of the largest UDP payload in IPv4 (RFC 768, RFC 791): a message in fragments is no longer."""
 MAX_FRAGMENT_LOSSES = 64
 """Datagrams kept of one exchange of which IP fragments came, but not the first."""
 _SIGHTING, _FRAME = 256, 96
@@ -132,7 +134,7 @@ class Tracker:
         self._now = item.time
         cookie = octets[:8]
         known = self._by_cookie.get(cookie)
-        if known is None and not _can_be_ike(octets, item):
+        if known is None and not _can_be_ike(octets, item.length):
             self.counts.messages -= 1
             self.counts.not_ike += 1
             return None
@@ -179,6 +181,9 @@ class Tracker:
         except DecodeError:
             return None
         known = self._by_cookie.get(message.header.initiator_spi)
+        if known is None and not _can_be_ike(octets, MAX_DATAGRAM):
+            self.counts.not_ike += 1
+            return None
         if isinstance(known, Opening):
             self._grow(known)
         datagram = Datagram(
@@ -197,7 +202,7 @@ class Tracker:
         return self._message(datagram, message, octets, cut_by_ip_loss=True)
 
     def _headless(self, loss: FragmentLoss) -> int | None:
-        """IP fragments without the first one, which alone has ports: of the exchange that went on between these ends."""
+        """IP fragments without the first one, which alone has ports: of the exchange that is going on there."""
         number = self._latest_between(loss.source, loss.destination)
         number = number or self._latest_between(loss.destination, loss.source)
         found = self._kept(number)
@@ -597,18 +602,23 @@ def _cost(octets: bytes, frames: Sequence[Frame]) -> int:
     return len(octets) + _FRAME * len(frames)
 
 
-def _can_be_ike(octets: bytes, datagram: Datagram) -> bool:
+def _can_be_ike(octets: bytes, length: int) -> bool:
     """Whether octets under unknown cookies can be an IKE message (RFC 2408 §3.1, RFC 7296 §3.1).
 
     The exchange type is one that its version has, the declared length is not beyond the datagram, and what has no
     responder's cookie is not encrypted. Anything may arrive on a port; one in 10¹⁰ of random octets passes this.
+
+    length -- octets of the datagram as sent
     """
     declared = int.from_bytes(octets[24:28], "big")
-    if declared > datagram.length or not EXCHANGE_TYPES[octets[17] >> 4][octets[18]]:
+    if octets[:8] == ZERO_SPI and octets[18] not in _INFORMING:
+        return False  # an initiator's cookie is never zero (RFC 2408 §2.5.3, RFC 7296 §3.1)
+    if declared > length or not EXCHANGE_TYPES[octets[17] >> 4][octets[18]]:
         return False
     return octets[17] >> 4 == 2 or octets[8:16] != ZERO_SPI or not octets[19] & 1
 
 
+_INFORMING = (ExchangeType.INFORMATIONAL, ExchangeType.INFORMATIONAL_V2)
 EXCHANGE_TYPES = {
     1: bytes(1 <= x <= 6 or x in (32, 33) or 240 <= x <= 255 for x in range(256)),
     2: bytes(34 <= x <= 44 or 240 <= x <= 255 for x in range(256)),

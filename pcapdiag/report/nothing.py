@@ -24,7 +24,12 @@ def nothing_found(report: Report, peer: str | None, spi: str | None) -> Iterator
             yield f"{s.path}: no IKE in {s.frames} frames; there is: {what}"
         else:
             yield f"{s.path}: no exchange that was asked for; {capture.ike_messages} IKE messages of others"
-    if peer is None and spi is None:
+    if peer is None and spi is None and any(c.summary.esp_flows for c in report.captures):
+        yield (
+            "No IKE at this capture point, but ESP or AH goes by: a tunnel is in use, and what set it up is not in the "
+            "capture."
+        )
+    elif peer is None and spi is None:
         yield (
             "No IKE at this capture point: either nothing tries to bring the tunnel up, or its packets go another "
             "way or are dropped before this point."

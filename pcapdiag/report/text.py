@@ -134,7 +134,7 @@ def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]
             rest = sum(c.exchanges for c in found[MAX_CROWDS:])
             yield f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json"
     if counts.icmp_unmatched:
-        yield f"{counts.icmp_unmatched} ICMP errors quote datagrams that are not in the capture."
+        yield f"{counts.icmp_unmatched} ICMP errors quote datagrams on IKE ports that belong to no exchange here."
 
 
 def _crowd(crowd: Crowd) -> str:

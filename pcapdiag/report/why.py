@@ -79,6 +79,8 @@ def telling(diagnosis: Diagnosis) -> list[Evidence]:
 
 
 _TELLING = (
+    "answers-to-another-port",
+    "begins-on",
     "certificate-doubt",
     "certificate-fault",
     "certificate-of",
@@ -90,9 +92,12 @@ _TELLING = (
     "address-changed",
     "identity-not",
     "ike-",
+    "implausible",
     "keys-",
+    "malformed",
     "mobike",
     "nat",
+    "one-direction",
     "opened-",
     "other-group",
     "phase1-again",
@@ -102,7 +107,9 @@ _TELLING = (
     "quick-mode-pfs",
     "repeating",
     "schedule",
+    "several-chosen",
     "stray",
+    "v2-delete",
     "vantage",
     "weak",
     "xauth-status",

@@ -108,9 +108,6 @@ SHOWS_AT_ONCE = (
     # The peers show what they want without being asked, or from where they answer.
     ("offers-differ", "phase1-policy-mismatch"),
     ("answered-elsewhere", "wrong-crypto-map-peer"),
-    # What cannot be is seen at once.
-    ("no-such-message", "scanner"),
-    ("no-such-message", "vendor-difference"),
 )
 """Evidence that is no silence, so that its cause may be claimed before the silence is long enough."""
 
