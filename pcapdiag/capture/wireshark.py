@@ -76,6 +76,7 @@ def display_filter(ports: Collection[int]) -> str:
             "ipv6.fraghdr",
             f"tcp.port in {{{_NAT_T_PORT}, {_CISCO_PORT}}}",
             "esp",
+            "ah",
         )
     )
 

@@ -324,8 +324,8 @@ def fragments(case: Case) -> Iterator[Fact]:
         yield Fact("ip-fragments-missing", text, loss.frames)
     if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
-    length = last.message.header.length
-    before = max((s.message.header.length for s in _before(case, last)), default=0)
+    length = last.octets
+    before = max((s.octets for s in _before(case, last)), default=0)
     if last.whole and any(len(s.frames) > 1 for s in last.sent):
         pieces = len(last.first.frames)
         text = f"{last.name} has {length} octets and leaves in {pieces} fragments each time; no answer comes."

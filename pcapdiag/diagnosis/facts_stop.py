@@ -335,6 +335,14 @@ def implausible(case: Case) -> Iterator[Fact]:
 def one_way(case: Case) -> Iterator[Fact]:
     """The capture sees one direction only."""
     side = case.vantage.one_way
+    if side is Side.RESPONDER and case.exchange.last_message == 4:
+        told = [s for s in informational(case.exchange) if s.encrypted]
+        if told:
+            text = (
+                f"Behind MM4 the responder sent {len(told)} encrypted Informational message{'s' * (len(told) > 1)} and "
+                "no MM6: message 5 came, which is not in the capture, and this is what it was answered with."
+            )
+            yield Fact("unseen-message-5-refused", text, frames_of(told))
     if side is not None:
         text = (
             f"The capture holds packets of the {side} only, and these show that the {side.other} sends too: it sees "

@@ -29,7 +29,7 @@ class Schedule(Record, frozen=True):
 
     vendor -- whose software it is: one word, or two where they share it
     ends -- it gives up after the last of them; where that is not known, it may go on
-    basis -- how sure it is: measured here, read in its source, or reported
+    basis -- how sure it is: "measured" on a wire, read in its "source", or "reported" of it
     """
 
     name: str
@@ -50,14 +50,19 @@ class Schedule(Record, frozen=True):
 SCHEDULES = (
     Schedule("strongSwan's default (4.0 s × 1.8ⁿ, five times)", "strongswan", (4.0, 7.2, 12.96, 23.3, 42.0)),
     Schedule("libreswan's default (0.5, 0.5, 1, 2, 4 … s)", "libreswan", (0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    Schedule("Openswan's (10, then 20 s)", "openswan", (10.0, 20.0), ends=False, basis="source"),
     Schedule("a Cisco ASA's (8 s apart)", "cisco-asa", (8.0, 8.0, 8.0), basis="reported"),
     Schedule(
         "Cisco IOS's or racoon's (10 s apart)", "cisco-ios racoon", (10.0, 10.0, 10.0, 10.0, 10.0), basis="reported"
     ),
+    Schedule("an old racoon's (20 s apart)", "racoon", (20.0, 20.0, 20.0, 20.0), basis="reported"),
     Schedule("a FortiGate's (3, 6, 12 s)", "fortinet", (3.0, 6.0, 12.0), basis="reported"),
     Schedule("a FortiGate's (6, then 12 s)", "fortinet", (6.0, 12.0), ends=False, basis="reported"),
-    Schedule("OpenIKED's (2 s, doubled)", "openiked", (2.0, 4.0, 8.0, 16.0, 32.0), ends=False),
+    Schedule("a FortiGate's (2 s, doubled, for XAuth)", "fortinet", (2.0, 4.0, 8.0, 16.0, 32.0), False, "reported"),
+    Schedule("OpenIKED's (2 s, doubled)", "openiked", (2.0, 4.0, 8.0, 16.0, 32.0)),
+    Schedule("vpnc's (2 s, doubled)", "vpnc", (2.0, 4.0), ends=False),
     Schedule("Solaris' (0.5 s, doubled)", "solaris", (0.5, 1.0, 2.0, 4.0, 8.0), ends=False, basis="reported"),
+    Schedule("Android's (0.5 s, doubled)", "android", (0.5, 1.0, 2.0, 4.0), basis="source"),
     Schedule("Windows' (1, 2, 4 … s)", "microsoft", (1.0, 2.0, 4.0, 8.0, 16.0), basis="reported"),
 )
 FIRST_DUE = round((max(s.gaps[0] for s in SCHEDULES) * LATE + 1) * SECOND)
@@ -189,11 +194,27 @@ def heeded_by(times: Sequence[int]) -> int:
 
 
 def schedule_of(times: Sequence[int]) -> Schedule | None:
-    """Whose retransmission schedule these sending times follow, if one of the known ones; a hint, no proof."""
+    """Whose retransmission schedule these sending times follow; a hint, no proof. None where none fits, or several."""
     gaps = [(b - a) / SECOND for a, b in pairwise(times)]
     if len(gaps) < 2:
         return None
-    return next((known for known in SCHEDULES if known.begins_with(gaps)), None)
+    found = [known for known in SCHEDULES if known.begins_with(gaps)]
+    if len({known.vendor for known in found}) == 1:
+        return found[0]
+    return None if found else _geometric(gaps)
+
+
+def _geometric(gaps: Sequence[float]) -> Schedule | None:
+    """Gaps that grow by one factor, which is not the 2 of many: strongSwan lets both be set (`retransmit_base`)."""
+    if len(gaps) < 3 or min(gaps) <= 0:
+        return None
+    base = (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1))
+    even = all(abs(b / a - base) <= 0.06 * base for a, b in pairwise(gaps))
+    if not even or not 1.2 <= base <= 1.9:
+        return None
+    return Schedule(
+        f"strongSwan's with other settings ({gaps[0]:.1f} s × {base:.1f}ⁿ)", "strongswan", tuple(gaps), False
+    )
 
 
 def _phase1(exchange: Exchange) -> list[Step]:

@@ -411,7 +411,7 @@ def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
 
 def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outcome:
     """Stalled, once it is certain that the reply is not just late; else inconclusive."""
-    if setting.silence_after(reached) >= SILENCE or _repeated_enough(exchange, reached):
+    if setting.silence_after(reached) >= SILENCE or _repeated_enough(exchange, reached, setting.watched_until(reached)):
         return Outcome.STALLED
     if any(error.undelivered and error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED
@@ -419,10 +419,10 @@ def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outco
     return Outcome.STALLED if restart is not None else Outcome.INCONCLUSIVE
 
 
-def _repeated_enough(exchange: Exchange, reached: int) -> bool:
+def _repeated_enough(exchange: Exchange, reached: int, until: int) -> bool:
     """A message was sent so often, and for so long, without the reply that this one is not just late."""
     return any(
-        len(again := [t for t in s.times if t >= reached]) >= ENOUGH and again[-1] - reached >= REPEATED_FOR
+        len(again := [t for t in s.times if reached <= t <= until]) >= ENOUGH and again[-1] - reached >= REPEATED_FOR
         for s in exchange.steps
     )
 

@@ -140,6 +140,11 @@ class Step(Record, frozen=True):
         return tuple(sighting.time for sighting in self.sent)
 
     @property
+    def octets(self) -> int:
+        """Its size on the wire: of all its pieces, where it came in IKE fragments that were not put together."""
+        return sum(p.header.length for p in self.pieces) or self.message.header.length
+
+    @property
     def encrypted(self) -> bool:
         """Its payloads cannot be read without keys."""
         return self.message.header.encrypted

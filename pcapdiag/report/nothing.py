@@ -20,6 +20,11 @@ def nothing_found(report: Report, peer: str | None, spi: str | None) -> Iterator
         ]
         held += [f"{count} {name}" for count, name in rest if count]
         what = ", ".join(held) if s.frames else "no frames at all"
+        if capture.not_ike and s.snapped:
+            what += (
+                f"; {s.snapped} frames are cut short by the snap length, too short to show an IKE header: "
+                "capture whole packets (tcpdump -s 0)"
+            )
         if peer is None and spi is None:
             yield f"{s.path}: no IKE in {s.frames} frames; there is: {what}"
         else:

@@ -142,7 +142,7 @@ def payload_summary(step: Step) -> str:
     """`SA, 5 VID`; `ID, HASH, decrypted` where keys opened it; `encrypted, 76 octets` where it cannot be read."""
     opened = step.opened
     if step.encrypted and step.message.header.major == 1 and opened is None:
-        return f"encrypted, {step.message.header.length} octets"
+        return f"encrypted, {step.octets} octets"
     names: dict[str, int] = {}
     for payload in step.payloads if opened is None else opened.payloads:
         names[payload.type.label] = names.get(payload.type.label, 0) + 1
@@ -153,8 +153,8 @@ def payload_summary(step: Step) -> str:
     if opened is not None:
         parts.append("decrypted")
     elif step.encrypted:
-        parts.append(f"{step.message.header.length} octets")
-    return ", ".join(parts) or f"{step.message.header.length} octets"
+        parts.append(f"{step.octets} octets")
+    return ", ".join(parts) or f"{step.octets} octets"
 
 
 _SHORT = (

@@ -1144,3 +1144,12 @@ def message_2_is_repeated_where_message_3_arrives() -> Scene:
     wire = Wire()
     items = [*wire.main_mode(0, 1, 2, 3), *wire.main_mode(8, 2, 3), *wire.main_mode(16, 2, 3)]
     return [replace(d, ttl=62) if d.source == LEFT else d for d in items], 60
+
+
+@scene
+def one_direction_of_a_refused_message_5() -> Scene:
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4) if d.source == RIGHT]
+    for n, at in enumerate((0.4, 4.4, 11.6)):
+        items.append(wire.datagram(at, informational(n + 1, 0x80 + n), left=False))
+    return [*items], 60

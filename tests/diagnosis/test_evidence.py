@@ -471,6 +471,9 @@ def _times(*gaps: float) -> list[int]:
         ((10.0, 10.0, 10.0, 10.0, 10.0), "IOS"),
         ((6.0, 12.0), "FortiGate"),
         ((1.0, 2.0, 4.0), "Windows"),
+        ((3.0, 6.0, 12.0), "FortiGate"),
+        ((20.0, 20.0), "racoon"),
+        ((2.0, 3.6, 6.5, 11.6), "strongSwan's with other settings (2.0 s × 1.8ⁿ)"),
     ],
 )
 def test_known_schedules(gaps: tuple[float, ...], who: str) -> None:
@@ -479,7 +482,9 @@ def test_known_schedules(gaps: tuple[float, ...], who: str) -> None:
     assert who in hint.name
 
 
-@pytest.mark.parametrize("gaps", [(), (8.0,), (3.0, 17.0), (5.0, 5.0, 5.0), (4.0, 4.0), (8.0, 3.0, 8.0), (20.0, 1.0)])
+@pytest.mark.parametrize(
+    "gaps", [(), (8.0,), (3.0, 17.0), (5.0, 5.0, 5.0), (2.0, 4.0), (4.0, 4.0), (8.0, 3.0, 8.0), (20.0, 1.0)]
+)
 def test_irregular_schedules_hint_at_nobody(gaps: tuple[float, ...]) -> None:
     assert schedule_of(_times(*gaps)) is None
 
