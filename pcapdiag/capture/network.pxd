@@ -15,7 +15,7 @@ cdef class Network:
     cdef bint _waits
     cdef object _capture, _reassembly
     cdef set _pairs, _older_pairs
-    cdef bytes _authenticated
+    cdef public bytes authenticated
 
     @cython.locals(tally=Tally, kind=int)
     cpdef int run(self, object scan, bytes buffer, place position, place end, Link link, Found found) except? -99

@@ -69,6 +69,7 @@ class Network:
     tally -- the counts, shared with the walker; evicted -- datagrams in fragments that gave way to newer ones
     ports -- what UDP ports are for, as the walker takes it
     unsupported -- of each link type that is not: number of the first frame, and how many there are
+    authenticated -- what the packet with an Authentication Header that was opened last is counted under
     streams -- IKE in TCP; None until there is a segment on one of its ports
     """
 
@@ -83,7 +84,7 @@ class Network:
         self.streams: Streams | None = None
         self.unsupported: dict[int, list[int]] = {}
         self._waits = False  # there may be fragments, or segments, of which the rest is to come
-        self._authenticated = b""
+        self.authenticated = b""
         self._pairs: set[bytes] = set()
         self._older_pairs: set[bytes] = set()
 
@@ -120,12 +121,12 @@ class Network:
     def _take_rest(self, kind: int, buffer: bytes, found: Found, number: int, time: int) -> None:
         try:
             if kind >= kinds.TUNNEL:
-                self._authenticated = b""
+                self.authenticated = b""
                 try:
                     kind = self._open(kind, buffer, found)
                 finally:
-                    if self._authenticated:  # RFC 4302: a flow of its own, whatever it carries
-                        self.tally.flows.count(self._authenticated, number, time)
+                    if self.authenticated:  # RFC 4302: a flow of its own, whatever it carries
+                        self.tally.flows.count(self.authenticated, number, time)
             if kind == kinds.DATAGRAM:
                 self._take_datagram(buffer, found, number, time)
             elif kind == kinds.ESP:
@@ -226,7 +227,7 @@ class Network:
         elif found.layer == kinds.AH:
             size = (buffer[at + 1] + 2) * 4
             # Now, as what it carries may be a packet with addresses of its own.
-            self._authenticated = _pair(buffer, found.version, found.ip) + buffer[at + 4 : at + 8] + _AH_MARK
+            self.authenticated = _pair(buffer, found.version, found.ip) + buffer[at + 4 : at + 8] + _AH_MARK
         else:
             size = (buffer[at + 1] + 1) * 8
         return walker.locate_transport(buffer, following, at + size, found.limit, self.ports, found)

@@ -69,6 +69,7 @@ class Copier(Network):
         """Keep the frame where it is wanted."""
         listed = number in self._frames
         start, stop, wire, ticks = found.start, found.stop, found.wire - found.start, found.ticks
+        self.authenticated = b""
         try:
             if kind >= kinds.TUNNEL:
                 kind = self._open(kind, buffer, found)
@@ -77,6 +78,8 @@ class Copier(Network):
                 self._remember(fragment_of(buffer, found, Frame(self._number, number), 0).key, link.nanoseconds(ticks))
         except (NotOursError, UnreadableError):
             wanted, kind = listed, kinds.OTHER
+        if self.authenticated and not wanted:  # AH, whatever it carries
+            wanted = self._esp.wants(self.authenticated, Frame(self._number, number))
         counts = self.kept if wanted else self.left
         counts[kind] = counts.get(kind, 0) + 1
         if wanted:

@@ -382,6 +382,8 @@ RULES: tuple[Rule, ...] = (
     Rule("psk-mismatch", S.UNLIKELY, 0, "The responder has the given key; if the initiator has it too, the keys agree.",
          ("psk-of-responder-matches",)),
     Rule("psk-mismatch", S.LIKELY, 70, "Message 5, which the key protects, was answered with an Informational.",
+         ("unseen-message-5-refused",), ("inconclusive",)),
+    Rule("psk-mismatch", S.POSSIBLE, 60, "Message 5, which the key protects, was answered with an Informational.",
          ("unseen-message-5-refused",)),
     Rule("psk-mismatch", S.POSSIBLE, 50, "libreswan heeds no refusal; the responder gave up at once.",
          ("refusal-once", "initiator-repeats-like-libreswan")),

@@ -472,7 +472,6 @@ def _times(*gaps: float) -> list[int]:
         ((6.0, 12.0), "FortiGate"),
         ((1.0, 2.0, 4.0), "Windows"),
         ((3.0, 6.0, 12.0), "FortiGate"),
-        ((20.0, 20.0), "racoon"),
         ((2.0, 3.6, 6.5, 11.6), "strongSwan's with other settings (2.0 s × 1.8ⁿ)"),
     ],
 )
