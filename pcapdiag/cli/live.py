@@ -46,8 +46,8 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 @click.option("--count", metavar="N", type=click.IntRange(1), help="End after so many IKE messages.")
 @click.option(
     "--stop-on",
-    type=click.Choice(["completed", "stalled", "rejected", "any"]),
-    help="End with the first such verdict; the exit status is that of its exchange.",
+    type=click.Choice(["up", "failed", "completed", "stalled", "rejected", "any"]),
+    help="End with the first such verdict; the exit status is that of its exchange. up: the tunnel is there.",
 )
 @click.option(
     "--user",
@@ -93,7 +93,6 @@ def live(
         raise click.UsageError("--engine tshark takes one interface, and none of -w, --promiscuous, --tunnels")
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.cli.terminal import columns, wants_colour
-    from pcapdiag.diagnosis.stop import Outcome
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
     from pcapdiag.live.privileges import PrivilegeError
     from pcapdiag.live.session import Watch
@@ -102,7 +101,7 @@ def live(
 
     Watch.warm_up()
     text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
-    stops: frozenset[Outcome] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
+    stops: frozenset[str] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     keyboard = _keyboard(stream) if full_screen else None
     became = ""
     try:
@@ -261,7 +260,7 @@ def _sum_up(ended: "Ended", text: "LiveText", watch: "Watch", as_json: bool, qui
 
 def _status(ended: "Ended") -> int:
     if ended.verdict is not None:
-        return EXIT_COMPLETED if ended.verdict.diagnosis.completed else EXIT_NOT_COMPLETED
+        return EXIT_COMPLETED if ended.verdict.diagnosis.well else EXIT_NOT_COMPLETED
     if ended.summary.failed:
         return EXIT_UNREADABLE
     if not ended.summary.counts.messages:

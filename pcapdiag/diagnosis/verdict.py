@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
 from pcapdiag.diagnosis.stops import conversations, find_stop, find_stops
+from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.record import Displayed, Record
@@ -45,6 +46,7 @@ class Diagnosis(Displayed, frozen=True):
 
     offered -- what the initiator proposed
     chosen -- what the responder took of it: in IKEv1 one transform, in IKEv2 one of each type; empty without an answer
+    tunnel -- whether the tunnel is there
     evidence -- facts with frames; causes -- best first, empty where nothing went wrong
     """
 
@@ -55,6 +57,12 @@ class Diagnosis(Displayed, frozen=True):
     phase2: tuple[Phase2, ...]
     evidence: tuple[Evidence, ...] = ()
     causes: tuple[RankedCause, ...] = ()
+    tunnel: Tunnel = Tunnel(TunnelState.UNKNOWN, "", ())
+
+    @property
+    def well(self) -> bool:
+        """Phase 1 completed, or was in use already, and nothing says that what followed failed."""
+        return self.completed and not self.tunnel.state.failed
 
     @property
     def completed(self) -> bool:
@@ -195,7 +203,8 @@ def _diagnose(case: Case) -> Diagnosis:
     offer = next((s for s in e.steps if s.proposals), None)
     offered = offer.proposals if offer is not None and offer.sender is Side.INITIATOR else ()
     evidence = gather(case)
-    return Diagnosis(e, case.stop, offered, _chosen(e), case.phase2, evidence, _causes(case, evidence))
+    causes = _causes(case, evidence)
+    return Diagnosis(e, case.stop, offered, _chosen(e), case.phase2, evidence, causes, tunnel_of(case, evidence))
 
 
 def _chosen(exchange: Exchange) -> tuple[Transform, ...]:
@@ -225,5 +234,5 @@ def _ranking() -> Ranking:
 
 
 def all_well(diagnoses: Sequence[Diagnosis]) -> bool:
-    """Whether every exchange completed: seen to, or begun before the capture and in use."""
-    return all(d.completed for d in diagnoses)
+    """Whether every tunnel is up, or was in use when the capture began, or nothing says that it is not."""
+    return all(d.well for d in diagnoses)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from pcapdiag.capture.source import Source, readable
 from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.tunnel import TunnelState
+from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.live.events import Event, Notice, Summary, Verdict
 from pcapdiag.live.session import Watch
 from pcapdiag.record import Record
@@ -28,13 +30,13 @@ LAST_EFFORT = 5.0
 class Limits(Record, frozen=True):
     """When to end by itself.
 
-    duration -- seconds; count -- IKE messages; stop_on -- outcomes, at the first of which
+    duration -- seconds; count -- IKE messages; stop_on -- outcomes, as `outcomes` gives them, at the first of which
     linger -- the end of the source is no reason: somebody is still looking
     """
 
     duration: float | None = None
     count: int | None = None
-    stop_on: frozenset[Outcome] = frozenset()
+    stop_on: frozenset[str] = frozenset()
     linger: bool = False
 
 
@@ -128,7 +130,7 @@ class _Run:
             return
         for event in events:
             if isinstance(event, Verdict) and not event.settles_at and self.verdict is None:
-                self.verdict = event if event.diagnosis.stop.outcome in self.limits.stop_on else None
+                self.verdict = event if stops_on(event.diagnosis, self.limits.stop_on) else None
         if not self.muted:
             for observer in self.observers:
                 observer.events(events)
@@ -255,8 +257,23 @@ def run(
         return Ended(going.finish("nobody reads the output any more", False, began), going.verdict)
 
 
-def outcomes(name: str) -> Collection[Outcome]:
-    """What `--stop-on NAME` stands for."""
+def outcomes(name: str) -> Collection[str]:
+    """What `--stop-on NAME` stands for: outcomes of phase 1, or "up" and "failed", which ask for the tunnel.
+
+    Raises ValueError for any other name.
+    """
     if name == "any":
         return (Outcome.COMPLETED, Outcome.STALLED, Outcome.REJECTED)
-    return (Outcome(name),)
+    return (name,) if name in (UP, FAILED) else (Outcome(name),)
+
+
+UP, FAILED = "up", "failed"
+
+
+def stops_on(diagnosis: Diagnosis, wanted: Collection[str]) -> bool:
+    """Whether this verdict is one of those that a watch is to stop on, as `outcomes` gives them."""
+    outcome, tunnel = diagnosis.stop.outcome, diagnosis.tunnel.state
+    if outcome in wanted or (UP in wanted and tunnel is TunnelState.UP):
+        return True
+    failed = outcome in (Outcome.STALLED, Outcome.REJECTED) or (diagnosis.completed and tunnel.failed)
+    return FAILED in wanted and failed

@@ -64,7 +64,7 @@ class _Watched(Struct):
 
     source -- who sent its first message; messages -- how many came; began, last -- when the first and the last did
     built -- as the tracker had it, None where something came since; decoded -- more than a first message, or looked at
-    told, outcome -- what was said of it last; completed -- as Diagnosis.completed
+    told, outcome -- what was said of it last; completed, well -- as of the Diagnosis
     settles_at -- until then the causes that were told are open
     seen -- what the last judgement was about; judged -- when that was; asked -- what it was said to wait for
     """
@@ -80,6 +80,7 @@ class _Watched(Struct):
     told: tuple[object, ...] | None = None
     outcome: Outcome | None = None
     completed: bool = False
+    well: bool = False
     seen: tuple[object, ...] | None = None
     judged: int = 0
     stirred: bool = True
@@ -131,7 +132,7 @@ class Watch:
         self._told_losses = (0, 0)
         self._evicted_openings = self._evicted_exchanges = self._unlisted_total = self._released = 0
         self._aside: dict[str, int] = {}
-        self._aside_completed = True
+        self._aside_well = True
         self._peers: dict[tuple[str, str], int] = {}
         self._named_peers: set[str] = set()
 
@@ -296,7 +297,7 @@ class Watch:
             self._evicted_exchanges += 1
         else:
             self._evicted_openings += 1
-        self._aside_completed &= gone.completed
+        self._aside_well &= gone.well
         if gone.told is not None and gone.outcome is not None:
             self._aside[gone.outcome.value] = self._aside.get(gone.outcome.value, 0) + 1
         self._unwatch(gone)
@@ -307,7 +308,7 @@ class Watch:
         self.tracker.release(gone.id, outcome)
         self._released += 1
         self._aside[outcome or "open"] = self._aside.get(outcome or "open", 0) + 1
-        self._aside_completed &= gone.completed
+        self._aside_well &= gone.well
         self._unwatch(gone)
 
     def _folded(self, exchange: Exchange, now: int) -> str:
@@ -486,7 +487,8 @@ class Watch:
             self._plan(w)
             return []
         before = w.outcome
-        w.told, w.outcome, w.completed = ending, diagnosis.stop.outcome, diagnosis.completed
+        w.told, w.outcome = ending, diagnosis.stop.outcome
+        w.completed, w.well = diagnosis.completed, diagnosis.well
         if w.completed:
             self._talks[w.talk].unfinished.pop(w.id, None)
         else:
@@ -566,9 +568,9 @@ class Watch:
 
     @property
     def all_completed(self) -> bool:
-        """Whether every exchange completed, as the report of a capture has it; call it after finish()."""
+        """Whether every tunnel is well, as the report of a capture has it; call it after finish()."""
         watched = (*self._openings.values(), *self._going.values())
-        return self._aside_completed and all(w.completed for w in watched)
+        return self._aside_well and all(w.well for w in watched)
 
     def totals(self) -> Totals:
         """How the exchanges stand now."""
@@ -646,4 +648,4 @@ def _said(diagnosis: Diagnosis) -> tuple[object, ...]:
     phase2 = Outcome.COMPLETED if Outcome.COMPLETED in outcomes else outcomes[0] if outcomes else None
     first = diagnosis.causes[0] if diagnosis.causes and diagnosis.causes[0].leads else None
     cause = (first.cause.id, first.status) if first else None
-    return (*_ending(diagnosis.stop), phase2, cause)
+    return (*_ending(diagnosis.stop), phase2, diagnosis.tunnel.state, cause)

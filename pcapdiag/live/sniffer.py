@@ -261,7 +261,8 @@ def sniff(
         or the Path of a named pipe; "-" is standard input. A stream that was given is not closed
     ports -- UDP ports where IKE is spoken, beside 500 and 4500
     duration -- seconds after which it ends; count -- IKE messages after which it does
-    stop_on -- outcomes ("completed", "stalled", "rejected", or "any" of these): it ends with the first such verdict
+    stop_on -- "up" (the tunnel is there), "failed", or outcomes of phase 1 ("completed", "stalled", "rejected", or
+        "any" of these): it ends with the first such verdict
     messages -- whether there is an event for each message, too
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode
     promiscuous -- take in frames that are for other machines; tunnels -- look into GRE, IP in IP, VXLAN, GENEVE and AH

@@ -8,6 +8,7 @@ from enum import Enum
 
 from pcapdiag.diagnosis.ranking import Status
 from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.record import Record
 
@@ -87,6 +88,7 @@ EXCHANGES = (
     C("outcome_alone", K.CATEGORY, "the outcome without the one that superseded it", categories=_OUTCOMES),
     C("superseded_by", K.INTEGER, "the exchange that superseded this one", optional=True),
     C("completed", K.BOOLEAN, "phase 1 completed: seen to, or begun before the capture and in use"),
+    C("tunnel", K.CATEGORY, "whether the tunnel is there", categories=tuple(state.value for state in TunnelState)),
     C("last_message", K.INTEGER, "the highest Main or Aggressive Mode message that was seen", optional=True),
     C("missing", K.TEXT, 'the message that is due next and was not seen: "MM4"', optional=True),
     C("waits_for", K.CATEGORY, "the end that has to send it", optional=True, categories=_ENDS),

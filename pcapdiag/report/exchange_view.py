@@ -16,7 +16,7 @@ from pcapdiag.record import Record
 from pcapdiag.report.ladder import marks_of, of_phase1
 from pcapdiag.report.ladder_svg import ladder_svg, lost_pieces
 from pcapdiag.report.markup import MAX_REASONS
-from pcapdiag.report.text import again, headline, peer_text, states, stopped_after
+from pcapdiag.report.text import again, headline, peer_text, states, stopped_after, tunnel_trouble
 from pcapdiag.report.why import leading_cause, rivals, telling, where
 from pcapdiag.report.wording import (
     MODE_NAMES,
@@ -194,7 +194,7 @@ def overview_row(group: Group, told: bool) -> OverviewRow:
 
 def _verdict(diagnosis: Diagnosis) -> str:
     """What stands behind the outcome: "after MM5: initiator MM_WAIT_MSG6, responder MM_WAIT_MSG5"."""
-    after = "" if diagnosis.completed else f"after {stopped_after(diagnosis.exchange)}"
+    after = tunnel_trouble(diagnosis) if diagnosis.completed else f"after {stopped_after(diagnosis.exchange)}"
     return ": ".join(part for part in (after, states(diagnosis)) if part)
 
 

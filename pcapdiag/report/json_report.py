@@ -202,6 +202,11 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
         ],
         "causes": [_cause(c, e) for c in diagnosis.causes],
         "display_filter": exchange_filter(e),
+        "tunnel": {
+            "state": diagnosis.tunnel.state.value,
+            "text": diagnosis.tunnel.text,
+            "frames": _frames(diagnosis.tunnel.frames),
+        },
         "phase2": [
             {
                 "name": p.name,

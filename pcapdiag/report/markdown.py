@@ -30,6 +30,7 @@ from pcapdiag.report.text import (
     states,
     stopped_after,
     summary,
+    tunnel_trouble,
 )
 from pcapdiag.report.why import leading_cause, rivals, status_word, telling, where
 from pcapdiag.report.wording import MODE_NAMES, clipped, frame_list, proposal_lines, safe, transform_text
@@ -91,8 +92,9 @@ def _block(found: Group, several: bool) -> Iterator[str]:
     yield f"### Exchange {e.id}: {inline(f'{MODE_NAMES[e.mode]}, {ends}')}"
     yield ""
     after = "" if diagnosis.completed else f" after {stopped_after(e)}"
-    said = states(diagnosis)
-    yield f"**{inline(stop.outcome.value.upper() + after)}**{': ' if said else ''}{inline(said)}"
+    said, trouble = states(diagnosis), tunnel_trouble(diagnosis)
+    verdict = f"PHASE 1 UP, {trouble.upper()}" if trouble else stop.outcome.value.upper()
+    yield f"**{inline(verdict + after)}**{': ' if said else ''}{inline(said)}"
     yield ""
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
     yield inline(f"{stop.reason} ({label}{frame_list(stop.frames, several=several)})")

@@ -44,6 +44,7 @@ def _exchange_row(diagnosis: Diagnosis) -> Row:
         (stop.before or stop.outcome).value,
         stop.superseded_by,
         diagnosis.completed,
+        diagnosis.tunnel.state.value,
         e.last_message,
         stop.missing,
         stop.waits_for.value if stop.waits_for else None,

@@ -12,6 +12,7 @@ from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
 from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Folded, Mode, Peer, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
@@ -165,7 +166,21 @@ def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
     cause = leading_cause(diagnosis) if with_cause else None
     why_ = f"; {cause}" if cause else ""
     said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
-    return f"{e.initiator.address} → {e.responder.address} {mode}: {stop.outcome.value}{where}; {said}{why_}"
+    trouble = tunnel_trouble(diagnosis)
+    how = f"{stop.outcome.value}, {trouble}" if trouble else f"{stop.outcome.value}{where}"
+    return f"{e.initiator.address} → {e.responder.address} {mode}: {how}; {said}{why_}"
+
+
+def tunnel_trouble(diagnosis: Diagnosis) -> str:
+    """What is wrong with the tunnel of a phase 1 that completed: "no tunnel"; empty where nothing says so."""
+    return _TROUBLE.get(diagnosis.tunnel.state, "") if diagnosis.completed else ""
+
+
+_TROUBLE = {
+    TunnelState.NO_CHILD: "no tunnel",
+    TunnelState.LOST: "tunnel lost",
+    TunnelState.ONE_WAY: "traffic one way only",
+}
 
 
 def states(diagnosis: Diagnosis) -> str:
@@ -202,11 +217,14 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     title[-1] += " " + "━" * (layout.width - len(title[-1]) - 1)
     for line in title:
         yield layout.paint(line, bold=True)
-    verdict = stop.outcome.value.upper()
+    verdict, colour = stop.outcome.value.upper(), _COLOURS[stop.outcome]
+    trouble = tunnel_trouble(diagnosis)
+    if trouble:
+        verdict, colour = f"PHASE 1 UP, {trouble.upper()}", "red"
     where = f" after {stopped_after(e)}" if not diagnosis.completed else ""
     said = states(diagnosis)
     lines = wrapped(f"{verdict}{where}{': ' if said else ''}{said}", layout)
-    yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[stop.outcome], bold=True), 1)
+    yield lines[0].replace(verdict, layout.paint(verdict, fg=colour, bold=True), 1)
     yield from lines[1:]
     label = f"{diagnosis.evidence[0].id}: " if diagnosis.causes else ""
     yield from wrapped(f"{stop.reason} ({label}{frame_list(stop.frames, several=layout.several)})", layout, 2, "  ")

@@ -1,0 +1,110 @@
+"""Whether the tunnel is there: what IKE is for. Phase 1 can be up without it.
+
+Drawn from the evidence of an exchange and from what became of phase 2: each state cites the frames that say so.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.case import Case, Evidence
+from pcapdiag.diagnosis.room import chosen_transforms, first_inside, holds_child
+from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.exchange.model import Mode, Step
+from pcapdiag.ike.registry import PayloadType
+from pcapdiag.record import Record
+
+
+class TunnelState(StrEnum):
+    """Whether the tunnel is there.
+
+    up -- a Quick Mode or Child SA completed, or ESP or AH goes both ways; one-way -- traffic goes one way only
+    no-child -- phase 1 is up; phase 2 was refused or is unanswered, or user authentication failed
+    lost -- it was up, and an end went silent or forgot it; down -- phase 1 did not complete
+    unknown -- the capture does not show it
+    """
+
+    UP = "up"
+    ONE_WAY = "one-way"
+    NO_CHILD = "no-child"
+    LOST = "lost"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+    @property
+    def failed(self) -> bool:
+        """Something shows that it is not there."""
+        return self not in (TunnelState.UP, TunnelState.UNKNOWN)
+
+
+class Tunnel(Record, frozen=True):
+    """Whether the tunnel is there, why that is said, and the frames that show it."""
+
+    state: TunnelState
+    text: str
+    frames: tuple[Frame, ...]
+
+
+NO_CHILD = (
+    "xauth-status-fail",
+    "xauth-leads-nowhere",
+    "ike-auth-without-child",
+    "child-refused-in-ike-auth",
+    "phase2-refused",
+    "phase2-unanswered",
+    "phase2-answer-unheeded",
+)
+"""Evidence that phase 2 failed, unless another one completed; what says most comes first."""
+LOST = ("later-icmp-", "dpd-unanswered", "v2-request-unanswered")
+"""Evidence that an end went silent, or is out of reach, after phase 1: kinds, or how they begin."""
+
+
+def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
+    """What the capture shows of the tunnel of this exchange."""
+    stop = case.stop
+    if stop.outcome is Outcome.INCONCLUSIVE:
+        return Tunnel(TunnelState.UNKNOWN, "Whether phase 1 completes does not show.", stop.frames)
+    if case.unfinished:
+        return Tunnel(TunnelState.DOWN, "Phase 1 did not complete.", stop.frames)
+    lost = _first(evidence, LOST)
+    both_ways = _first(evidence, ("esp-both-ways",))
+    if lost is not None:
+        return Tunnel(TunnelState.LOST, lost.text, lost.frames)
+    if both_ways is not None:
+        return Tunnel(TunnelState.UP, both_ways.text, both_ways.frames)
+    one_way = _first(evidence, ("esp-one-way",))
+    if one_way is not None:
+        return Tunnel(TunnelState.ONE_WAY, one_way.text, one_way.frames)
+    good = next((p for p in case.phase2 if p.outcome is Outcome.COMPLETED), None)
+    if good is not None:
+        return Tunnel(TunnelState.UP, f"{good.title} completed.", good.frames)
+    failed = _first(evidence, NO_CHILD)
+    if failed is not None:
+        return Tunnel(TunnelState.NO_CHILD, failed.text, failed.frames)
+    answer = _answer_with_child(case)
+    if answer is not None:
+        return Tunnel(TunnelState.UP, "The IKE_AUTH response has room for a Child SA.", answer.frames)
+    return Tunnel(TunnelState.UNKNOWN, "Nothing in the capture shows a Child SA or traffic.", stop.frames)
+
+
+def _first(evidence: Iterable[Evidence], kinds: Sequence[str]) -> Evidence | None:
+    """The evidence of the first of these kinds that is there; a kind that ends in a dash stands for all such."""
+    found = list(evidence)
+    for kind in kinds:
+        for item in found:
+            if any(k == kind or (kind.endswith("-") and k.startswith(kind)) for k in item.kinds):
+                return item
+    return None
+
+
+def _answer_with_child(case: Case) -> Step | None:
+    """The last IKE_AUTH response, where a Child SA can be in it (RFC 7296 §1.2)."""
+    if case.exchange.mode is not Mode.IKEV2:
+        return None
+    answers = case.exchange.named("IKE_AUTH response")
+    if not answers or first_inside(answers[-1]) == PayloadType.EAP:
+        return None
+    last = answers[-1]
+    if last.opened is not None:
+        return last if any(p.type == PayloadType.SA2 for p in last.opened.payloads) else None
+    return last if last.encrypted and holds_child(last, chosen_transforms(case.exchange)) else None
