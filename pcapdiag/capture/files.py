@@ -24,18 +24,24 @@ def expand(sources: Iterable[Source]) -> list[Source]:
     A directory stands for the captures in it, by their names; a name with `*`, `?` or `[` for the files that match,
     where no file has that very name. What stands for nothing is returned as it is: opening it says what is wrong.
     """
-    found: list[Source] = []
-    for source in sources:
-        if isinstance(source, str | os.PathLike) and source != "-" and not os.path.isfile(source):
-            found += _named(os.fspath(source))
-        else:
-            found.append(source)
+    found = named(sources)
     if len(found) == 1 or any(not isinstance(f, str | os.PathLike) or f == "-" for f in found):
         return found
     times = [_first_time(f) for f in found]
     known = iter(sorted((n for n, time in enumerate(times) if time is not None), key=lambda n: times[n] or 0))
     # What has no first packet stays where it is: it is said of it what is wrong, in that place.
     return [found[next(known)] if time is not None else found[n] for n, time in enumerate(times)]
+
+
+def named(sources: Iterable[Source]) -> list[Source]:
+    """Return the files that are meant, as `expand` does, in the order of their names: none of them is opened."""
+    found: list[Source] = []
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and source != "-" and not os.path.isfile(source):
+            found += _named(os.fspath(source))
+        else:
+            found.append(source)
+    return found
 
 
 def _named(name: str) -> list[Source]:

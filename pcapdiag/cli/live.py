@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.reading import inputs_of
 
 if TYPE_CHECKING:
     from pcapdiag.capture.pcapng import Writer
@@ -113,7 +114,7 @@ def live(
         became = _drop(user, keep, capabilities=interfaces is not None)
         source = interfaces or (_dumpcap(names[0], ports) if through_dumpcap else _pipe(stream or "-", ports))
         writer = _writer(source, path, rotate_size, rotate_count)
-        observers += _metrics_file(metrics_file, path)
+        observers += _metrics_file(metrics_file, [*inputs_of([stream] if stream else []), *_kept(path, rotate_count)])
     except (CaptureError, PrivilegeError) as error:
         _fail(f"{error}{became and f' ({became})'}")
     if writer is not None:
@@ -219,12 +220,21 @@ def _metrics_server(listen: str | None) -> "list[Observer]":
     return [MetricsServer(listen)]
 
 
-def _metrics_file(path: str | None, capture: str | None) -> "list[Observer]":
+def _metrics_file(path: str | None, others: Sequence[object]) -> "list[Observer]":
     if not path:
         return []
     from pcapdiag.report.metrics import MetricsFile
 
-    return [MetricsFile(path, inputs=[capture] if capture else [])]
+    return [MetricsFile(path, inputs=others)]
+
+
+def _kept(path: str | None, rotate_count: int) -> "list[object]":
+    """The files of -w, those too that it will be put aside to."""
+    if path is None:
+        return []
+    from pcapdiag.capture.pcapng import aside
+
+    return [path, *(aside(path, number) for number in range(1, rotate_count))]
 
 
 def _close(writer: "Writer", summary: "Summary") -> None:

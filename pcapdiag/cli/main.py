@@ -12,7 +12,7 @@ import click
 
 from pcapdiag.cli import options
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
+from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
@@ -184,7 +184,9 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
-    written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
+    written = page in (None, "-") or _write(
+        page, report.to_html(), inputs_of(captures, keys, psk_file), private=bool(keys)
+    )
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
     elif as_json:
@@ -219,15 +221,6 @@ def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> 
         warn([str(error)])
         return False
     return True
-
-
-def _read(captures: Sequence[str], keys: Sequence[str], psk_file: BinaryIO | None) -> list[object]:
-    """Everything that is read, of which nothing may be written over."""
-    from pcapdiag.capture.files import expand
-    from pcapdiag.key_tables import NAMES
-
-    tables = [os.path.join(path, name) for path in keys for name in NAMES]
-    return [*expand(captures), *keys, *tables, *([psk_file] if psk_file else [])]
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:

@@ -71,6 +71,18 @@ def read(
     return report
 
 
+def inputs_of(captures: Sequence[str], keys: Sequence[str] = (), *files: object) -> list[object]:
+    """Everything that is read, of which nothing may be written over; files -- names and open ones, None for none."""
+    from pcapdiag.capture.files import named
+
+    tables: list[str] = []
+    if keys:
+        from pcapdiag.key_tables import NAMES
+
+        tables += [os.path.join(path, name) for path in keys for name in NAMES]
+    return [*named(captures), *keys, *tables, *(file for file in files if file is not None)]
+
+
 def warn(lines: Iterable[str]) -> None:
     """Lines for standard error."""
     from pcapdiag.report.wording import safe

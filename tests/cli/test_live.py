@@ -108,6 +108,19 @@ def test_quiet_is_a_line_a_verdict() -> None:
     assert "exchanges: 1 stalled" in done.stderr
 
 
+def test_metrics_are_not_written_over_the_capture(tmp_path: Path) -> None:
+    capture = tmp_path / "a.pcap"
+    shutil.copy(CAPTURES / "completed-psk.pcap", capture)
+    before = capture.read_bytes()
+    for stream in ("-", str(capture)):
+        with capture.open("rb") as stdin:
+            command = [*PROGRAM, "live", "-q", "--metrics", str(capture), stream]
+            done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 3
+        assert "is not written over" in done.stderr
+    assert capture.read_bytes() == before
+
+
 @pytest.mark.parametrize("arguments", [("--json",), ()])
 def test_a_reader_that_goes_away_is_no_fault(arguments: tuple[str, ...]) -> None:
     command = f"cat {CAPTURES}/completed-psk.pcap | {' '.join(PROGRAM)} live {' '.join(arguments)} - | head -2"

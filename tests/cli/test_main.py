@@ -378,6 +378,17 @@ def test_html_is_not_written_over_what_is_read(tmp_path: Path) -> None:
     assert (tmp_path / "a.pcap").read_bytes() == before
 
 
+def test_html_is_not_written_over_what_standard_input_is(tmp_path: Path) -> None:
+    shutil.copy(STALLED, tmp_path / "a.pcap")
+    for command in (["analyze", "-q", "-", "--html", "a.pcap"], ["messages", "-", "-o", "a.pcap"]):
+        with (tmp_path / "a.pcap").open("rb") as capture:
+            program = [sys.executable, "-m", "pcapdiag", *command]
+            done = subprocess.run(program, stdin=capture, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 3
+        assert "is not written over" in done.stderr
+    assert (tmp_path / "a.pcap").read_bytes() == Path(STALLED).read_bytes()
+
+
 def test_html_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
     result = run("analyze", "--html", str(tmp_path / "no" / "report.html"), STALLED)
     assert result.exit_code == 3
