@@ -146,7 +146,11 @@ def workers(
                 return super().submit(*arguments, **named)
 
     with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
-        yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+        try:
+            yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)  # nobody asks for the parts that were not begun
+            raise
 
 
 @contextmanager
@@ -156,7 +160,7 @@ def _interrupts_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
@@ -164,10 +168,14 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of the terminal; one of them tells of it."""
+    """Ctrl-C reaches every process of the terminal; one of them tells of it. What else ends processes ends this one."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
 
 
 def _processors() -> int:
