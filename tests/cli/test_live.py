@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +107,25 @@ def test_quiet_is_a_line_a_verdict() -> None:
     assert line.startswith("2026-11-23 09:03:3")
     assert "stalled after MM5" in line
     assert "exchanges: 1 stalled" in done.stderr
+
+
+def test_sigterm_does_not_wait_for_a_client_of_the_metrics() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*PROGRAM, "live", "-q", "-", "--metrics-listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdin is not None
+        process.stdin.write((CAPTURES / "completed-psk.pcap").read_bytes())
+        process.stdin.flush()
+        assert b"watching" in process.stderr.readline()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /met")
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+    assert process.returncode == 0
 
 
 def test_metrics_are_not_written_over_the_capture(tmp_path: Path) -> None:
