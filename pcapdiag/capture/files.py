@@ -6,7 +6,8 @@ Names tell their order badly (`x.pcap1`, `x.pcap10`, `x.pcap2`; a counter that b
 
 import glob
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from .datagram import CaptureError
@@ -47,12 +48,24 @@ def named(sources: Iterable[Source]) -> list[Source]:
 def _named(name: str) -> list[Source]:
     """The captures in a directory or matching a pattern, sorted; else the name itself."""
     if os.path.isdir(name):
-        found = [entry.path for entry in os.scandir(name) if entry.is_file() and _looks_like(entry.name)]
+        found = [entry.path for entry in entries(name) if _looks_like(entry.name)]
     elif glob.has_magic(name):
         found = [path for path in glob.glob(name) if os.path.isfile(path)]
     else:
         found = []
     return [*sorted(found)] or [name]
+
+
+def entries(directory: str) -> Iterator["os.DirEntry[str]"]:
+    """The files in a directory, and what cannot be told; opening that, or a directory without any, says why."""
+    with suppress(OSError), os.scandir(directory) as found:
+        for entry in found:
+            try:
+                wanted = entry.is_file()
+            except OSError:  # a symbolic link in a circle
+                wanted = True
+            if wanted:
+                yield entry
 
 
 def _looks_like(name: str) -> bool:

@@ -289,7 +289,8 @@ class Savefile:
         except IsADirectoryError:
             reason = _DIRECTORY
         except PermissionError:
-            reason = _DIRECTORY if os.path.isdir(self._path) else "permission denied"
+            # Windows does not tell the two apart.
+            reason = _DIRECTORY if os.name == "nt" and os.path.isdir(self._path) else "permission denied"
         except (OSError, ValueError) as fault:
             reason = getattr(fault, "strerror", None) or str(fault)
         raise CaptureError(f"{self._name}: {reason}")

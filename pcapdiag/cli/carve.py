@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import inputs_of, progress, workers
+from pcapdiag.cli.reading import contents, inputs_of, progress, warn, workers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,8 +24,8 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
-@click.option("-o", "--output", required=True, metavar="OUT.pcapng", type=click.Path(), help="`-` is standard output.")
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
+@click.option("-o", "--output", required=True, metavar="OUT.pcapng", type=options.FILE, help="`-` is standard output.")
 @options.peer
 @options.spi
 @click.option(
@@ -55,7 +55,7 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
     "--anonymize-key",
     "key_file",
     metavar="FILE",
-    type=click.File("rb"),
+    type=options.FILE,
     help="The secret that decides what becomes of each address, for several files alike (16 octets or more). "
     "Without it, it is drawn anew. Implies --anonymize.",
 )
@@ -77,7 +77,7 @@ def carve(
     outcomes: Sequence[str],
     esp: bool,
     anonymize: bool,
-    key_file: "BinaryIO | None",
+    key_file: str | None,
     ports: Sequence[int],
     jobs: int | None,
     max_decompressed: float | None,
@@ -129,8 +129,7 @@ def carve(
                 carved = carving.write(stream, esp=esp, anonymizer=anonymizer)
                 stream.flush()
     except (CaptureError, OutputError) as error:
-        for line in str(error).splitlines():
-            click.echo(f"pcapdiag: {safe(line)}", err=True)
+        warn(error.lines if isinstance(error, CaptureError) else [str(error)])
         sys.exit(EXIT_UNREADABLE)
     _tell(carved, "standard output" if output == "-" else output)
     sys.exit(EXIT_UNREADABLE if carving.report.errors else EXIT_OTHER_VERDICT if carved.differences else 0)
@@ -144,11 +143,11 @@ def _stream(output: str, inputs: Sequence[object], private: bool) -> "AbstractCo
     return written(output, inputs=inputs, private=private)
 
 
-def _anonymizer(key_file: "BinaryIO | None", ports: Sequence[int]) -> "Anonymizer":
+def _anonymizer(key_file: str | None, ports: Sequence[int]) -> "Anonymizer":
     from pcapdiag.carve.anonymize import Anonymizer, AnonymizerKeyError
 
     try:
-        return Anonymizer(key_file.read() if key_file is not None else None, ports)
+        return Anonymizer(contents(key_file) if key_file is not None else None, ports)
     except AnonymizerKeyError as error:
         raise click.UsageError(str(error)) from None
 

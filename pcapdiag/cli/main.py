@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -122,14 +122,14 @@ atexit.register(gc.freeze)
 
 
 @main.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown, for a ticket or a chat.")
 @click.option(
     "--html",
     "page",
     metavar="FILE",
-    type=click.Path(allow_dash=True),
+    type=options.FILE,
     help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
 )
 @options.peer
@@ -137,7 +137,7 @@ atexit.register(gc.freeze)
 @options.ports
 @click.option(
     "--psk-file",
-    type=click.File("rb"),
+    type=options.FILE,
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
@@ -157,7 +157,7 @@ def analyze(
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
-    psk_file: BinaryIO | None,
+    psk_file: str | None,
     jobs: int | None,
     keys: Sequence[str],
     engine: str,

@@ -35,14 +35,14 @@ def _columns(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "csv", "ndjson", "parquet"]),
     help="How. Default: as the name of the output says (.csv, .ndjson, .jsonl, .parquet), or else text.",
 )
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write there, whole or not.")
+@click.option("-o", "--output", metavar="FILE", type=options.FILE, help="Write there, whole or not.")
 @click.option(
     "--columns",
     is_flag=True,

@@ -4,9 +4,9 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,8 @@ WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
 PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
+MAX_KEYS = 16 << 20
+"""Octets of a file of keys; what has more is another file, or has no end."""
 INTERVAL = 0.2
 """Seconds between two looks."""
 
@@ -34,7 +36,7 @@ def read(
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
-    psk_file: BinaryIO | None = None,
+    psk_file: str | None = None,
     max_decompressed: float | None = None,
 ) -> "Report":
     """The report on these captures; ends the program with a line where there can be none. Warnings are told.
@@ -47,7 +49,7 @@ def read(
     with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
         faults = _faults(keys, engine)
     try:
-        psks = _psks(psk_file) if psk_file else []
+        psks = _psks(contents(psk_file)) if psk_file else []
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
             from pcapdiag import pipeline  # while the workers have begun
@@ -65,7 +67,7 @@ def read(
                 progress=advance,
             )
     except faults as error:
-        warn(str(error).splitlines())
+        warn(getattr(error, "lines", [str(error)]))
         sys.exit(EXIT_UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     return report
@@ -109,10 +111,26 @@ def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
     return tuple(faults)
 
 
-def _psks(file: BinaryIO) -> list[bytes]:
-    """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
+def contents(name: str) -> bytes:
+    """What is in a file of keys, or on standard input; ends the program with a line where it cannot be read."""
+    try:
+        with open(sys.stdin.fileno() if name == "-" else name, "rb", closefd=name != "-") as file:
+            octets = file.read(MAX_KEYS + 1)
+        reason = f"more than the {MAX_KEYS >> 20} MiB that a file of keys may have" if len(octets) > MAX_KEYS else ""
+    except FileNotFoundError:
+        reason = "no such file"
+    except (OSError, ValueError) as error:  # a name with a null in it is the latter
+        reason = getattr(error, "strerror", None) or str(error)
+    if reason:
+        warn([f"{name}: {reason}"])
+        sys.exit(EXIT_UNREADABLE)
+    return octets
+
+
+def _psks(octets: bytes) -> list[bytes]:
+    """Keys, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
-    for line in file.read().splitlines():
+    for line in octets.splitlines():
         try:
             keys.append(bytes.fromhex(line[2:].decode("ascii")) if line[:2].lower() == b"0x" else line)
         except ValueError:
@@ -187,11 +205,17 @@ def _processors() -> int:
 
 def _octets(captures: Sequence[str]) -> int:
     """What there is to read, as far as names tell it."""
-    files = [name for name in captures if os.path.isfile(name)]
+    octets = 0
     for name in captures:
+        files = [name] * os.path.isfile(name)
         if os.path.isdir(name):
-            files += [entry.path for entry in os.scandir(name) if entry.is_file()]
-    return sum(os.path.getsize(name) for name in files)
+            from pcapdiag.capture.files import entries
+
+            files += [entry.path for entry in entries(name)]
+        for file in files:
+            with suppress(OSError):  # it is said of it when it is opened
+                octets += os.path.getsize(file)
+    return octets
 
 
 @contextmanager

@@ -7,7 +7,7 @@ they can be.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,12 +102,22 @@ def _series(watch: Watch, source: Source, began: float) -> Iterator[tuple[str, s
     yield "packets_dropped_total", "counter", "Packets lost before the analysis.", dropped
 
 
+def notice(source: Source, text: str) -> None:
+    """Tell it as what the watch tells."""
+    source.notices.append(text)
+
+
 class MetricsFile:
     """A file that is replaced as a whole, every INTERVAL seconds and at the end."""
 
-    def __init__(self, path: Path, inputs: Iterable[object] = ()) -> None:
-        """inputs -- files that are not to be written over. Raises CaptureError where the file cannot be written."""
+    def __init__(self, path: Path, inputs: Iterable[object] = (), tell: Callable[[Source, str], None] = notice) -> None:
+        """inputs -- files that are not to be written over; tell -- says that it can no longer be written, once.
+
+        `problem` is why that was so the last time, or None. Raises CaptureError where it cannot be written at all.
+        """
+        self.problem: str | None = None
         self._path = path
+        self._tell = tell
         self._began = time.time()
         self._next = 0.0
         self._told = False
@@ -131,10 +141,12 @@ class MetricsFile:
         self._next = now + INTERVAL
         try:
             self._write(render(watch, source, self._began))
+            self.problem = None
         except OutputError as error:
+            self.problem = str(error)
             if not self._told:
                 self._told = True
-                source.notices.append(str(error))
+                self._tell(source, self.problem)
 
     def finish(self, watch: Watch, source: Source) -> None:
         """Write the last state."""

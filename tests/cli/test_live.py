@@ -128,6 +128,32 @@ def test_sigterm_does_not_wait_for_a_client_of_the_metrics() -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to capture on loopback")
+@pytest.mark.parametrize("arguments", [(), ("-q",), ("--json",)])
+@pytest.mark.parametrize("option", ["-w", "--metrics"])
+def test_a_file_that_can_no_longer_be_written_is_a_line_on_standard_error_and_status_3(
+    option: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "kept"
+    live = [*PROGRAM, "live", "-i", "lo", "--no-drop-privileges", "--count", "40", option, str(path), *arguments]
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "-", *live]
+    with (
+        subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+    ):
+        assert process.stderr is not None
+        assert "watching" in process.stderr.readline()
+        for number in range(80):
+            peer.sendto(main_mode(1, (number.to_bytes(8, "big"), bytes(8))), ("127.0.0.1", 500))
+            time.sleep(0.03)
+        shown, said = process.communicate(timeout=60)
+    complaints = [line for line in said.splitlines() if "File too large" in line]
+    assert len(complaints) == 1
+    assert str(path) in complaints[0]
+    assert process.returncode == 3
+    assert ("File too large" in shown) is ("--json" in arguments)
+
+
 def test_metrics_are_not_written_over_the_capture(tmp_path: Path) -> None:
     capture = tmp_path / "a.pcap"
     shutil.copy(CAPTURES / "completed-psk.pcap", capture)
