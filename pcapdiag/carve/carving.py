@@ -97,6 +97,7 @@ class Carving:
             for d in self.report.diagnoses
             if (not exchanges or d.exchange.id in exchanges) and (not outcomes or d.stop.outcome.value in outcomes)
         )
+        self._pairs = pairs_of(self.chosen)
         everything = not (peer or spi or exchanges or outcomes)
         self._selection: Selection = self._witness.select(None if everything else self.chosen)
         self._captures = list(self._matched())
@@ -180,7 +181,7 @@ class Carving:
         if not isinstance(source, str | os.PathLike):
             source.seek(0)
         flows = self.report.captures[capture].summary.esp_flows
-        copier = Copier(capture, self._selection, EspChoice(pairs_of(self.chosen), flows, esp), self._ports)
+        copier = Copier(capture, self._selection, EspChoice(self._pairs, flows, esp), self._ports)
         return Walk(source, name, copier, self._ports, self._max_decompressed)
 
     def _tell(self, capture: int, walk: Walk) -> None:

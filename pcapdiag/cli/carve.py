@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import contents, inputs_of, progress, warn, workers
+from pcapdiag.cli.reading import announce, contents, inputs_of, progress, warn, workers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -105,6 +105,7 @@ def carve(
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture is not written to a terminal; -o FILE, or a pipe behind -o -")
     try:
+        announce(captures)
         inputs = inputs_of(captures, (), key_file)
         refuse_inputs(sys.stdout.buffer if output == "-" else output, inputs)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)

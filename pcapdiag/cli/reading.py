@@ -23,6 +23,8 @@ PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
 MAX_KEYS = 16 << 20
 """Octets of a file of keys; what has more is another file, or has no end."""
+MANY = 1_000
+"""Captures of which more are told before they are read."""
 INTERVAL = 0.2
 """Seconds between two looks."""
 
@@ -50,6 +52,7 @@ def read(
         faults = _faults(keys, engine)
     try:
         psks = _psks(contents(psk_file)) if psk_file else []
+        announce(captures)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
             from pcapdiag import pipeline  # while the workers have begun
@@ -71,6 +74,16 @@ def read(
         sys.exit(EXIT_UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     return report
+
+
+def announce(captures: Sequence[str]) -> None:
+    """Say how many captures there are where that is going to take its time: of a directory nobody has counted them."""
+    if any(os.path.isdir(name) for name in captures) or len(captures) > MANY:
+        from pcapdiag.capture.files import named
+
+        count = len(named(captures))
+        if count > MANY:
+            warn([f"reading {count:,} captures"])
 
 
 def inputs_of(captures: Sequence[str], keys: Sequence[str] = (), *files: object) -> list[object]:

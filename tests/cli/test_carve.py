@@ -132,6 +132,19 @@ def test_from_a_named_pipe_and_into_a_closed_one(tmp_path: Path, out: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_hundreds_of_captures_whose_exchanges_are_cited_together(tmp_path: Path, out: Path) -> None:
+    """Each of these tries is evidence beside all the others."""
+    octets = (CAPTURES / "mm1-no-reply.pcap").read_bytes()
+    cookie = analyze(CAPTURES / "mm1-no-reply.pcap").diagnoses[0].exchange.initiator_spi
+    for number in range(400):
+        (tmp_path / f"{number}.pcap").write_bytes(octets.replace(cookie, (number + 1).to_bytes(8, "big")))
+    command = [sys.executable, "-m", "pcapdiag", "carve", str(tmp_path), "-o", str(out)]
+    subprocess.run(command, capture_output=True, timeout=40, check=True)
+    frames = opened(out)
+    assert len(frames) > 400
+    assert max(len(frame.comments) for frame in frames) <= 401
+
+
 # --- what comes through a pipe ---------------------------------------------------------------------------------
 
 
