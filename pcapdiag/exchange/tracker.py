@@ -99,7 +99,11 @@ class _Opening(Struct, gc=False):
 
 
 class _OpenStep(Struct):
-    """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
+    """A message that is still being collected.
+
+    by_first -- sent by the end that sent the first of all
+    built, built_from -- the record that was made of it last, and out of what: a watch asks for the same ones for days
+    """
 
     header: Header
     message: Message
@@ -110,6 +114,8 @@ class _OpenStep(Struct):
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
     pieces: tuple[Message, ...] = ()
+    built: Step | None = None
+    built_from: tuple[object, ...] = ()
 
 
 class _Open(Struct):
@@ -728,18 +734,22 @@ def _build_steps(steps: list[_OpenStep], first_side: Side) -> Iterator[Step]:
         nth = counted.get((message_id, step.by_first), 0)
         counted[(message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1)
-        yield Step(
-            name=step_name(step.header, sender, place),
-            number=phase1_number(step.header, sender),
-            sender=sender,
-            message=step.message,
-            sent=tuple(step.sent),
-            duplicates=tuple(step.duplicates),
-            uncounted=step.uncounted,
-            missing=step.missing,
-            cut_by_ip_loss=step.cut_by_ip_loss,
-            pieces=step.pieces,
-        )
+        made_from = (sender, place, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
+        if step.built is None or step.built_from != made_from:
+            step.built_from = made_from
+            step.built = Step(
+                name=step_name(step.header, sender, place),
+                number=phase1_number(step.header, sender),
+                sender=sender,
+                message=step.message,
+                sent=tuple(step.sent),
+                duplicates=tuple(step.duplicates),
+                uncounted=step.uncounted,
+                missing=step.missing,
+                cut_by_ip_loss=step.cut_by_ip_loss,
+                pieces=step.pieces,
+            )
+        yield step.built
 
 
 def _in_order(step: _OpenStep) -> _OpenStep:
@@ -747,7 +757,7 @@ def _in_order(step: _OpenStep) -> _OpenStep:
     sent = step.sent
     if len(sent) == 1 or all(sent[n].time <= sent[n + 1].time for n in range(len(sent) - 1)):
         return step
-    return replace(step, sent=sorted(sent, key=lambda s: s.time))
+    return replace(step, sent=sorted(sent, key=lambda s: s.time), built=None)
 
 
 def _with_incomplete(found: _Open) -> list[_OpenStep]:
@@ -760,7 +770,7 @@ def _with_incomplete(found: _Open) -> list[_OpenStep]:
         whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
         if whole is not None:
             sent = sorted([*whole.sent, *rest.sightings], key=lambda s: s.time)
-            steps[steps.index(whole)] = replace(whole, sent=sent)
+            steps[steps.index(whole)] = replace(whole, sent=sent, built=None)
         else:
             header = rest.message.header
             step = _OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)
