@@ -37,16 +37,18 @@ def run() -> None:
         from pcapdiag.cli.main import main
 
         sys.unraisablehook = _raise_again
-        _take_signals(signal.default_int_handler, _terminate)
+        # Not KeyboardInterrupt: where that meets click itself, it says so in its own words.
+        _take_signals(_terminate, _terminate)
         main()
     except SystemExit as end:
         status = end.code
-    except KeyboardInterrupt:
-        _say("interrupted")
-        status = EXIT_INTERRUPTED
     except TerminatedError as end:
-        ended_by = end.number
-        _say(f"ended by {signal.Signals(ended_by).name}")
+        if end.number == signal.SIGINT:
+            _say("interrupted")
+            status = EXIT_INTERRUPTED
+        else:
+            ended_by = end.number
+            _say(f"ended by {signal.Signals(ended_by).name}")
     except OSError as error:  # a broken pipe ends the program in click, quietly
         what = repr(error.filename) if error.filename else "the output cannot be written"
         _say(f"{what}: {error.strerror or error}")
@@ -97,13 +99,12 @@ def _die_of(number: int) -> None:
 def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
     """Where a signal falls into what cannot raise, as a finaliser, it is not lost, and no traceback is printed."""
     error = unraisable.exc_value
-    if isinstance(error, KeyboardInterrupt | TerminatedError):
+    if isinstance(error, TerminatedError):
         import _thread
         import threading
 
-        number = signal.Signals(error.number) if isinstance(error, TerminatedError) else signal.SIGINT
-        if number != signal.SIGINT:
-            signal.signal(number, _terminate)
+        number = signal.Signals(error.number)
+        signal.signal(number, _terminate)
         # From within, it would only fall into this function.
         main = threading.get_ident()
         strike = partial(signal.pthread_kill, main) if hasattr(signal, "pthread_kill") else _thread.interrupt_main
