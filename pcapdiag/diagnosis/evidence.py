@@ -25,6 +25,7 @@ TELLING = (
     "ends-keys",
     "esp",
     "address-changed",
+    "back-on-500",
     "identity-not",
     "ike-",
     "implausible",
