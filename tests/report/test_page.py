@@ -7,6 +7,7 @@ import subprocess
 import sys
 from base64 import b64encode
 
+import html5lib
 import pytest
 from msgspec.structs import replace
 
@@ -41,6 +42,13 @@ def test_everything_that_is_found_is_told() -> None:
                 assert all(f"{state}, item {item}" in found.text for state, item in ranked.document)
             for step in d.exchange.steps:
                 assert step.name in found.text
+
+
+def test_a_strict_parser_finds_nothing_wrong() -> None:
+    """Neither in pages of real captures nor in those of hostile ones (HTML Living Standard §13.2, parse errors)."""
+    reports = [of_capture(NAMES[0]), *(of_hostile_words(text) for text in (*STRINGS, *UNPRINTABLE))]
+    for report in reports:
+        html5lib.HTMLParser(strict=True).parse(page.render(report))
 
 
 @pytest.mark.parametrize("name", NAMES)
