@@ -67,7 +67,7 @@ class Said(Record, frozen=True):
         return {cause for cause, status in self.statuses.items() if status in statuses}
 
 
-Key = tuple[bytes, str]
+Key = tuple[bytes, str, str, str]
 
 
 class Scene(Record, frozen=True):
@@ -119,7 +119,7 @@ def reported(link: int, frames: Iterable[Frame]) -> Report:
 
 
 def said_of(report: Report) -> dict[Key, Said]:
-    """What is said of each exchange, by the initiator's cookie and the version; of several the first."""
+    """What is said of each exchange, by the initiator's cookie, the version and the two addresses."""
     found: dict[Key, Said] = {}
     for diagnosis in report.diagnoses:
         found.setdefault(_key(diagnosis), _said(diagnosis))
@@ -128,7 +128,7 @@ def said_of(report: Report) -> dict[Key, Said]:
 
 def _key(diagnosis: Diagnosis) -> Key:
     e = diagnosis.exchange
-    return e.initiator_spi, "2" if e.mode is Mode.IKEV2 else "1"
+    return e.initiator_spi, "2" if e.mode is Mode.IKEV2 else "1", *e.conversation
 
 
 def _said(diagnosis: Diagnosis) -> Said:
@@ -224,12 +224,17 @@ def stray(made: Scene, dice: Random) -> Variant | None:
         label = target.exchange.steps and _name_at(target, place)
         told.append(f"{name} {'before' if before else 'after'} {label} (frame {place + 1})")
     kind = "stray-third" if who == "third" else f"stray-{who}"
+    if any("about this packet" in name for name in told):
+        kind += "-error" if len({*chosen}) == 1 else "-errors"
     return Variant(made, kind, f"{who}: {'; '.join(reversed(told))}", tuple(frames), _key(target))
 
 
 def _is_of(found: Datagram, target: Diagnosis) -> bool:
-    octets = found.payload[4:] if found.payload[:4] == packets.MARKER else found.payload
-    return octets[:8] == target.exchange.initiator_spi
+    return _isakmp(found)[:8] == target.exchange.initiator_spi
+
+
+def _isakmp(found: Datagram) -> bytes:
+    return found.payload[4:] if found.payload[:4] == packets.MARKER else found.payload
 
 
 def _name_at(target: Diagnosis, place: int) -> str:
@@ -256,18 +261,22 @@ def _forged(made: Scene, target: Diagnosis, place: int, who: str, before: bool, 
     ends = [End(near.source, near.source_port), End(near.destination, near.destination_port)]
     initiator, responder = ends if from_initiator else reversed(ends)
     third = End(dice.choice(THIRD[6 if ":" in near.source else 4]), dice.choice((500, initiator.port, responder.port)))
-    if dice.random() < 0.25:
-        return _icmp(made, place, who, before, (initiator, responder, third), dice)
+    if not before and dice.random() < 0.4:
+        return _icmp(made, place, who, (initiator, responder, third), dice)
     if who == "third":
         source, destination = third, dice.choice((initiator, responder))
     else:
         source, destination = (initiator, responder) if who == "initiator" else (responder, initiator)
-    spi = e.responder_spi or dice.randbytes(8)
+    # Nobody knows a cookie before it went by.
+    seen = [octets for n in sorted(made.sent) if n < place + (not before) for octets in [_isakmp(made.sent[n])]]
+    own = [o for o in seen if o[:8] == e.initiator_spi]
+    spi = next((o[8:16] for o in own if o[8:16] != ZERO_SPI), None) or dice.randbytes(8)
+    initiator_spi = e.initiator_spi if own else dice.randbytes(8)
     cookies, which = dice.choice(
         (
-            *(3 * [((e.initiator_spi, spi), "right cookies")]),
-            ((e.initiator_spi, dice.randbytes(8)), "a wrong cookie"),
-            ((e.initiator_spi, ZERO_SPI), "no responder's cookie"),
+            *(3 * [((initiator_spi, spi), "right cookies")]),
+            ((initiator_spi, dice.randbytes(8)), "a wrong cookie"),
+            ((initiator_spi, ZERO_SPI), "no responder's cookie"),
             ((dice.randbytes(8), dice.randbytes(8)), "wrong cookies"),
         )
     )
@@ -275,12 +284,14 @@ def _forged(made: Scene, target: Diagnosis, place: int, who: str, before: bool, 
     if (e.mode is Mode.IKEV2) is (dice.random() < 0.95):
         make = packets.of_ikev2
     name, octets = dice.choice(list(make(cookies, dice)))
+    if own and who == "third" and dice.random() < 0.2:
+        name, octets = "a message once more", dice.choice(own)
     ttl = dice.choice((64, near.ttl, 61))
     where = f"to {'the responder' if destination is responder else 'the initiator'}, {which}"
     return f"{name} {where}", packets.datagram(source, destination, octets, ttl, dice.randrange(1, 65_536))
 
 
-def _icmp(made: Scene, place: int, who: str, before: bool, ends: tuple[End, End, End], dice: Random) -> Named:
+def _icmp(made: Scene, place: int, who: str, ends: tuple[End, End, End], dice: Random) -> Named:
     """An ICMP error that quotes this packet, or another flow between its ends."""
     initiator, responder, third = ends
     near = made.frames[place][1][made.head :]
@@ -399,6 +410,9 @@ def failures(variant: Variant) -> list[Failure]:
         after = now.get(key)
         if after is not None:
             found += list(_judged(variant, key, before, after))
+        elif variant.kind.startswith("stray"):
+            ends = ", ".join("-".join(other[1:]) for other in now if other[0] == key[0])
+            found.append(Failure(f"{variant.kind}: its ends are others", f"{key[1]}", f"{key[2:]} to {ends}", variant))
     return found
 
 
@@ -415,9 +429,9 @@ def _judged(variant: Variant, key: Key, before: Said, after: Said) -> Iterator[F
     if variant.kind.startswith("stray"):
         if before.outcome is Outcome.COMPLETED and after.outcome is not Outcome.COMPLETED:
             yield failed(f"{variant.kind}: a success became a failure", turn)
-        elif variant.kind == "stray-third" and after.outcome is not before.outcome and before.outcome in FAILED:
+        elif before.outcome in FAILED and after.outcome is not before.outcome and _no_other_failure(variant, turn):
             yield failed(f"{variant.kind}: another failure", turn)
-        if new:
+        if new and not variant.kind.endswith("-errors"):
             yield failed(f"{variant.kind}: confirmed", ", ".join(sorted(new)))
     elif variant.kind == "doubled":
         if (before.outcome, before.statuses) != (after.outcome, after.statuses):
@@ -436,6 +450,13 @@ def _judged(variant: Variant, key: Key, before: Said, after: Said) -> Iterator[F
             yield failed("sent-again: no success any more", turn)
     elif variant.kind == "sent-again" and new:
         yield failed("sent-again: confirmed", ", ".join(sorted(new)))
+
+
+def _no_other_failure(variant: Variant, turn: str) -> bool:
+    """Whether a failure has to stay the one that it was: from an end's own address, and with an error, it need not."""
+    return variant.kind == "stray-third" or (
+        variant.kind.startswith("stray-third-error") and turn != f"{Outcome.INCONCLUSIVE} to {Outcome.STALLED}"
+    )
 
 
 def _difference(before: Said, after: Said) -> str:

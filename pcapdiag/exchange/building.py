@@ -1,13 +1,15 @@
 """From what was collected of an exchange to its record: who began, whose addresses are whose, which message is which."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from msgspec.structs import replace
 
-from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
+from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Sighting, Step
 from pcapdiag.exchange.modes import infer_first_sender, mode_of, phase1_number, quick_mode_begins_at, step_name
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
+from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
@@ -57,22 +59,28 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
 
     Cookies go over the wire in clear, and anybody who has them can send from any address. So an address is an end's
     own when the exchange began with it, when it carries the same packet on the other side of a NAT, when the other
-    end writes to it, or when the initiator goes on with a cookie that came from nowhere else.
+    end writes to it, or when the initiator goes on with a cookie that came from nowhere else, and came before.
     """
     sides: tuple[dict[str, None], dict[str, None]] = ({found.first[0]: None}, {found.second[0]: None})
-    heeded = {s.header.responder_spi for s in steps if s.by_first and s.header.responder_spi != ZERO_SPI}
+    heeded: dict[bytes, int] = {}
+    for step in steps:
+        if step.by_first and step.header.responder_spi != ZERO_SPI:
+            heeded.setdefault(step.header.responder_spi, step.sent[0].time)
     grown = True
     while grown:
         before = len(sides[0]) + len(sides[1])
         for step in steps:
             own, others = sides if step.by_first else (sides[1], sides[0])
-            seen = (*step.sent, *step.duplicates)
-            if not any(s.source in own for s in seen):
-                first_answer = not step.by_first and step.header.responder_spi in heeded
-                if not first_answer or not any(s.destination in others for s in seen):
+            seen = _of_one_packet((*step.sent, *step.duplicates), own)
+            if not seen:
+                went_on = heeded.get(step.header.responder_spi, 0)
+                if step.by_first or step.sent[0].time > went_on:
+                    continue
+                if not any(s.destination in others for s in step.sent):
                     continue
                 if _from_elsewhere(steps, step.header.responder_spi, own):
                     continue
+                seen = [step.sent[0]]
             for sighting in seen:
                 if len(own) < MAX_ALIASES:
                     own.setdefault(sighting.source)
@@ -80,6 +88,22 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
                     others.setdefault(sighting.destination)
         grown = len(sides[0]) + len(sides[1]) > before
     return sides
+
+
+def _of_one_packet(seen: Sequence[Sighting], own: Collection[str]) -> list[Sighting]:
+    """The sightings of a message from its sender's own addresses, and of the same packets beyond a NAT.
+
+    Anybody can send the same octets once more later: only what was recorded at the same time is the same packet.
+    """
+    if all(s.source in own for s in seen):
+        return list(seen)
+    times = sorted(s.time for s in seen if s.source in own)
+    return [s for s in seen if s.source in own or _is_near(s.time, times)]
+
+
+def _is_near(time: int, times: Sequence[int]) -> bool:
+    place = bisect_left(times, time - DUPLICATE_WINDOW)
+    return place < len(times) and times[place] <= time + DUPLICATE_WINDOW
 
 
 def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[str]) -> bool:
@@ -92,13 +116,20 @@ def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[st
 def _apart(
     steps: Sequence[OpenStep], of_first: Collection[str], of_second: Collection[str]
 ) -> tuple[list[OpenStep], list[OpenStep]]:
-    """What the two ends sent, and what came from an address of neither."""
+    """What the two ends sent, and what came from an address of neither, if it be the same octets."""
     own: list[OpenStep] = []
     foreign: list[OpenStep] = []
     for step in steps:
         source = of_first if step.by_first else of_second
-        (own if any(s.source in source for s in step.sent) else foreign).append(step)
-    return own, foreign
+        if all(s.source in source for s in step.sent):
+            own.append(step)
+            continue
+        kept = [s for s in step.sent if s.source in source]
+        if kept:
+            own.append(replace(step, sent=kept))
+        others = [s for s in step.sent if s.source not in source]
+        foreign.append(replace(step, sent=others, duplicates=[] if kept else step.duplicates))
+    return own, sorted(foreign, key=lambda s: s.sent[0].time)
 
 
 def _responder_spis(steps: Sequence[Step], major: int) -> list[bytes]:
