@@ -1,6 +1,5 @@
 """From what was collected of an exchange to its record: who began, whose addresses are whose, which message is which."""
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
@@ -9,7 +8,6 @@ from msgspec.structs import replace
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Sighting, Step
 from pcapdiag.exchange.modes import infer_first_sender, mode_of, phase1_number, quick_mode_begins_at, step_name
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
-from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
@@ -71,7 +69,7 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
         before = len(sides[0]) + len(sides[1])
         for step in steps:
             own, others = sides if step.by_first else (sides[1], sides[0])
-            seen = _of_one_packet((*step.sent, *step.duplicates), own)
+            seen = _of_one_packet(step, own)
             if not seen:
                 went_on = heeded.get(step.header.responder_spi, 0)
                 if step.by_first or step.sent[0].time > went_on:
@@ -90,20 +88,17 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
     return sides
 
 
-def _of_one_packet(seen: Sequence[Sighting], own: Collection[str]) -> list[Sighting]:
+def _of_one_packet(step: OpenStep, own: Collection[str]) -> list[Sighting]:
     """The sightings of a message from its sender's own addresses, and of the same packets beyond a NAT.
 
-    Anybody can send the same octets once more later: only what was recorded at the same time is the same packet.
+    Anybody can send the same octets once more: the same packet keeps its identification, and one of its addresses.
     """
-    if all(s.source in own for s in seen):
-        return list(seen)
-    times = sorted(s.time for s in seen if s.source in own)
-    return [s for s in seen if s.source in own or _is_near(s.time, times)]
-
-
-def _is_near(time: int, times: Sequence[int]) -> bool:
-    place = bisect_left(times, time - DUPLICATE_WINDOW)
-    return place < len(times) and times[place] <= time + DUPLICATE_WINDOW
+    sent = [s for s in (*step.sent, *step.duplicates) if s.source in own]
+    others = [s for s in step.duplicates if s.source not in own]
+    if not sent or not others:
+        return sent
+    legs = {s.destination for s in sent}
+    return sent + [s for s in others if s.destination in legs]
 
 
 def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[str]) -> bool:

@@ -112,11 +112,11 @@ class OpenExchange(Struct):
             return False
         return datagram.destination not in self.first_addresses
 
-    def learn_addresses(self, datagram: Datagram, by_first: bool, recorded_before: bool) -> None:
+    def learn_addresses(self, datagram: Datagram, by_first: bool, other_leg: bool) -> None:
         """Remember under which addresses the ends were seen.
 
         One that is the other end's is this end's as well only where the same packet shows it on the other side of a
-        NAT (`recorded_before`): else whoever writes to both ends would make them one.
+        NAT (`other_leg`): else whoever writes to both ends would make them one.
         """
         source, destination = (
             (self.first_addresses, self.second_addresses) if by_first else (self.second_addresses, self.first_addresses)
@@ -125,7 +125,7 @@ class OpenExchange(Struct):
             (source, destination, datagram.source),
             (destination, source, datagram.destination),
         ):
-            if len(known) < MAX_ALIASES and (recorded_before or address not in others):
+            if len(known) < MAX_ALIASES and (other_leg or address not in others):
                 known.setdefault(address)
 
     def knows(self, datagram: Datagram) -> bool:

@@ -31,7 +31,7 @@ from pcapdiag.exchange.open_exchange import (
     begins_anew,
     other_leg,
 )
-from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
+from pcapdiag.exchange.sightings import is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER, without_marker
 from pcapdiag.ike.payloads import DecodeError
@@ -242,9 +242,7 @@ class Tracker:
             by_first = found.sent_by_first(datagram)
             if said is not None:
                 found.first_side = said if by_first else said.other
-        known = found.by_content.get((by_first, octets))
-        recorded_before = known is not None and abs(datagram.time - known.sent[-1].time) <= DUPLICATE_WINDOW
-        found.learn_addresses(datagram, by_first, recorded_before)
+        found.learn_addresses(datagram, by_first, other_leg(found, datagram, octets))
         self._bind(found, header, datagram)
         sighting = sighting_of(datagram)
         piece = piece_of(message)
