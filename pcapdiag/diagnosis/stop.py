@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.exchange.modes import PHASE_1, SENDER
+from pcapdiag.exchange.modes import PHASE_1, SENDER, can_be_sealed
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
@@ -188,24 +188,12 @@ def followed_by(exchange: Exchange) -> tuple[Step, ...]:
 
 AFTER_PHASE_1 = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.NEW_GROUP)
 """Exchanges of IKEv1 that take the keys of phase 1 (RFC 2409 §5.5, §5.6)."""
-LEAST_AFTER_PHASE_1 = HEADER_LENGTH + 24
-"""HASH has 4 octets and the 16 of MD5 at least; the cipher pads that to its blocks (RFC 2409 §5.5, appendix B)."""
-SMALLEST_BLOCK = 8
 
 
 def is_plausible(step: Step) -> bool:
-    """Whether a message of Quick Mode and its kind can be one.
-
-    Encrypted, under a message ID (RFC 2409 §5.5), and whole blocks of a cipher with room for a HASH payload.
-    """
+    """Whether a message of Quick Mode and its kind can be one: encrypted, and under a message ID (RFC 2409 §5.5)."""
     header = step.message.header
-    inside = header.length - HEADER_LENGTH
-    return (
-        header.encrypted
-        and header.message_id != 0
-        and header.length >= LEAST_AFTER_PHASE_1
-        and inside % SMALLEST_BLOCK == 0
-    )
+    return header.encrypted and header.message_id != 0 and can_be_sealed(header)
 
 
 def informational(exchange: Exchange) -> tuple[Step, ...]:

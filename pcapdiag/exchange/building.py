@@ -6,7 +6,16 @@ from itertools import islice
 from msgspec.structs import replace
 
 from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Sighting, Step
-from pcapdiag.exchange.modes import infer_first_sender, mode_of, phase1_number, quick_mode_begins_at, step_name
+from pcapdiag.exchange.modes import (
+    PHASE_1,
+    Shape,
+    infer_first_sender,
+    mode_of,
+    phase1_number,
+    quick_mode_begins_at,
+    shape,
+    step_name,
+)
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Identification
@@ -26,17 +35,20 @@ def build(found: OpenExchange) -> Exchange:
     first_side = decided or Side.INITIATOR
     of_first, of_second = own_addresses(found, steps)
     own, foreign = _apart(steps, of_first, of_second)
-    built = tuple(_build_steps(own, first_side))
+    modes = [mode_of(s.header) for s in own]
+    mode = next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN)
+    own, others = _under_its_cookies(own, first_side is Side.INITIATOR, found.major)
+    foreign = sorted((*foreign, *others), key=lambda s: s.sent[0].time)
+    built = tuple(_build_steps(own, first_side, mode))
     initiator_first = first_side is Side.INITIATOR
     addresses = (of_first, of_second)
     ends = (found.first, found.second)
     initiator, responder = (0, 1) if initiator_first else (1, 0)
-    modes = [mode_of(s.header) for s in steps]
     answers = _responder_spis(built, found.major)
     chosen = _chosen_responder_spi(answers, built)
     return Exchange(
         id=found.id,
-        mode=next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN),
+        mode=mode,
         initiator=_peer(ends[initiator], addresses[initiator], built, Side.INITIATOR),
         responder=_peer(ends[responder], addresses[responder], built, Side.RESPONDER),
         initiator_spi=found.initiator_spi,
@@ -45,7 +57,7 @@ def build(found: OpenExchange) -> Exchange:
         roles_certain=found.first_side is not None,
         roles_known=decided is not None,
         steps=built,
-        strays=tuple(_build_steps(foreign, first_side)),
+        strays=tuple(_build_steps(foreign, first_side, mode)),
         fragment_losses=tuple(found.fragment_losses),
         icmp_errors=tuple(found.icmp_errors),
         uncounted=found.uncounted + found.fragments.dropped,
@@ -127,6 +139,43 @@ def _apart(
     return own, sorted(foreign, key=lambda s: s.sent[0].time)
 
 
+def _under_its_cookies(
+    steps: Sequence[OpenStep], by_initiator: bool, major: int
+) -> tuple[list[OpenStep], list[OpenStep]]:
+    """What goes under the cookies of this exchange, and what goes under one that the responder did not give.
+
+    by_initiator -- whether what `by_first` says was sent by the initiator
+
+    Both cookies name the SA (RFC 2408 §3.1, RFC 7296 §3.1), and the responder gives its own with its first answer; where
+    that is not in the capture, the initiator says which it had. What is encrypted has both.
+    """
+    given: set[bytes] = set()
+    used: tuple[set[bytes], set[bytes]] = (set(), set())
+    for step in steps:
+        cookie, of_responder = step.header.responder_spi, step.by_first is not by_initiator
+        if cookie == ZERO_SPI or step.header.major != major:
+            continue
+        used[of_responder].add(cookie)
+        if of_responder and _gives_cookie(step):
+            given.add(cookie)
+    known = (given | (used[0] & used[1])) if given else used[0] or used[1]
+    own: list[OpenStep] = []
+    others: list[OpenStep] = []
+    for step in steps:
+        cookie = step.header.responder_spi
+        holds = cookie in known or (cookie == ZERO_SPI and not step.header.encrypted)
+        (own if holds or step.header.major != major else others).append(step)
+    return own, others
+
+
+def _gives_cookie(step: OpenStep) -> bool:
+    """Whether it is the first answer of a responder, which has its cookie."""
+    header = step.header
+    if header.major == 2:
+        return header.exchange_type == ExchangeType.IKE_SA_INIT
+    return header.exchange_type in PHASE_1 and shape(header, step.kinds) is Shape.SA
+
+
 def _responder_spis(steps: Sequence[Step], major: int) -> list[bytes]:
     """Every cookie of the responder, in the order of first sight."""
     spis = (s.message.header.responder_spi for s in steps if s.message.header.major == major)
@@ -141,7 +190,7 @@ def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> by
     return answers[0] if answers else None
 
 
-def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
+def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterator[Step]:
     starters: dict[int, bool] = {}
     begun = _quick_modes(steps)
     counted: dict[tuple[int, bool], int] = {}
@@ -155,7 +204,8 @@ def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
         kinds = step.kinds
         yield Step(
             name=step_name(step.header, sender, place, kinds),
-            number=phase1_number(step.header, sender, kinds),
+            # The exchange type holds for the whole of an exchange (RFC 2408 §3.1).
+            number=phase1_number(step.header, sender, kinds) if mode_of(step.header) is mode else None,
             sender=sender,
             message=step.message,
             sent=tuple(step.sent),

@@ -160,6 +160,28 @@ def test_responder_that_answers_from_another_address() -> None:
     assert exchange.responder.aliases == ("203.0.113.9",)
 
 
+def test_what_has_another_cookie_than_the_responder_gave_is_a_stray() -> None:
+    wire = Wire()
+    strays = [
+        wire.datagram(1, message(2, cookies=(COOKIE_I, OTHER), sealed=bytes(48)), left=False),
+        wire.datagram(2, message(32, cookies=(COOKIE_I, OTHER), message_id=7, sealed=bytes(48)), left=False),
+        wire.datagram(3, message(2, cookies=(COOKIE_I, ZERO), sealed=bytes(48))),
+    ]
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), *strays)
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4"]
+    assert len(exchange.strays) == 3
+    (exchange,) = track(*wire.main_mode(0, 1, 3), *strays)  # message 2 lost: the initiator says which cookie it had
+    assert (exchange.responder_spi, len(exchange.strays)) == (COOKIE_R, 3)
+
+
+def test_a_message_of_the_other_mode_has_no_place_in_the_exchange() -> None:
+    wire = Wire()
+    sealed = message(4, sealed=bytes(48))
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3), wire.datagram(1, sealed))
+    assert exchange.steps[-1].number is None
+    assert exchange.last_message == 3
+
+
 def test_responder_that_began_anew_with_another_cookie() -> None:
     wire = Wire()
     items = [*wire.main_mode(0, 1, 2), wire.datagram(30, main_mode(2, (COOKIE_I, OTHER)), left=False)]
