@@ -243,6 +243,23 @@ def sent_again_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
     )
 
 
+def repeated_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
+    """The same of retransmissions alone: a message with other octets repeats none (RFC 2408 §5.1)."""
+    return tuple(
+        frame for s in steps for sighting in s.sent[1:] if sighting.time > time + CROSSING for frame in sighting.frames
+    )
+
+
+def answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
+    """The first two messages, one from each end, under one message ID."""
+    first: dict[int, Step] = {}
+    for step in after:
+        known = first.setdefault(step.message.header.message_id, step)
+        if known.sender is not step.sender:
+            return known, step
+    return ()
+
+
 def how_often(count: int) -> str:
     """A count in a sentence: once, twice, 3 times."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
