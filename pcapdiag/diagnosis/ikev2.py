@@ -131,9 +131,17 @@ def auth_of(exchange: Exchange) -> list[Step]:
                     unasked.append(step)
             elif time <= max(step.times) + CROSSING:
                 found.append(step)
-    if not any(s.sender is Side.RESPONDER and _proves(exchange, s) for s in found):
-        found += unasked
-    return sorted(found, key=lambda s: (s.message.header.message_id, s.message.header.response, min(s.times)))
+    found.sort(key=_place)
+    answers = [s for s in found if s.sender is Side.RESPONDER]
+    if not answers or not _proves(exchange, answers[-1]):
+        found = sorted((*found, *unasked), key=_place)
+    return found
+
+
+def _place(step: Step) -> tuple[int, bool, int]:
+    """The place of a message of IKE_AUTH: by its ID, a question before its answer."""
+    header = step.message.header
+    return header.message_id, header.response, min(step.times)
 
 
 def _without_refusals(exchange: Exchange, auth: Sequence[Step], later: Sequence[Step]) -> list[Step]:
@@ -188,7 +196,10 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
     unasked = [
         s
         for s in close
-        if s.message.header.response and s.sender is Side.RESPONDER and s.message.header.message_id == number
+        if s.exchange_type == ExchangeType.INFORMATIONAL_V2
+        and s.message.header.response
+        and s.sender is Side.RESPONDER
+        and s.message.header.message_id == number
     ]
     if len(close) != len(later) or not unasked or setting.traffic_both_ways(exchange, last.first.time):
         return None
@@ -344,9 +355,11 @@ def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refuse
     """A notify, or a delete, of one end right behind the answer: what was just made is not kept."""
     chosen = chosen_transforms(exchange)
     for step in later:
-        if step.message.header.response or not _at_once(step, last):
-            continue
         who = step.sender
+        # Each end counts its own requests: the initiator's go on behind IKE_AUTH, the responder has had none (§2.2).
+        number = last.message.header.message_id + 1 if who is Side.INITIATOR else 0
+        if step.message.header.response or step.message.header.message_id != number or not _at_once(step, last):
+            continue
         if step.opened is not None:
             if harmless(step):
                 continue

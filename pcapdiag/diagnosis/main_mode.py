@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.stop import (
     Refusal,
     Setting,
     Stop,
+    answered,
     answered_both_ways,
     completed,
     followed_by,
@@ -125,7 +126,10 @@ def _may_take_back(exchange: Exchange) -> list[Step]:
     return [
         s
         for s in informational(exchange)
-        if s.encrypted and s.sender is Side.INITIATOR and may_be_sa_delete(s, exchange)
+        if s.encrypted
+        and s.sender is Side.INITIATOR
+        and may_be_sa_delete(s, exchange)
+        and not answered(exchange, s)
     ]
 
 

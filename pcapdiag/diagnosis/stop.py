@@ -347,6 +347,8 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
+    if any(s.sender is last and reached < s.first.time < step.first.time for s in followed_by(exchange)):
+        return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it says then refuses nothing.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
 

@@ -165,7 +165,7 @@ def _under_its_cookies(
         cookie = step.header.responder_spi
         holds = cookie in known or (cookie == ZERO_SPI and not step.header.encrypted)
         (own if holds or step.header.major != major else others).append(step)
-    return own, others
+    return (own, others) if own else (list(steps), [])
 
 
 def _gives_cookie(step: OpenStep) -> bool:

@@ -174,6 +174,7 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
     began = candidate.first_addresses if side is Side.INITIATOR else candidate.second_addresses
     return (
         header.responder_spi == ZERO_SPI
+        and not header.encrypted
         and (header.major == 1 or (header.from_initiator and not header.response))
         and header.exchange_type in OPENING
         and datagram.source in asked

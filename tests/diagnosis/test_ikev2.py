@@ -284,7 +284,7 @@ def test_what_is_no_refusal_behind_the_answer(later: list[tuple[float, bytes, bo
 
 @pytest.mark.parametrize("by_initiator", [True, False])
 def test_what_is_deleted_at_once_never_came_up(by_initiator: bool) -> None:
-    octets = ikev2(INFORM, request=True, number=0, inner=DELETE)
+    octets = ikev2(INFORM, request=True, number=2 if by_initiator else 0, inner=DELETE)
     octets = octets if by_initiator else octets[:19] + b"\0" + octets[20:]  # the flag of the original initiator
     delete = (0.4, octets, by_initiator)
     rows = [asked(0.2), answered(0.3), delete]
@@ -476,3 +476,15 @@ def test_a_late_error_about_ike_sa_init_ends_nothing() -> None:
     late = (2.0, ikev2(INIT, request=False, extra=[notify_v2(14)]), False)
     found = stop_of(exchanged(asked(1, INFORM, 2, 0), answered(1.1, INFORM, 2, 0), late), 60)
     assert found.outcome is Outcome.COMPLETED
+
+
+def test_a_notify_or_delete_that_is_not_the_next_request_takes_nothing_back() -> None:
+    rows = [asked(0.2), answered(0.3), asked(0.4, INFORM, 0, DELETE)]
+    assert stop_of(exchanged(*rows), LATE).outcome is Outcome.COMPLETED
+
+
+def test_eap_with_its_last_request_missing() -> None:
+    """The first answer begins with IDr and may hold a proof (RFC 7296 §2.16); it is not the last one."""
+    rows = [asked(0.2), answered(0.3), asked(0.4, number=2, inner=EAP), answered(0.5, number=2, inner=EAP)]
+    rows += [answered(2.5, number=3, inner=EAP), asked(2.6, INFORM, 4, NOTIFY), answered(2.7, INFORM, 4, 0)]
+    assert stop_of(exchanged(*rows), LATE).outcome is not Outcome.COMPLETED

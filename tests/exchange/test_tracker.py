@@ -174,6 +174,18 @@ def test_what_has_another_cookie_than_the_responder_gave_is_a_stray() -> None:
     assert (exchange.responder_spi, len(exchange.strays)) == (COOKIE_R, 3)
 
 
+def test_what_is_encrypted_begins_no_exchange_of_the_other_end() -> None:
+    wire = Wire()
+    stray = wire.datagram(0.5, message(2, cookies=(COOKIE_I, ZERO), sealed=bytes(48)), left=False)
+    (exchange,) = track(*wire.main_mode(0, 1), stray, *wire.main_mode(1, 2, 3))
+    assert names(exchange) == ["MM1", "MM2", "MM3"]
+
+
+def test_strays_alone_are_an_exchange_as_well() -> None:
+    (exchange,) = track(Wire().datagram(0, message(37, version=0x20, sealed=bytes(48), cookies=(COOKIE_I, ZERO))))
+    assert len(exchange.steps) == 1
+
+
 def test_a_message_of_the_other_mode_has_no_place_in_the_exchange() -> None:
     wire = Wire()
     sealed = message(4, sealed=bytes(48))
