@@ -1,10 +1,13 @@
 """Where an Aggressive Mode exchange stopped (RFC 2409 §5)."""
 
+from collections.abc import Sequence
+
 from pcapdiag.diagnosis.stop import (
     Outcome,
     Refusal,
     Setting,
     Stop,
+    answered_both_ways,
     completed,
     followed_by,
     frames_of,
@@ -13,7 +16,8 @@ from pcapdiag.diagnosis.stop import (
     sent_again_after,
     waiting_outcome,
 )
-from pcapdiag.exchange.model import Exchange, Side
+from pcapdiag.diagnosis.vantage import vantage_of
+from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
 
 
@@ -21,8 +25,7 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this Aggressive Mode exchange stopped."""
     top = exchange.last_message or 0
     after = followed_by(exchange)
-    # The initiator may begin Quick Mode right behind message 3: only the responder's answer shows that it got it.
-    answered = [s for s in after if s.sender is Side.RESPONDER]
+    answered = [s for s in _went_on(exchange, after) if s.sender is Side.RESPONDER]
     if answered:
         reason = "Phase 1 finished: the responder went on under the same cookies."
         return completed(exchange, "AM_ACTIVE", reason, answered[0].frames)
@@ -51,6 +54,17 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
             reason, frames = "AM2 was sent and AM1 is still repeated: AM2 does not reach the initiator", again
     reason += "." if long else ", and the capture ends before that means anything."
     return Stop(outcome, f"AM{top + 1}", SENDER[top + 1], None, initiator, responder, reason, frames)
+
+
+def _went_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
+    """What shows that the responder took message 3: it goes on, and the initiator does so with it.
+
+    The initiator may begin Quick Mode right behind message 3, so its own message alone shows nothing; and one of the
+    responder alone is no more than a packet with the right cookies, which stand on the wire in clear.
+    """
+    both = answered_both_ways(after)
+    alone = vantage_of(exchange).one_way is Side.RESPONDER or not exchange.numbered(1)
+    return both or (after if alone else ())
 
 
 def _rejected(top: int, refusal: Refusal) -> Stop:

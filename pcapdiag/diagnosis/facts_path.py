@@ -112,15 +112,18 @@ def icmp(case: Case) -> Iterator[Fact]:
         if not before:
             if port == NAT_T_PORT:
                 yield Fact("icmp-about-4500", text, frames)
-            if _about_several(errors):
-                yield Fact("icmp-repeated", text, frames)
+            if _about_several(case.exchange, errors):
+                yield Fact(f"repeated-{kind}-from-{place}", text, frames)
 
 
-def _about_several(errors: Sequence[IcmpError]) -> bool:
-    """They quote different transmissions, told by the IP identification where there is one, else by the time."""
-    numbers = {e.quoted.ip_id for e in errors}
-    apart = errors[-1].time - errors[0].time > SECOND
-    return len(errors) > 1 and (len(numbers - {None, 0}) > 1 or apart)
+def _about_several(exchange: Exchange, errors: Sequence[IcmpError]) -> bool:
+    """They quote different transmissions: by the IP identification, which a quote holds (RFC 792), else by the time."""
+    numbers = {e.quoted.ip_id for e in errors} - {None, 0}
+    if numbers:
+        return len(numbers) > 1
+    quoted = errors[0].quoted
+    sent = [s for step in exchange.steps for s in step.sent if s.destination == quoted.destination]
+    return len(sent) > 1 and errors[-1].time - errors[0].time > SECOND
 
 
 def _heard_since(exchange: Exchange, side: Side, error: IcmpError, kind: str) -> bool:

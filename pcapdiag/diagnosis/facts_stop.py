@@ -296,7 +296,14 @@ def strays(case: Case) -> Iterator[Fact]:
     for source, steps in by_source.items():
         names = ", ".join(dict.fromkeys(s.name for s in steps))
         if source in (*e.initiator.addresses, *e.responder.addresses):
+            known = (e.responder_spi, *e.other_responder_spis)
             text = f"{names} came from {source}, the end that does not send it. It counts for nothing."
+            if not any(s.message.header.responder_spi in known for s in steps):
+                text = (
+                    f"{names} came from {source} under a responder's cookie that the responder did not give. It counts "
+                    "for nothing."
+                )
+                text = text.replace("cookie", "SPI") if e.mode is Mode.IKEV2 else text
             yield Fact("stray-message", text, frames_of(steps))
             continue
         text = (

@@ -18,6 +18,7 @@ from pcapdiag.diagnosis.room import (
 )
 from pcapdiag.diagnosis.schedule import outlook
 from pcapdiag.diagnosis.stop import (
+    CROSSING,
     SECOND,
     Outcome,
     Setting,
@@ -39,18 +40,19 @@ from pcapdiag.record import Record
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this IKEv2 exchange stopped."""
     init = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_SA_INIT]
-    auth = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    auth = auth_of(exchange)
     later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH and s.encrypted]
     refused = _refused_at_init(exchange, init, auth) or _refused(exchange, setting, auth, later)
     if refused is not None:
         step, by, reason = refused
         missing = "IKE_AUTH response" if step in auth else None
         return Stop(Outcome.REJECTED, missing, None, by, (), (), reason, step.frames)
-    answered = _answered(later)
+    answered = _answered(_without_refusals(exchange, auth, later))
     unheeded = _answer_lost(exchange, auth, setting) if not answered else None
     if unheeded is not None:
         return unheeded
     unasked = _unasked_answer(exchange, setting, auth, later) if not answered else None
+    unasked = unasked or (_unasked_proof(exchange, setting, auth) if not answered else None)
     if unasked is not None:
         return unasked
     if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
@@ -94,6 +96,70 @@ def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
     return None
 
 
+# --- which messages count -----------------------------------------------------------------------------------------
+
+
+def auth_of(exchange: Exchange) -> list[Step]:
+    """The messages of IKE_AUTH in the order of their exchange, those that can be.
+
+    The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and
+    what answers comes behind what it answers (§2.1). An answer whose request is not in the capture counts where no other
+    answer can be the last one.
+    """
+    steps = [
+        s
+        for s in exchange.steps
+        if s.exchange_type == ExchangeType.IKE_AUTH
+        and s.message.header.message_id > 0
+        and (s.sender is Side.RESPONDER) is s.message.header.response
+    ]
+    asked: dict[int, int] = {}
+    for step in steps:
+        if step.sender is Side.INITIATOR:
+            asked.setdefault(step.message.header.message_id, min(step.times))
+    found = [s for s in steps if s.sender is Side.INITIATOR]
+    latest = max((max(s.times) for s in found), default=0)
+    unasked: list[Step] = []
+    for step in steps:
+        if step.sender is Side.RESPONDER:
+            time = asked.get(step.message.header.message_id)
+            if time is None:
+                if latest <= min(step.times) + CROSSING:  # it goes on only when it was answered
+                    unasked.append(step)
+            elif time <= max(step.times) + CROSSING:
+                found.append(step)
+    found.sort(key=_place)
+    answers = [s for s in found if s.sender is Side.RESPONDER]
+    if not answers or not _proves(exchange, answers[-1]):
+        found = sorted((*found, *unasked), key=_place)
+    return found
+
+
+def _place(step: Step) -> tuple[int, bool, int]:
+    """The place of a message of IKE_AUTH: by its ID, a question before its answer."""
+    header = step.message.header
+    return header.message_id, header.response, min(step.times)
+
+
+def _without_refusals(exchange: Exchange, auth: Sequence[Step], later: Sequence[Step]) -> list[Step]:
+    """What goes on behind IKE_AUTH, without what may refuse its answer: a notify or a delete alone (RFC 7296 §2.21.2).
+
+    It follows the answer at once; where the answer is not in the capture, it is the next that the initiator sends.
+    """
+    if not auth:
+        return list(later)
+    last, chosen = auth[-1], chosen_transforms(exchange)
+    unanswered = not last.message.header.response
+    return [
+        s
+        for s in later
+        if s.message.header.response
+        or first_inside(s) not in (PayloadType.NOTIFY2, PayloadType.DELETE2)
+        or not is_lone_notify(s, chosen)
+        or not (unanswered or s.first.time - last.first.time <= AT_ONCE)
+    ]
+
+
 # --- whether it is up --------------------------------------------------------------------------------------------
 
 
@@ -122,8 +188,16 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
     if not _authenticated(exchange, auth) or not later:
         return None
     last = auth[-1]
-    close = [s for s in later if s.first.time - last.first.time <= AT_ONCE]
-    unasked = [s for s in close if s.message.header.response and s.sender is Side.RESPONDER]
+    close = [s for s in later if _at_once(s, last)]
+    number = last.message.header.message_id + 1
+    unasked = [
+        s
+        for s in close
+        if s.exchange_type == ExchangeType.INFORMATIONAL_V2
+        and s.message.header.response
+        and s.sender is Side.RESPONDER
+        and s.message.header.message_id == number
+    ]
     if len(close) != len(later) or not unasked or setting.traffic_both_ways(exchange, last.first.time):
         return None
     reason = (
@@ -131,6 +205,25 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
         "and nothing followed: whether the initiator kept the IKE SA does not show."
     )
     return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *unasked]))
+
+
+def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
+    """The responder's last answer, without the request that it answers, in a capture that has the beginning."""
+    init = any(s.exchange_type == ExchangeType.IKE_SA_INIT for s in exchange.steps)
+    if not init or not auth or not auth[-1].message.header.response or not _proves(exchange, auth[-1]):
+        return None
+    last = auth[-1]
+    number = last.message.header.message_id
+    asked = any(s.sender is Side.INITIATOR and s.message.header.message_id == number for s in auth)
+    if asked or setting.traffic_both_ways(exchange, last.first.time):
+        return None
+    reason = "The responder answered IKE_AUTH with room for a proof; what asked for it is not in the capture."
+    return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, last.frames)
+
+
+def _at_once(step: Step, last: Step) -> bool:
+    """Right behind it, or recorded in the place of it: packets cross on their way to the file."""
+    return -CROSSING <= step.first.time - last.first.time <= AT_ONCE
 
 
 def _authenticated(exchange: Exchange, auth: Sequence[Step]) -> bool:
@@ -141,7 +234,11 @@ def _authenticated(exchange: Exchange, auth: Sequence[Step]) -> bool:
     """
     if not auth or not auth[-1].message.header.response:
         return False
-    last = auth[-1]
+    return _proves(exchange, auth[-1])
+
+
+def _proves(exchange: Exchange, last: Step) -> bool:
+    """Whether this answer can hold the responder's proof."""
     if last.opened is not None:
         kinds = {p.type for p in last.opened.payloads}
         return PayloadType.AUTH in kinds and PayloadType.EAP not in kinds
@@ -170,8 +267,11 @@ Refused = tuple[Step, Side | None, str]
 
 
 def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[Step]) -> Refused | None:
-    """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on."""
-    if auth or not init:
+    """IKE_SA_INIT answered with an error, or with another gateway's name (RFC 5685); nothing went on.
+
+    What is encrypted shows that both ends have the keys that IKE_SA_INIT makes.
+    """
+    if auth or not init or any(s.encrypted and s.sender is Side.INITIATOR for s in exchange.steps):
         return None
     clear = [
         s
@@ -252,9 +352,11 @@ def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refuse
     """A notify, or a delete, of one end right behind the answer: what was just made is not kept."""
     chosen = chosen_transforms(exchange)
     for step in later:
-        if step.message.header.response or not 0 <= step.first.time - last.first.time <= AT_ONCE:
-            continue
         who = step.sender
+        # Each end counts its own requests: the initiator's go on behind IKE_AUTH, the responder has had none (§2.2).
+        number = last.message.header.message_id + 1 if who is Side.INITIATOR else 0
+        if step.message.header.response or step.message.header.message_id != number or not _at_once(step, last):
+            continue
         if step.opened is not None:
             if harmless(step):
                 continue

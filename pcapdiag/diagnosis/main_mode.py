@@ -12,6 +12,8 @@ from pcapdiag.diagnosis.stop import (
     Refusal,
     Setting,
     Stop,
+    answered,
+    answered_both_ways,
     completed,
     followed_by,
     frames_of,
@@ -19,6 +21,7 @@ from pcapdiag.diagnosis.stop import (
     may_be_sa_delete,
     outside_phase1,
     refusal_of,
+    repeated_after,
     sent_again_after,
     waiting_outcome,
 )
@@ -61,44 +64,38 @@ def _finished(exchange: Exchange) -> Stop | None:
     if not after:
         return _both_informed(exchange)
     fives = exchange.numbered(5)
-    answered = _answered_both_ways(after)
-    shown = answered
+    shown = answered_both_ways(after) or _third_of_quick_mode(after)
     missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
     if not shown:
         shown = _went_on(exchange, after)
-    if not shown or sent_again_after(fives, max(s.first.time for s in shown)):
+        if shown and _taken_back(exchange):
+            return _doubtful(exchange, shown)
+    if not shown or repeated_after(fives, max(s.first.time for s in shown)):
         return None
     name = "Quick Mode" if any(s.exchange_type == ExchangeType.QUICK for s in shown) else "a Transaction exchange"
     reason = f"Phase 1 finished: {name} followed under the same cookies.{missing}"
     return completed(exchange, "MM_ACTIVE", reason, shown[0].frames)
 
 
-def _answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
-    """The first two messages, one from each end, under one message ID."""
-    first: dict[int, Step] = {}
-    for step in after:
-        known = first.setdefault(step.message.header.message_id, step)
-        if known.sender is not step.sender:
-            return known, step
-    return ()
-
-
 def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
     """What one end sent that it could not have sent without the other's answer.
 
-    The initiator's Quick Mode behind message 6; a second message of the same end under one message ID (message 3 of
-    Quick Mode answers message 2); of a capture of one direction, whatever followed phase 1.
+    The initiator's Quick Mode behind message 6; of a capture of one direction, what followed the messages of phase 1
+    that it sees.
     """
-    sixes = exchange.numbered(6)
+    sixes, fives = exchange.numbered(6), exchange.numbered(5)
     of_initiator = [s for s in after if s.sender is Side.INITIATOR]
     if sixes and of_initiator:
         reached = min(s.first.time for s in sixes)
         later = [s for s in of_initiator if s.first.time >= reached - CROSSING]
-        if later and not _refused_before(exchange, reached, later[0]):
+        if later and not _refused_before(exchange, reached, later[0]) and not repeated_after(fives, reached):
             return (later[0],)
     sender = vantage_of(exchange).one_way
-    if sender is not None:
-        return (after[0],)
+    return _one_way(exchange, sender, after) if sender is not None else ()
+
+
+def _third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
+    """Two messages of the same end under one message ID: the later one answers message 2."""
     seen: dict[tuple[int, Side], Step] = {}
     for step in after:
         key = (step.message.header.message_id, step.sender)
@@ -108,13 +105,56 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
     return ()
 
 
+def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:
+    """What followed phase 1 from the one end that is seen.
+
+    One packet shows little: its last message of phase 1 is there too, where the capture has the first one, or another
+    one follows; and it repeats none of phase 1 behind that.
+    """
+    first, last = (1, 5) if sender is Side.INITIATOR else (2, 6)
+    shown = exchange.numbered(last) or not exchange.numbered(first) or len(after) > 1
+    if not shown or repeated_after([s for s in exchange.steps if s.number], after[0].first.time):
+        return ()
+    return (after[0],)
+
+
 def _refused_before(exchange: Exchange, reached: int, step: Step) -> bool:
     """The initiator sent what may be a delete of the SA between message 6 and this, which nobody answered."""
-    return any(
-        s.sender is Side.INITIATOR and reached <= s.first.time < step.first.time and may_be_sa_delete(s, exchange)
+    return any(reached <= s.first.time < step.first.time for s in _may_take_back(exchange))
+
+
+def _may_take_back(exchange: Exchange) -> list[Step]:
+    return [
+        s
         for s in informational(exchange)
-        if s.encrypted
+        if s.encrypted and s.sender is Side.INITIATOR and may_be_sa_delete(s, exchange) and not answered(exchange, s)
+    ]
+
+
+def _taken_back(exchange: Exchange) -> bool:
+    """Right behind message 6 the initiator sent what may be a delete of the SA, before the responder said more."""
+    sixes = exchange.numbered(6)
+    if not sixes:
+        return False
+    reached = min(s.first.time for s in sixes)
+    for step in _may_take_back(exchange):
+        heard = any(
+            s.sender is Side.RESPONDER and reached < s.first.time < step.first.time and s not in sixes
+            for s in exchange.steps
+        )
+        if reached <= step.first.time <= reached + REFUSAL and not heard:
+            return True
+    return False
+
+
+def _doubtful(exchange: Exchange, shown: Sequence[Step]) -> Stop:
+    reason = (
+        "MM6 went by, then one message of Quick Mode and an encrypted Informational of the initiator, and no answer of "
+        "the responder: whether the initiator accepted MM6 does not show."
     )
+    states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+    frames = frames_of((*exchange.numbered(6), *shown))
+    return Stop(Outcome.INCONCLUSIVE, "QM2", Side.RESPONDER, None, states, ("MM_ACTIVE",), reason, frames)
 
 
 def _both_informed(exchange: Exchange) -> Stop | None:
@@ -131,7 +171,7 @@ def _both_informed(exchange: Exchange) -> Stop | None:
         at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
         equal = asked.message.header.length == answer.message.header.length
         if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
-            if sent_again_after(exchange.numbered(5), answer.first.time):
+            if repeated_after(exchange.numbered(5), answer.first.time):
                 return None
             reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
             return completed(exchange, "MM_ACTIVE", reason, (*asked.frames, *answer.frames))
@@ -182,7 +222,7 @@ def _roles_unknown(exchange: Exchange, setting: Setting, top: int) -> Stop:
 def _after_6(exchange: Exchange, setting: Setting) -> Stop:
     answers = exchange.numbered(6)
     reached = answers[0].first.time
-    again = sent_again_after(exchange.numbered(5), reached)
+    again = repeated_after(exchange.numbered(5), reached)
     if again:
         reason = "MM6 was sent and MM5 is still repeated: MM6 does not reach the initiator, or it does not take it."
         if vantage_of(exchange).at is Side.INITIATOR:
@@ -204,6 +244,11 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
         states = ("MM_ACTIVE", "MM_WAIT_MSG6")
         return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
     told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
+    asked = any(s.first.time <= reached + CROSSING for s in exchange.numbered(5))
+    if exchange.numbered(1) and not asked:
+        reason = "MM6 went by; MM5, which it answers, is not in the capture, and nothing shows that MM6 was accepted."
+        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
     if setting.silence_after(reached) >= SILENCE and not told:
         reason = "All six messages went by; nothing followed them in the capture, no Quick Mode either."
         if not exchange.numbered(5) or not exchange.numbered(1):

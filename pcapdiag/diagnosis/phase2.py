@@ -92,6 +92,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
+        elif last == 2 and not _repeated_behind(steps) and not _given_up(exchange, setting, latest):
+            outcome = Outcome.INCONCLUSIVE
+            reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
         elif setting.silence_after(latest.first.time) >= SILENCE or _given_up(exchange, setting, latest):
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
@@ -199,6 +202,13 @@ def _answer(exchange: Exchange, step: Step) -> Step | None:
         if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
             return None if answered(exchange, other) else other
     return None
+
+
+def _repeated_behind(steps: Sequence[Step]) -> bool:
+    """Message 2 is sent again, or message 1 behind it: the end that does so has not had what is due (RFC 2408 §5.1)."""
+    seconds = [s for s in steps if s.name == "QM2"]
+    reached = min(s.first.time for s in seconds)
+    return any(len(s.sent) > 1 for s in seconds) or bool(sent_again_after(steps, reached))
 
 
 def _given_up(exchange: Exchange, setting: Setting, step: Step) -> bool:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.exchange.modes import PHASE_1, SENDER
+from pcapdiag.exchange.modes import PHASE_1, SENDER, can_be_sealed
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
@@ -211,24 +211,12 @@ def followed_by(exchange: Exchange) -> tuple[Step, ...]:
 
 AFTER_PHASE_1 = (ExchangeType.QUICK, ExchangeType.TRANSACTION, ExchangeType.NEW_GROUP)
 """Exchanges of IKEv1 that take the keys of phase 1 (RFC 2409 §5.5, §5.6)."""
-LEAST_AFTER_PHASE_1 = HEADER_LENGTH + 24
-"""HASH has 4 octets and the 16 of MD5 at least; the cipher pads that to its blocks (RFC 2409 §5.5, appendix B)."""
-SMALLEST_BLOCK = 8
 
 
 def is_plausible(step: Step) -> bool:
-    """Whether a message of Quick Mode and its kind can be one.
-
-    Encrypted, under a message ID (RFC 2409 §5.5), and whole blocks of a cipher with room for a HASH payload.
-    """
+    """Whether a message of Quick Mode and its kind can be one: encrypted, and under a message ID (RFC 2409 §5.5)."""
     header = step.message.header
-    inside = header.length - HEADER_LENGTH
-    return (
-        header.encrypted
-        and header.message_id != 0
-        and header.length >= LEAST_AFTER_PHASE_1
-        and inside % SMALLEST_BLOCK == 0
-    )
+    return header.encrypted and header.message_id != 0 and can_be_sealed(header)
 
 
 def informational(exchange: Exchange) -> tuple[Step, ...]:
@@ -276,6 +264,23 @@ def sent_again_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
     return tuple(
         frame for s in steps for sighting in s.sent if sighting.time > time + CROSSING for frame in sighting.frames
     )
+
+
+def repeated_after(steps: Iterable[Step], time: int) -> tuple[Frame, ...]:
+    """The same of retransmissions alone: a message with other octets repeats none (RFC 2408 §5.1)."""
+    return tuple(
+        frame for s in steps for sighting in s.sent[1:] if sighting.time > time + CROSSING for frame in sighting.frames
+    )
+
+
+def answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
+    """The first two messages, one from each end, under one message ID."""
+    first: dict[int, Step] = {}
+    for step in after:
+        known = first.setdefault(step.message.header.message_id, step)
+        if known.sender is not step.sender:
+            return known, step
+    return ()
 
 
 def how_often(count: int) -> str:
@@ -365,6 +370,8 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
+    if any(s.sender is last and reached < s.first.time < step.first.time for s in followed_by(exchange)):
+        return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
 

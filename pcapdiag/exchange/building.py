@@ -5,8 +5,17 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Step
-from pcapdiag.exchange.modes import infer_first_sender, mode_of, phase1_number, quick_mode_begins_at, step_name
+from pcapdiag.exchange.model import Exchange, Mode, Peer, Side, Sighting, Step
+from pcapdiag.exchange.modes import (
+    PHASE_1,
+    Shape,
+    infer_first_sender,
+    mode_of,
+    phase1_number,
+    quick_mode_begins_at,
+    shape,
+    step_name,
+)
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Identification
@@ -26,17 +35,20 @@ def build(found: OpenExchange) -> Exchange:
     first_side = decided or Side.INITIATOR
     of_first, of_second = own_addresses(found, steps)
     own, foreign = _apart(steps, of_first, of_second)
-    built = tuple(_build_steps(own, first_side))
+    modes = [mode_of(s.header) for s in own]
+    mode = next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN)
+    own, others = _under_its_cookies(own, first_side is Side.INITIATOR, found.major)
+    foreign = sorted((*foreign, *others), key=lambda s: s.sent[0].time)
+    built = tuple(_build_steps(own, first_side, mode))
     initiator_first = first_side is Side.INITIATOR
     addresses = (of_first, of_second)
     ends = (found.first, found.second)
     initiator, responder = (0, 1) if initiator_first else (1, 0)
-    modes = [mode_of(s.header) for s in steps]
     answers = _responder_spis(built, found.major)
     chosen = _chosen_responder_spi(answers, built)
     return Exchange(
         id=found.id,
-        mode=next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN),
+        mode=mode,
         initiator=_peer(ends[initiator], addresses[initiator], built, Side.INITIATOR),
         responder=_peer(ends[responder], addresses[responder], built, Side.RESPONDER),
         initiator_spi=found.initiator_spi,
@@ -45,7 +57,7 @@ def build(found: OpenExchange) -> Exchange:
         roles_certain=found.first_side is not None,
         roles_known=decided is not None,
         steps=built,
-        strays=tuple(_build_steps(foreign, first_side)),
+        strays=tuple(_build_steps(foreign, first_side, mode)),
         fragment_losses=tuple(found.fragment_losses),
         icmp_errors=tuple(found.icmp_errors),
         uncounted=found.uncounted + found.fragments.dropped,
@@ -57,22 +69,28 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
 
     Cookies go over the wire in clear, and anybody who has them can send from any address. So an address is an end's
     own when the exchange began with it, when it carries the same packet on the other side of a NAT, when the other
-    end writes to it, or when the initiator goes on with a cookie that came from nowhere else.
+    end writes to it, or when the initiator goes on with a cookie that came from nowhere else, and came before.
     """
     sides: tuple[dict[str, None], dict[str, None]] = ({found.first[0]: None}, {found.second[0]: None})
-    heeded = {s.header.responder_spi for s in steps if s.by_first and s.header.responder_spi != ZERO_SPI}
+    heeded: dict[bytes, int] = {}
+    for step in steps:
+        if step.by_first and step.header.responder_spi != ZERO_SPI:
+            heeded.setdefault(step.header.responder_spi, step.sent[0].time)
     grown = True
     while grown:
         before = len(sides[0]) + len(sides[1])
         for step in steps:
             own, others = sides if step.by_first else (sides[1], sides[0])
-            seen = (*step.sent, *step.duplicates)
-            if not any(s.source in own for s in seen):
-                first_answer = not step.by_first and step.header.responder_spi in heeded
-                if not first_answer or not any(s.destination in others for s in seen):
+            seen = _of_one_packet(step, own)
+            if not seen:
+                went_on = heeded.get(step.header.responder_spi, 0)
+                if step.by_first or step.sent[0].time > went_on:
+                    continue
+                if not any(s.destination in others for s in step.sent):
                     continue
                 if _from_elsewhere(steps, step.header.responder_spi, own):
                     continue
+                seen = [step.sent[0]]
             for sighting in seen:
                 if len(own) < MAX_ALIASES:
                     own.setdefault(sighting.source)
@@ -80,6 +98,19 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
                     others.setdefault(sighting.destination)
         grown = len(sides[0]) + len(sides[1]) > before
     return sides
+
+
+def _of_one_packet(step: OpenStep, own: Collection[str]) -> list[Sighting]:
+    """The sightings of a message from its sender's own addresses, and of the same packets beyond a NAT.
+
+    Anybody can send the same octets once more: the same packet keeps its identification, and one of its addresses.
+    """
+    sent = [s for s in (*step.sent, *step.duplicates) if s.source in own]
+    others = [s for s in step.duplicates if s.source not in own]
+    if not sent or not others:
+        return sent
+    legs = {s.destination for s in sent}
+    return sent + [s for s in others if s.destination in legs]
 
 
 def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[str]) -> bool:
@@ -92,13 +123,57 @@ def _from_elsewhere(steps: Sequence[OpenStep], cookie: bytes, own: Collection[st
 def _apart(
     steps: Sequence[OpenStep], of_first: Collection[str], of_second: Collection[str]
 ) -> tuple[list[OpenStep], list[OpenStep]]:
-    """What the two ends sent, and what came from an address of neither."""
+    """What the two ends sent, and what came from an address of neither, if it be the same octets."""
     own: list[OpenStep] = []
     foreign: list[OpenStep] = []
     for step in steps:
         source = of_first if step.by_first else of_second
-        (own if any(s.source in source for s in step.sent) else foreign).append(step)
-    return own, foreign
+        if all(s.source in source for s in step.sent):
+            own.append(step)
+            continue
+        kept = [s for s in step.sent if s.source in source]
+        if kept:
+            own.append(replace(step, sent=kept))
+        others = [s for s in step.sent if s.source not in source]
+        foreign.append(replace(step, sent=others, duplicates=[] if kept else step.duplicates))
+    return own, sorted(foreign, key=lambda s: s.sent[0].time)
+
+
+def _under_its_cookies(
+    steps: Sequence[OpenStep], by_initiator: bool, major: int
+) -> tuple[list[OpenStep], list[OpenStep]]:
+    """What goes under the cookies of this exchange, and what goes under one that the responder did not give.
+
+    by_initiator -- whether what `by_first` says was sent by the initiator
+
+    Both cookies name the SA (RFC 2408 §3.1, RFC 7296 §3.1), and the responder gives its own with its first answer;
+    where that is not in the capture, the initiator says which it had. What is encrypted has both.
+    """
+    given: set[bytes] = set()
+    used: tuple[set[bytes], set[bytes]] = (set(), set())
+    for step in steps:
+        cookie, of_responder = step.header.responder_spi, step.by_first is not by_initiator
+        if cookie == ZERO_SPI or step.header.major != major:
+            continue
+        used[of_responder].add(cookie)
+        if of_responder and _gives_cookie(step):
+            given.add(cookie)
+    known = (given | (used[0] & used[1])) if given else used[0] or used[1]
+    own: list[OpenStep] = []
+    others: list[OpenStep] = []
+    for step in steps:
+        cookie = step.header.responder_spi
+        holds = cookie in known or (cookie == ZERO_SPI and not step.header.encrypted)
+        (own if holds or step.header.major != major else others).append(step)
+    return (own, others) if own else (list(steps), [])
+
+
+def _gives_cookie(step: OpenStep) -> bool:
+    """Whether it is the first answer of a responder, which has its cookie."""
+    header = step.header
+    if header.major == 2:
+        return header.exchange_type == ExchangeType.IKE_SA_INIT
+    return header.exchange_type in PHASE_1 and shape(header, step.kinds) is Shape.SA
 
 
 def _responder_spis(steps: Sequence[Step], major: int) -> list[bytes]:
@@ -115,7 +190,7 @@ def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> by
     return answers[0] if answers else None
 
 
-def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
+def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterator[Step]:
     starters: dict[int, bool] = {}
     begun = _quick_modes(steps)
     counted: dict[tuple[int, bool], int] = {}
@@ -126,13 +201,14 @@ def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
         nth = counted.get((message_id, step.by_first), 0)
         counted[(message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
-        made_from = (sender, place, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
+        made_from = (sender, place, mode, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
         if step.built is None or step.built_from != made_from:
             kinds = step.kinds
             step.built_from = made_from
             step.built = Step(
                 name=step_name(step.header, sender, place, kinds),
-                number=phase1_number(step.header, sender, kinds),
+                # The exchange type holds for the whole of an exchange (RFC 2408 §3.1).
+                number=phase1_number(step.header, sender, kinds) if mode_of(step.header) is mode else None,
                 sender=sender,
                 message=step.message,
                 sent=tuple(step.sent),

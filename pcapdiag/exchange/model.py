@@ -191,7 +191,8 @@ class Exchange(Displayed, frozen=True, dict=True, gc=True):
     roles_known -- False where nothing decides them: the end that was seen first stands as the initiator
     steps -- in the order of first sight
     fragment_losses -- IP fragments between its ends, while it went on, of which the first piece never came
-    strays -- messages under its cookies from an address that is neither end's: anybody may have sent them
+    strays -- messages under its cookies from an address that is neither end's, and what goes under a responder's cookie
+        that the responder did not give: anybody may have sent them
     icmp_errors -- those that quote a message of this exchange
     uncounted -- messages beyond the limit of what is kept
     """

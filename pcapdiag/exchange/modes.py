@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from pcapdiag.exchange.model import Mode, Side
-from pcapdiag.ike.message import ZERO_SPI, Header
+from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 
 
@@ -60,14 +60,33 @@ def shape(header: Header, kinds: Collection[int] = ()) -> Shape:
 
     Without a responder's cookie only message 1 can be (RFC 2408 §3.1), and that has an SA payload: all else is none,
     and so is a header without a payload.
+    Phase 1 has message ID zero (RFC 2408 §3.1), which is looked at where nothing else can be.
     """
     if header.encrypted:
-        return Shape.SEALED
+        possible = header.major == 2 or (header.message_id == 0 and can_be_sealed(header))
+        return Shape.SEALED if possible else Shape.NONE
     if header.next_payload == PayloadType.SA or PayloadType.SA in kinds:
         return Shape.SA
     if header.responder_spi == ZERO_SPI or not header.next_payload:
         return Shape.NONE
     return Shape.KEYING
+
+
+LEAST_SEALED = HEADER_LENGTH + 24
+"""HASH has 4 octets and the 16 of MD5 at least; the cipher pads that to its blocks (RFC 2409 §5, appendix B)."""
+SMALLEST_BLOCK = 8
+
+
+def can_be_sealed(header: Header) -> bool:
+    """Whether an encrypted message of IKEv1 can hold what each of phase 1 and of Quick Mode has, a HASH or more.
+
+    Whole blocks of a cipher (RFC 2409 appendix B), under both cookies: the keys are made of both (RFC 2409 §5).
+    """
+    if header.responder_spi == ZERO_SPI:
+        return False
+    if header.next_payload == PayloadType.FRAGMENT:
+        return True  # a piece does not tell how large the whole is
+    return header.length >= LEAST_SEALED and (header.length - HEADER_LENGTH) % SMALLEST_BLOCK == 0
 
 
 def certain_sender(header: Header, kinds: Collection[int] = ()) -> Side | None:

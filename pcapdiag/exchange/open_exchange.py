@@ -118,13 +118,20 @@ class OpenExchange(Struct):
             return False
         return datagram.destination not in self.first_addresses
 
-    def learn_addresses(self, datagram: Datagram, by_first: bool) -> None:
-        """Remember under which addresses the ends were seen."""
+    def learn_addresses(self, datagram: Datagram, by_first: bool, other_leg: bool) -> None:
+        """Remember under which addresses the ends were seen.
+
+        One that is the other end's is this end's as well only where the same packet shows it on the other side of a
+        NAT (`other_leg`): else whoever writes to both ends would make them one.
+        """
         source, destination = (
             (self.first_addresses, self.second_addresses) if by_first else (self.second_addresses, self.first_addresses)
         )
-        for known, address in ((source, datagram.source), (destination, datagram.destination)):
-            if len(known) < MAX_ALIASES:
+        for known, others, address in (
+            (source, destination, datagram.source),
+            (destination, source, datagram.destination),
+        ):
+            if len(known) < MAX_ALIASES and (other_leg or address not in others):
                 known.setdefault(address)
 
     def knows(self, datagram: Datagram) -> bool:
@@ -153,7 +160,10 @@ def answers_elsewhere(candidate: OpenExchange, header: Header, datagram: Datagra
     The responder answers from another address than the initiator wrote to, or the capture point has the initiator's
     message 1 only from before a NAT and the answer from behind it.
     """
-    if header.responder_spi == ZERO_SPI or candidate.responder_spis:
+    if header.responder_spi == ZERO_SPI or len(candidate.responder_spis) >= MAX_ALIASES:
+        return False
+    # Anybody can be the first to answer; the initiator says whom it heeds by going on with a cookie.
+    if any(s.by_first and s.header.responder_spi != ZERO_SPI for s in candidate.steps):
         return False
     return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
 
@@ -170,6 +180,7 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
     began = candidate.first_addresses if side is Side.INITIATOR else candidate.second_addresses
     return (
         header.responder_spi == ZERO_SPI
+        and not header.encrypted
         and (header.major == 1 or (header.from_initiator and not header.response))
         and header.exchange_type in OPENING
         and datagram.source in asked

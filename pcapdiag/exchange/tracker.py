@@ -247,7 +247,7 @@ class Tracker:
             by_first = found.sent_by_first(datagram)
             if said is not None:
                 found.first_side = said if by_first else said.other
-        found.learn_addresses(datagram, by_first)
+        found.learn_addresses(datagram, by_first, other_leg(found, datagram, octets))
         self._bind(found, header, datagram)
         sighting = sighting_of(datagram)
         piece = piece_of(message)

@@ -284,7 +284,7 @@ def test_what_is_no_refusal_behind_the_answer(later: list[tuple[float, bytes, bo
 
 @pytest.mark.parametrize("by_initiator", [True, False])
 def test_what_is_deleted_at_once_never_came_up(by_initiator: bool) -> None:
-    octets = ikev2(INFORM, request=True, number=0, inner=DELETE)
+    octets = ikev2(INFORM, request=True, number=2 if by_initiator else 0, inner=DELETE)
     octets = octets if by_initiator else octets[:19] + b"\0" + octets[20:]  # the flag of the original initiator
     delete = (0.4, octets, by_initiator)
     rows = [asked(0.2), answered(0.3), delete]
@@ -436,3 +436,55 @@ def test_a_damaged_first_payload_completes_nothing() -> None:
     intact = only(exchanged(asked(1), answered(1.1)))
     damaged = only(exchanged(asked(1), answered(1.1, inner=255)))
     assert (intact.stop.outcome, damaged.stop.outcome) == (Outcome.COMPLETED, Outcome.INCONCLUSIVE)
+
+
+# --- what cannot be, and what is not there -----------------------------------------------------------------------
+
+
+def test_an_answer_to_what_the_capture_does_not_have_completes_nothing() -> None:
+    assert stop_of(exchanged(answered(0.2)), 60).outcome is Outcome.INCONCLUSIVE
+    assert stop_of(exchanged(asked(0.2), answered(0.3, number=3)), 60).outcome is not Outcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        answered(0.15, number=0),  # IKE_SA_INIT has message ID 0 (RFC 7296 §2.2)
+        asked(0.15, number=0),
+        answered(0.15, number=2, inner=41),
+        (0.15, ikev2(AUTH, request=False, number=1), True),  # the initiator answers no IKE_AUTH
+        (0.15, ikev2(AUTH, request=True, number=1), False),  # and the responder asks none
+    ],
+)
+def test_what_cannot_be_of_ike_auth_takes_nothing_from_it(row: tuple[float, bytes, bool]) -> None:
+    assert stop_of(exchanged(row, asked(1), answered(1.1)), 60).outcome is Outcome.COMPLETED
+    assert stop_of(exchanged(row, asked(1), asked(5), asked(12)), 60).outcome is Outcome.STALLED
+
+
+def test_a_refusal_that_was_recorded_before_what_it_refuses() -> None:
+    rows = [asked(0.2), asked(0.299, INFORM, 2, 41), answered(0.3), answered(0.301, INFORM, 2, 0)]
+    found = stop_of(exchanged(*rows), 60)
+    assert (found.outcome, found.refused_by) == (Outcome.REJECTED, Side.INITIATOR)
+
+
+def test_a_notify_behind_an_answer_that_is_not_there_shows_no_ike_sa() -> None:
+    rows = [asked(0.2), asked(2.3, INFORM, 2, 41), answered(2.4, INFORM, 2, 0)]
+    assert stop_of(exchanged(*rows), 60).outcome is Outcome.STALLED
+
+
+def test_a_late_error_about_ike_sa_init_ends_nothing() -> None:
+    late = (2.0, ikev2(INIT, request=False, extra=[notify_v2(14)]), False)
+    found = stop_of(exchanged(asked(1, INFORM, 2, 0), answered(1.1, INFORM, 2, 0), late), 60)
+    assert found.outcome is Outcome.COMPLETED
+
+
+def test_a_notify_or_delete_that_is_not_the_next_request_takes_nothing_back() -> None:
+    rows = [asked(0.2), answered(0.3), asked(0.4, INFORM, 0, DELETE)]
+    assert stop_of(exchanged(*rows), LATE).outcome is Outcome.COMPLETED
+
+
+def test_eap_with_its_last_request_missing() -> None:
+    """The first answer begins with IDr and may hold a proof (RFC 7296 §2.16); it is not the last one."""
+    rows = [asked(0.2), answered(0.3), asked(0.4, number=2, inner=EAP), answered(0.5, number=2, inner=EAP)]
+    rows += [answered(2.5, number=3, inner=EAP), asked(2.6, INFORM, 4, NOTIFY), answered(2.7, INFORM, 4, 0)]
+    assert stop_of(exchanged(*rows), LATE).outcome is not Outcome.COMPLETED

@@ -98,6 +98,26 @@ def test_code_of_the_icmp_error_decides(code: int, leads: str) -> None:
     assert first(found) == (leads, "confirmed")
 
 
+def test_one_error_of_another_kind_beside_many_confirms_nothing() -> None:
+    def once(items: list[Captured]) -> list[Captured]:
+        error = next(i for i in items if isinstance(i, IcmpError))
+        return sorted([*items, replace(error, source="203.0.113.66", code=13)], key=lambda i: i.time)
+
+    found = statuses(after("mm1-host-unreachable.pcap", once))
+    assert found["peer-unreachable"] == "confirmed"
+    assert found["udp-500-blocked"] != "confirmed"
+
+
+def test_one_transmission_quoted_twice_confirms_nothing() -> None:
+    def twice(items: list[Captured]) -> list[Captured]:
+        error = next(i for i in items if isinstance(i, IcmpError))
+        sent = [i for i in items if not isinstance(i, IcmpError)]
+        copies = [replace(error, time=error.time + n * 5 * SECOND) for n in (0, 1)]
+        return sorted([*sent, *copies], key=lambda i: i.time)
+
+    assert "confirmed" not in statuses(after("mm1-host-unreachable.pcap", twice)).values()
+
+
 def test_redirect_confirms_nothing() -> None:
     found = after(
         "mm1-host-unreachable.pcap",

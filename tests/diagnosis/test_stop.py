@@ -15,7 +15,7 @@ from pcapdiag.diagnosis.stops import conversations, find_stops
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES
-from tests.diagnosis.scenarios import ikev2
+from tests.diagnosis.scenarios import aggressive, ikev2
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -362,3 +362,52 @@ def test_ikev2_cut_after_every_message(name: str) -> None:
 def test_captures_are_there() -> None:
     assert len(GOOD) >= 10
     assert all(Path(CAPTURES / r["capture"]).is_file() for r in TRUTH)
+
+
+# --- one packet with an end's address --------------------------------------------------------------------------
+
+
+def _one(items: Iterable[Captured], end: float) -> Stop:
+    ((_, stop),) = stops(items, end)
+    return stop
+
+
+def test_message_6_without_message_5_completes_nothing() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1), wire.datagram(1, main_mode(6), left=False), *wire.main_mode(8, 1)]
+    assert _one(items, 60).outcome is Outcome.INCONCLUSIVE
+
+
+def test_another_message_5_repeats_none() -> None:
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5, 6)
+    items += [wire.datagram(1 + n / 10, quick_mode(n), left=n % 2 == 1) for n in (1, 2, 3)]
+    other = wire.datagram(9, message(2, sealed=b"\x77" * 48))
+    assert _one([*items, other], 60).outcome is Outcome.COMPLETED
+    again = wire.datagram(9, main_mode(5))
+    assert _one([*items, again], 60).outcome is not Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("at", [0.004, 0.5])
+def test_quick_mode_beside_a_refusal_of_message_6_completes_nothing(at: float) -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(9))]
+    items.append(wire.datagram(at, quick_mode(1)))
+    assert _one(sorted(items, key=lambda i: i.time), 60).outcome in (Outcome.INCONCLUSIVE, Outcome.REJECTED)
+
+
+def test_one_message_shows_no_capture_of_one_direction() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1), wire.datagram(1, quick_mode(1)), *wire.main_mode(8, 1)]
+    assert _one(items, 60).outcome is Outcome.STALLED
+    items = [*wire.main_mode(0, 1, 3, 5), wire.datagram(1, quick_mode(1)), wire.datagram(1.2, quick_mode(3))]
+    assert _one(items, 60).outcome is Outcome.COMPLETED
+
+
+def test_the_responder_alone_completes_no_aggressive_mode() -> None:
+    wire = Wire()
+    items = [wire.datagram(0, aggressive(1)), wire.datagram(0.1, aggressive(2), left=False)]
+    asked = wire.datagram(1, quick_mode(2), left=False)
+    assert _one([*items, asked, wire.datagram(4, aggressive(2), left=False)], 60).outcome is Outcome.STALLED
+    items.append(wire.datagram(0.2, aggressive(3)))
+    assert _one([*items, wire.datagram(0.9, quick_mode(1)), asked], 60).outcome is Outcome.COMPLETED

@@ -1,6 +1,7 @@
 """The grammar of each mode: which message is which."""
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.exchange.modes import (
@@ -23,11 +24,21 @@ MAIN, AGGRESSIVE, QUICK = 2, 4, 32
 
 def header(exchange: int, following: int = 0, *, sealed: bool = False, flags: int = 0, version: int = 0x10,
            responder: bytes = COOKIE_R) -> Header:  # fmt: skip
-    return Header(COOKIE_I, responder, following, version, exchange, flags | sealed, 0, 28)
+    return Header(COOKIE_I, responder, following, version, exchange, flags | sealed, 0, 76)
 
 
 def main(number: int) -> Header:
     return parse_header(main_mode(number))
+
+
+def test_what_cannot_hold_a_hash_is_no_message_5() -> None:
+    given = main(5)
+    assert shape(given) is Shape.SEALED
+    assert shape(replace(given, length=28 + 16)) is Shape.NONE
+    assert shape(replace(given, length=28 + 33)) is Shape.NONE
+    assert shape(replace(given, message_id=7)) is Shape.NONE
+    assert shape(replace(given, responder_spi=ZERO)) is Shape.NONE
+    assert shape(replace(given, length=28 + 1, next_payload=132)) is Shape.SEALED  # a piece of one
 
 
 @pytest.mark.parametrize(

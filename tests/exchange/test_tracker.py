@@ -104,6 +104,51 @@ def test_what_comes_from_neither_end_and_is_not_answered_is_a_stray() -> None:
     assert exchange.initiator.aliases == exchange.responder.aliases == ()
 
 
+def test_who_writes_to_both_ends_does_not_make_them_one() -> None:
+    wire = Wire()
+    third = "203.0.113.77"
+    strays = [
+        wire.datagram(0.5, informational(7), source=third, destination=LEFT),
+        wire.datagram(0.6, informational(8), source=third),
+        wire.datagram(0.7, main_mode(2), source=third),
+        wire.datagram(0.8, main_mode(2)),
+    ]
+    floated = wire.datagram(1, bytes(4) + main_mode(5), ports=(4500, 4500))
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), *strays, floated)
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4", "MM5"]
+    assert exchange.numbered(5)[0].sender is Side.INITIATOR
+    assert [s.name for s in exchange.strays] == ["Informational", "Informational", "MM2"]
+
+
+def test_a_message_once_more_from_elsewhere_is_no_retransmission() -> None:
+    wire = Wire()
+    again = wire.datagram(9, main_mode(5), source="203.0.113.77")
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4, 5, 6), again)
+    assert len(exchange.numbered(5)[0].sent) == 1
+    assert [s.name for s in exchange.strays] == ["MM5"]
+    assert exchange.initiator.aliases == ()
+
+
+def test_who_answers_behind_the_initiator_going_on_is_not_the_one_it_went_on_with() -> None:
+    wire = Wire()
+    items = [wire.datagram(0, main_mode(1)), wire.datagram(0.1, main_mode(3))]
+    (exchange,) = track(*items, wire.datagram(0.2, main_mode(4), source="203.0.113.77", destination=LEFT))
+    assert names(exchange) == ["MM1", "MM3"]
+    assert exchange.responder.aliases == ()
+
+
+def test_a_stray_answer_does_not_keep_out_the_one_from_another_address() -> None:
+    wire = Wire()
+    (exchange,) = track(
+        wire.datagram(0, main_mode(1)),
+        wire.datagram(0.5, message(2, [sa()], cookies=(COOKIE_I, OTHER)), source="203.0.113.77", destination=LEFT),
+        wire.datagram(1, main_mode(2), source="203.0.113.9", destination=LEFT),
+        wire.datagram(1.1, main_mode(3)),
+    )
+    assert exchange.responder.aliases == ("203.0.113.9",)
+    assert names(exchange) == ["MM1", "MM2", "MM3"]
+
+
 def test_responder_that_answers_from_another_address() -> None:
     wire = Wire()
     (exchange,) = track(
@@ -113,6 +158,40 @@ def test_responder_that_answers_from_another_address() -> None:
     )
     assert exchange.responder.address == RIGHT
     assert exchange.responder.aliases == ("203.0.113.9",)
+
+
+def test_what_has_another_cookie_than_the_responder_gave_is_a_stray() -> None:
+    wire = Wire()
+    strays = [
+        wire.datagram(1, message(2, cookies=(COOKIE_I, OTHER), sealed=bytes(48)), left=False),
+        wire.datagram(2, message(32, cookies=(COOKIE_I, OTHER), message_id=7, sealed=bytes(48)), left=False),
+        wire.datagram(3, message(2, cookies=(COOKIE_I, ZERO), sealed=bytes(48))),
+    ]
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3, 4), *strays)
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4"]
+    assert len(exchange.strays) == 3
+    (exchange,) = track(*wire.main_mode(0, 1, 3), *strays)  # message 2 lost: the initiator says which cookie it had
+    assert (exchange.responder_spi, len(exchange.strays)) == (COOKIE_R, 3)
+
+
+def test_what_is_encrypted_begins_no_exchange_of_the_other_end() -> None:
+    wire = Wire()
+    stray = wire.datagram(0.5, message(2, cookies=(COOKIE_I, ZERO), sealed=bytes(48)), left=False)
+    (exchange,) = track(*wire.main_mode(0, 1), stray, *wire.main_mode(1, 2, 3))
+    assert names(exchange) == ["MM1", "MM2", "MM3"]
+
+
+def test_strays_alone_are_an_exchange_as_well() -> None:
+    (exchange,) = track(Wire().datagram(0, message(37, version=0x20, sealed=bytes(48), cookies=(COOKIE_I, ZERO))))
+    assert len(exchange.steps) == 1
+
+
+def test_a_message_of_the_other_mode_has_no_place_in_the_exchange() -> None:
+    wire = Wire()
+    sealed = message(4, sealed=bytes(48))
+    (exchange,) = track(*wire.main_mode(0, 1, 2, 3), wire.datagram(1, sealed))
+    assert exchange.steps[-1].number is None
+    assert exchange.last_message == 3
 
 
 def test_responder_that_began_anew_with_another_cookie() -> None:
