@@ -25,6 +25,7 @@ EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 _LATE = {
     "carve": ("pcapdiag.cli.carve", "Copy the IKE of captures to a small file, with the diagnosis as comments."),
+    "compare": ("pcapdiag.cli.compare", "Join captures of one failure from several points: what was lost, and where."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),

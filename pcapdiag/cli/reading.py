@@ -47,7 +47,7 @@ def read(
     with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
         faults = _faults(keys, engine)
     try:
-        psks = _psks(psk_file) if psk_file else []
+        candidates = psks(psk_file) if psk_file else []
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
             from pcapdiag import pipeline  # while the workers have begun
@@ -57,7 +57,7 @@ def read(
                 ports=ports,
                 peer=peer,
                 spi=spi,
-                psks=psks,
+                psks=candidates,
                 keys=keys,
                 engine=engine,
                 max_decompressed=most,
@@ -97,7 +97,7 @@ def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
     return tuple(faults)
 
 
-def _psks(file: BinaryIO) -> list[bytes]:
+def psks(file: BinaryIO) -> list[bytes]:
     """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
     for line in file.read().splitlines():
