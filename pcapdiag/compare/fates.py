@@ -7,7 +7,7 @@ like what was lost just before, and nothing shows that capturing was over; and t
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from statistics import median
 
@@ -408,7 +408,7 @@ class _Court:
             return False, False, "its capture began later"
         if self._ended[point]:
             return False, False, "its capture had ended"
-        like = self._last.get(self._keys(packet, path, point)[0], self._last.get(self._keys(packet, path, point)[1]))
+        like = next((known for k in self._keys(packet, path, point) if (known := self._last.get(k)) is not None), None)
         if like is False:
             return True, False, "behind the last packet of its capture, as those that were lost before"
         return False, False, "its capture has nothing that late"
@@ -418,12 +418,12 @@ class _Court:
         alike = self._alike[packet.any.octets]
         return len(alike) > 1 and all(p.seen[point] is None for p in alike)
 
-    def _keys(self, packet: Packet, path: tuple[int, ...], point: int) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    def _keys(self, packet: Packet, path: tuple[int, ...], point: int) -> Iterator[tuple[object, ...]]:
+        """What it has in common with others, the closest first: the message, what it looks like, its way."""
         seen = packet.any
-        return (
-            (point, path, seen.octets),
-            (point, path, seen.port, seen.size >= LARGE, seen.header.initiator_spi),
-        )
+        yield point, path, seen.octets
+        yield point, path, seen.port, seen.header.exchange_type, seen.size
+        yield point, path, seen.port, seen.size >= LARGE, seen.header.initiator_spi
 
     def _note(self, packet: Packet, path: tuple[int, ...], point: int, passed: bool) -> None:
         for key in self._keys(packet, path, point):
