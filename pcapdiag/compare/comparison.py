@@ -17,6 +17,7 @@ from pcapdiag.compare.points import Point, Seen, read_point
 from pcapdiag.compare.translations import Change, changes
 from pcapdiag.compare.tunnel import EspPassage, esp_passages
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
+from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import MAX_EXCHANGES
 from pcapdiag.pipeline import CaptureReport, Path, Report
@@ -184,7 +185,7 @@ def _compared(
     _alike_or_error(points, packets)
     joined = join(packets, points, clocks, directions, max_exchanges=max_exchanges, judge=outcome_alone)
     exchanges = _opened(joined.exchanges, keys)
-    judged = judge(packets, points, clocks, directions, _arrived(joined))
+    judged = judge(packets, points, clocks, directions, _arrived(joined, packets))
     diagnoses = diagnose(
         exchanges, joined.end, gaps=joined.gaps, keepalives=joined.keepalives, esp=joined.esp, keys=list(psks)
     )
@@ -269,8 +270,8 @@ def _alike_or_error(points: Sequence[Point], packets: Sequence[Packet]) -> None:
         others = [p for p in points if p is not point and p.seen]
         if not others:
             continue
-        mine = {_ends(s) for s in point.seen}
-        if any(mine & {_ends(s) for s in other.seen} for other in others):
+        mine = {_ends(s) for s in point.seen} | {s.header.initiator_spi for s in point.seen}
+        if any(_ends(s) in mine or s.header.initiator_spi in mine for other in others for s in other.seen):
             continue
         names = " and ".join(other.names[0] if other.names else other.letter for other in others)
         raise DifferentFailuresError(
@@ -283,15 +284,21 @@ def _ends(seen: Seen) -> frozenset[str]:
     return frozenset((seen.datagram.source, seen.datagram.destination))
 
 
-def _arrived(joined: Joined) -> list[list[int]]:
+def _arrived(joined: Joined, packets: Sequence[Packet]) -> list[list[int]]:
     """Groups of packets of which one at least got to its receiver."""
     found = []
     for exchange in joined.exchanges:
-        packets = joined.packets_of(exchange)
+        of = joined.packets_of(exchange)
         for places in arrivals(exchange):
-            group = [n for place in places for n in packets.get(place, ())]
-            if group:
-                found.append(group)
+            whole: list[int] = []
+            pieces: dict[bytes, list[int]] = {}
+            for number in (n for place in places for n in of.get(place, ())):
+                octets = packets[number].any.octets
+                if octets[16] in PIECES:
+                    pieces.setdefault(octets, []).append(number)  # each piece has to arrive
+                else:
+                    whole.append(number)
+            found += [group for group in (whole, *pieces.values()) if group and not (whole and pieces)]
     return found
 
 

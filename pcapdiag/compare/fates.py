@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from statistics import median
 
 from pcapdiag.capture.datagram import FragmentLoss, Frame
 from pcapdiag.compare.clocks import Clock
@@ -21,7 +20,11 @@ from pcapdiag.record import Record
 
 _SECOND = 1_000_000_000
 MARGIN = _SECOND // 20
-"""A packet this close to the beginning or end of a capture proves nothing by not being in it."""
+"""A packet this close to the beginning or end of a capture proves nothing by not being in it, where the clock rests on
+one direction; where it rests on both, what that leaves open is less."""
+ONE_WAY = 2 * _SECOND
+"""A packet this close to the end of a capture proves nothing where one direction only tells of the clocks: what is
+taken for their offset has a delay in it."""
 LARGE = 1_000
 """Octets from which on a datagram is large, where losses are compared by size."""
 
@@ -182,12 +185,16 @@ class _Court:
                         self._shared.setdefault((one.point, other.point), set()).add(_ends(one))
         self._windows = [_windows(p, c) for p, c in zip(points, clocks, strict=True)]
         self._slack = [self._slack_of(p) for p in range(len(points))]
+        self._one_sided = [c is not None and c.one_way and bool(c.pairs) for c in clocks]
+        self._one_sided[0] = any(self._one_sided)
         self._blind: list[dict[tuple[int, ...], list[Frame]]] = [{} for _ in points]
         self._ended: list[bool] = [False] * len(points)
         self._elsewhere: set[tuple[bytes, int]] = set()
         self._last: dict[tuple[object, ...], bool] = {}
         self._one_way: list[set[tuple[int, ...]]] = [set() for _ in points]
         self._losses = [_Losses(p) for p in points]
+        self._arrived: list[set[int]] = [set() for _ in points]
+        self._answered = self._answered_exchanges()
         self._alike: dict[bytes, list[Packet]] = {}
         for packet in packets:
             self._alike.setdefault(packet.any.octets, []).append(packet)
@@ -197,6 +204,8 @@ class _Court:
         clock = self._clocks[point]
         if clock is None:
             return 0
+        if clock.one_way and clock.pairs:
+            return MARGIN
         delays = [
             abs(self._here(s) - self._here(other))
             for p in self._packets[:10_000]
@@ -204,11 +213,19 @@ class _Court:
             for other in p.at
             if other is not s
         ]
-        return (clock.uncertainty or 0) + round(median(delays) if delays else 0)
+        return 2 * (clock.uncertainty or 0) + min(max(delays, default=0), _SECOND)
 
     def _here(self, seen: Seen) -> int:
         clock = self._clocks[seen.point]
         return clock.to_here(seen.time) if clock is not None else seen.time
+
+    def _answered_exchanges(self) -> set[bytes]:
+        """Exchanges of which the points saw packets in both directions."""
+        ways: dict[bytes, set[frozenset[tuple[int, str]]]] = {}
+        for packet in self._packets:
+            sources = frozenset((s.point, s.datagram.source) for s in packet.at)
+            ways.setdefault(packet.any.header.initiator_spi, set()).add(sources)
+        return {cookie for cookie, sources in ways.items() if len(sources) > 1}
 
     # -- gaps
 
@@ -234,6 +251,7 @@ class _Court:
         for point in range(len(self._points)):
             if any(self._packets[n].seen[point] is not None for n in group):
                 continue
+            self._arrived[point].update(group)
             for number in group:
                 path = self._paths[number]
                 if path is None or self._packets[number].seen[path[0]] is None:
@@ -260,10 +278,13 @@ class _Court:
 
     def _within(self, point: int, time: int) -> bool | None:
         """Whether it lies well within the times of a capture; False near the edges, None outside."""
+        slack = self._slack[point]
         for first, last in self._windows[point]:
-            if first + MARGIN <= time <= last - MARGIN:
+            # What goes the way of which the clock has no packet may arrive later by twice the delay that it hides.
+            late = max(slack, ONE_WAY) if self._one_sided[point] else slack
+            if first + slack <= time <= last - late:
                 return True
-            if first - MARGIN <= time <= last + MARGIN:
+            if first - slack <= time <= last + slack:
                 return False
         return None
 
@@ -318,7 +339,7 @@ class _Court:
     def transmission(self, number: int) -> Transmission:
         """What became of that packet. To be asked in the order of time."""
         packet, path = self._packets[number], self._paths[number]
-        fate, proven, after, before, why = self._fate(packet, path)
+        fate, proven, after, before, why = self._fate(number, packet, path)
         passages = tuple(self._passage(packet, p) for p in range(len(self._points)))
         seen = [s for p in path or () if (s := packet.seen[p]) is not None]
         delay = None
@@ -360,7 +381,9 @@ class _Court:
             unfragmented=seen.unfragmented,
         )
 
-    def _fate(self, packet: Packet, path: tuple[int, ...] | None) -> tuple[Fate, bool, int | None, int | None, str]:
+    def _fate(
+        self, number: int, packet: Packet, path: tuple[int, ...] | None
+    ) -> tuple[Fate, bool, int | None, int | None, str]:
         if path is None:
             if all(s is not None for s in packet.seen):
                 return Fate.ARRIVED, False, None, None, ""
@@ -374,6 +397,8 @@ class _Court:
         after, point = path[last], path[last + 1]
         if not self._relevant(packet, point):
             return Fate.ELSEWHERE, False, None, None, f"nothing of its exchange goes by {self._points[point].letter}"
+        if number in self._arrived[point]:
+            return Fate.UNSEEN, False, None, None, "what came back shows that it, or another copy of it, got there"
         lost, proven, why = self._lost(packet, path, point)
         if lost:
             if proven:
@@ -396,15 +421,16 @@ class _Court:
         if partly and at.hides_fragments:
             return False, False, "its first fragment came by; the capture may not hold the others"
         if self._clocks[point] is None:
+            cookie = packet.any.header.initiator_spi
+            if cookie in self._answered or cookie in self._cookies[point]:
+                return False, False, "no packet is in both captures, so that their times cannot be compared"
             why = "its capture is empty" if not at.frames else "no packet is in both captures"
             return True, False, f"{why}: whether it was capturing then does not show"
-        slack = self._slack[point]
-        inside = any(first <= packet.time and packet.time + slack <= last for first, last in self._windows[point])
-        if inside:
+        if self._within(point, packet.time):
             if any(self._leaks(p) for p in path if p != point) and not self._never_seen(packet, point):
                 return False, False, "the captures miss packets elsewhere"
             return True, True, "only some of its fragments came by" if partly else ""
-        if not self._windows[point] or packet.time < self._windows[point][0][0]:
+        if not self._windows[point] or packet.time < self._windows[point][0][0] + self._slack[point]:
             return False, False, "its capture began later"
         if self._ended[point]:
             return False, False, "its capture had ended"

@@ -16,6 +16,7 @@ from pcapdiag.compare.paths import Directions
 from pcapdiag.compare.points import Point, Seen, ike_octets
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
+from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
 
@@ -340,7 +341,7 @@ def _answered(steps: Sequence[Step], places: Sequence[int]) -> Iterator[Collecti
             replies = [p for p in places if steps[p].sender is not sender and steps[p].message.header.response]
             kinds = {steps[p].exchange_type for p in replies}
             asked = [p for p in requests if steps[p].exchange_type in kinds]
-            if asked and replies and first.exchange_type != ExchangeType.IKE_SA_INIT:
+            if asked and replies:
                 yield asked
         return
     if first.exchange_type != ExchangeType.QUICK:
@@ -355,6 +356,14 @@ def _answered(steps: Sequence[Step], places: Sequence[int]) -> Iterator[Collecti
 
 def _gone_on(steps: Sequence[Step]) -> Iterator[Collection[int]]:
     """A further request of one end shows that it had the response to the one before (RFC 7296 §2.3)."""
+    init = [(place, s) for place, s in enumerate(steps) if s.exchange_type == ExchangeType.IKE_SA_INIT]
+    replies = [(place, s.message.header.responder_spi) for place, s in init if s.message.header.response]
+    went_on = {s.message.header.responder_spi for s in steps if s.sender is Side.INITIATOR}
+    for spi in {spi for _, spi in replies}:
+        # With its SPI the initiator goes on; a cookie, or another group, is asked for in a response without one.
+        again = len([s for _, s in init if not s.message.header.response]) > 1
+        if (spi in went_on and spi != ZERO_SPI) or (spi == ZERO_SPI and again and len(replies) == 1):
+            yield [place for place, other in replies if other == spi]
     for sender in Side:
         requests = {
             s.message.header.message_id
