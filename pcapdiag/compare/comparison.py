@@ -10,7 +10,7 @@ from pcapdiag.compare import clocks as clockwork
 from pcapdiag.compare.clocks import Clock
 from pcapdiag.compare.fates import Gap, Judged, Transmission, judge
 from pcapdiag.compare.findings import Told, refined
-from pcapdiag.compare.joined import Joined, arrivals, join
+from pcapdiag.compare.joined import Joined, arrivals, join, not_missed
 from pcapdiag.compare.matching import Packet, alone, match
 from pcapdiag.compare.paths import Directions
 from pcapdiag.compare.points import Point, Seen, read_point
@@ -185,7 +185,7 @@ def _compared(
     _alike_or_error(points, packets)
     joined = join(packets, points, clocks, directions, max_exchanges=max_exchanges, judge=outcome_alone)
     exchanges = _opened(joined.exchanges, keys)
-    judged = judge(packets, points, clocks, directions, _arrived(joined, packets))
+    judged = judge(packets, points, clocks, directions, _arrived(joined, packets), _not_missed(joined, points, clocks))
     diagnoses = diagnose(
         exchanges, joined.end, gaps=joined.gaps, keepalives=joined.keepalives, esp=joined.esp, keys=list(psks)
     )
@@ -299,6 +299,17 @@ def _arrived(joined: Joined, packets: Sequence[Packet]) -> list[list[int]]:
                 else:
                     whole.append(number)
             found += [group for group in (whole, *pieces.values()) if group and not (whole and pieces)]
+    return found
+
+
+def _not_missed(joined: Joined, points: Sequence[Point], clocks: Sequence[Clock | None]) -> set[int]:
+    """Packets of which nobody behaves as if they had been lost."""
+    ends = [c.to_here(p.windows[-1][1]) for p, c in zip(points, clocks, strict=True) if c is not None and p.windows]
+    end = min(ends, default=0)
+    found: set[int] = set()
+    for exchange in joined.exchanges:
+        of = joined.packets_of(exchange)
+        found.update(n for place in not_missed(exchange, end) for n in of.get(place, ()))
     return found
 
 

@@ -7,7 +7,7 @@ like what was lost just before, and nothing shows that capturing was over; and t
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import FragmentLoss, Frame
@@ -140,17 +140,20 @@ def judge(
     clocks: Sequence[Clock | None],
     directions: Directions,
     arrived: Iterable[Sequence[int]] = (),
+    not_missed: Collection[int] = (),
 ) -> Judged:
     """What became of each packet.
 
     clocks -- of each point against the first one; None where no packet says
     arrived -- groups of packets, by their places, of which one at least got to its receiver: its answer shows it
+    not_missed -- packets, by their places, of which no end behaves as if they had been lost
     """
     court = _Court(packets, points, clocks, directions)
     court.look_for_gaps()
     for group in arrived:
         court.must_have_passed(group)
     court.weigh_gaps()
+    court.spare(not_missed)
     order = sorted(range(len(packets)), key=lambda n: packets[n].time)
     found: dict[int, Transmission] = {n: court.transmission(n) for n in order}
     return Judged(tuple(found[n] for n in range(len(packets))), tuple(court.gaps()))
@@ -194,6 +197,7 @@ class _Court:
         self._one_way: list[set[tuple[int, ...]]] = [set() for _ in points]
         self._losses = [_Losses(p) for p in points]
         self._arrived: list[set[int]] = [set() for _ in points]
+        self._spared: Collection[int] = ()
         self._answered = self._answered_exchanges()
         self._alike: dict[bytes, list[Packet]] = {}
         for packet in packets:
@@ -300,6 +304,10 @@ class _Court:
         for point, blind in enumerate(self._blind):
             self._one_way[point] = {path for path in blind if path not in self._flows[point]}
 
+    def spare(self, packets: Collection[int]) -> None:
+        """Tell no loss of these."""
+        self._spared = packets
+
     def gaps(self) -> Iterable[Gap]:
         """What the captures themselves miss."""
         for point, blind in enumerate(self._blind):
@@ -400,6 +408,8 @@ class _Court:
         if number in self._arrived[point]:
             return Fate.UNSEEN, False, None, None, "what came back shows that it, or another copy of it, got there"
         lost, proven, why = self._lost(packet, path, point)
+        if lost and number in self._spared:
+            return Fate.UNSEEN, False, None, None, "nobody sends again, or asks again, as after a loss"
         if lost:
             if proven:
                 self._note(packet, path, point, False)

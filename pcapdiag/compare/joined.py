@@ -304,6 +304,54 @@ def _alike(exchange: Exchange, packet: Packet) -> int | None:
     return None
 
 
+PATIENCE = 12 * _SECOND
+"""Every known sender sends again what is not answered within this time (`diagnosis.case.RETRY`)."""
+
+
+def not_missed(exchange: Exchange, end: int) -> Iterator[int]:
+    """Messages, by their places, of which nobody behaves as if they had been lost.
+
+    What is lost is sent again, or asked for again, by every sender (RFC 2408 §5.1, RFC 7296 §2.1): a question that was
+    sent once and never again, and an answer after which the question does not come again.
+
+    end -- when the first of the captures ended
+    """
+    steps = exchange.steps
+    for place, step in enumerate(steps):
+        if end - step.last.time < PATIENCE:
+            continue
+        if asks(step):
+            answers = [other for other in steps if answers_to(other, step)]
+            if len(step.sent) == 1 and not step.uncounted and not answers:
+                yield place
+            continue
+        questions = [other for other in steps if asks(other) and answers_to(step, other)]
+        if questions and all(q.last.time <= step.last.time for q in questions):
+            yield place
+
+
+def asks(step: Step) -> bool:
+    """Whether its sender waits for an answer to it."""
+    header = step.message.header
+    if header.major == 2:
+        return not header.response
+    if step.number:
+        return step.sender is Side.INITIATOR and not (step.number == 3 and step.name.startswith("AM"))
+    return step.name == "QM1"
+
+
+def answers_to(answer: Step, question: Step) -> bool:
+    """Whether this is an answer to that."""
+    one, other = answer.message.header, question.message.header
+    if answer.sender is question.sender or one.major != other.major:
+        return False
+    if one.major == 2:
+        return one.response and one.message_id == other.message_id and one.exchange_type == other.exchange_type
+    if question.number:
+        return answer.number == question.number + 1
+    return question.name == "QM1" and answer.name == "QM2" and one.message_id == other.message_id
+
+
 # -- what an answer shows
 
 
