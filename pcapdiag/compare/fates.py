@@ -6,6 +6,7 @@ like what was lost just before, and nothing shows that capturing was over; and t
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -25,6 +26,10 @@ one direction; where it rests on both, what that leaves open is less."""
 ONE_WAY = 2 * _SECOND
 """A packet this close to the end of a capture proves nothing where one direction only tells of the clocks: what is
 taken for their offset has a delay in it."""
+REACTION = _SECOND
+"""An end that answers does so within this time, delays both ways included."""
+PATIENCE = 60 * _SECOND
+"""Senders send again within this time, late ones too."""
 LARGE = 1_000
 """Octets from which on a datagram is large, where losses are compared by size."""
 
@@ -198,6 +203,9 @@ class _Court:
         self._losses = [_Losses(p) for p in points]
         self._arrived: list[set[int]] = [set() for _ in points]
         self._spared: Collection[int] = ()
+        self._exchanges: dict[bytes, list[int]] = {}
+        for number in sorted(range(len(packets)), key=lambda n: packets[n].time):
+            self._exchanges.setdefault(packets[number].any.header.initiator_spi, []).append(number)
         self._answered = self._answered_exchanges()
         self._alike: dict[bytes, list[Packet]] = {}
         for packet in packets:
@@ -437,6 +445,9 @@ class _Court:
             why = "its capture is empty" if not at.frames else "no packet is in both captures"
             return True, False, f"{why}: whether it was capturing then does not show"
         if self._within(point, packet.time):
+            doubt = self._doubt(packet, path, point)
+            if doubt:
+                return False, False, doubt
             if any(self._leaks(p) for p in path if p != point) and not self._never_seen(packet, point):
                 return False, False, "the captures miss packets elsewhere"
             return True, True, "only some of its fragments came by" if partly else ""
@@ -448,6 +459,59 @@ class _Court:
         if like is False:
             return True, False, "behind the last packet of its capture, as those that were lost before"
         return False, False, "its capture has nothing that late"
+
+    def _doubt(self, packet: Packet, path: tuple[int, ...], point: int) -> str:
+        """Why a packet that is not seen may have come by all the same; empty where the exchange went as after a loss.
+
+        A capture that misses a packet says nothing of it; so a loss has to have left a trace. It has where no copy came
+        by, where what was sent alike before is lost too, and where the ends went on as if this one had been.
+        """
+        if self._reacted(packet, path, point):
+            return "the other end sent something right then, as when it arrives"
+        copies = [p for p in self._alike[packet.any.octets] if p is not packet]
+        came = [p for p in copies if p.seen[point] is not None]
+        if copies and not came:
+            return ""
+        if any(self._last.get(key) is False for key in self._keys(packet, path, point)):
+            return ""
+        later = self._from_there(packet, path, point, packet.time, packet.time + PATIENCE)
+        if came:
+            if any(self._reacted(p, path, point) for p in came):
+                return ""  # what came was answered at once, and this one was not
+            if self._asked_again(packet, later):
+                return ""
+            return "other copies of it came by, and nothing shows that this one did not"
+        return "" if self._asked_again(packet, later) else "nothing that follows shows whether it was lost"
+
+    def _from_there(self, packet: Packet, path: tuple[int, ...], point: int, after: int, until: int) -> list[Packet]:
+        """Packets of the same exchange that come the other way, between two times."""
+        rows = self._exchanges.get(packet.any.header.initiator_spi, [])
+        start = bisect_right(rows, after, key=lambda n: self._packets[n].time)
+        found = []
+        for number in rows[start:]:
+            other = self._packets[number]
+            if other.time > until:
+                break
+            if self._paths[number] == path[::-1]:
+                found.append(other)
+        return found
+
+    def _reacted(self, packet: Packet, path: tuple[int, ...], point: int) -> bool:
+        """The other end sent something right after this, and nothing else that came there explains it."""
+        for other in self._from_there(packet, path, point, packet.time, packet.time + REACTION):
+            if other.seen[path[-1]] is None:
+                continue
+            rows = self._exchanges[packet.any.header.initiator_spi]
+            start = bisect_left(rows, other.time - REACTION, key=lambda n: self._packets[n].time)
+            before = (self._packets[n] for n in rows[start:] if self._paths[n] == path)
+            if not any(p is not packet and p.seen[point] is not None and p.time <= other.time for p in before):
+                return True
+            return False
+        return False
+
+    def _asked_again(self, packet: Packet, later: Sequence[Packet]) -> bool:
+        """The other end sent once more what it had sent before this packet: it has had no answer to it."""
+        return any(any(p.time <= packet.time for p in self._alike[other.any.octets]) for other in later)
 
     def _never_seen(self, packet: Packet, point: int) -> bool:
         """The message was sent more than once, and none of these came by there."""
