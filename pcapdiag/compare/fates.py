@@ -227,6 +227,10 @@ class _Court:
         ]
         return 2 * (clock.uncertainty or 0) + min(max(delays, default=0), _SECOND)
 
+    def _tells_delays(self, point: int) -> bool:
+        clock = self._clocks[point]
+        return clock is not None and not (clock.pairs and clock.one_way)
+
     def _here(self, seen: Seen) -> int:
         clock = self._clocks[seen.point]
         return clock.to_here(seen.time) if clock is not None else seen.time
@@ -359,7 +363,7 @@ class _Court:
         passages = tuple(self._passage(packet, p) for p in range(len(self._points)))
         seen = [s for p in path or () if (s := packet.seen[p]) is not None]
         delay = None
-        if len(seen) > 1 and all(self._clocks[s.point] is not None for s in (seen[0], seen[-1])):
+        if len(seen) > 1 and all(self._tells_delays(s.point) for s in (seen[0], seen[-1])):
             delay = self._here(seen[-1]) - self._here(seen[0])
         start = seen[0] if seen else packet.any
         return Transmission(
@@ -504,9 +508,7 @@ class _Court:
             rows = self._exchanges[packet.any.header.initiator_spi]
             start = bisect_left(rows, other.time - REACTION, key=lambda n: self._packets[n].time)
             before = (self._packets[n] for n in rows[start:] if self._paths[n] == path)
-            if not any(p is not packet and p.seen[point] is not None and p.time <= other.time for p in before):
-                return True
-            return False
+            return all(p is packet or p.seen[point] is None or p.time > other.time for p in before)
         return False
 
     def _asked_again(self, packet: Packet, later: Sequence[Packet]) -> bool:

@@ -231,7 +231,9 @@ def _filter(frames: Sequence[Frame]) -> str:
 def _evidence(diagnosis: Diagnosis, told: Told, gaps: Sequence[Gap], forged: Step | None) -> tuple[Evidence, ...]:
     kept = [e for e in diagnosis.evidence if not any(k.startswith("vantage-") for k in e.kinds)]
     renumbered = [replace(e, id=f"E{n}") for n, e in enumerate(kept, 1)]
-    facts = [*_losses(told), *_sizes(told), *_ports(told), *_arrived(told), *_changes(told)]
+    facts = [*_losses(told), *_sizes(told), *_ports(told), *_changes(told)]
+    if diagnosis.stop.outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
+        facts += _arrived(told)
     if forged is not None:
         text = (
             f"{forged.name} comes from the {forged.sender}'s address, and did not pass the point at the "
@@ -253,7 +255,10 @@ def _rows(told: Told) -> Iterator[tuple[Step, Sequence[Transmission]]]:
 
 def _losses(told: Told) -> Facts:
     """What was lost, by message and by the two points between which."""
+    named: dict[tuple[str, Side], tuple[Step, list[Transmission]]] = {}
     for step, sent in _rows(told):
+        named.setdefault((step.name, step.sender), (step, []))[1].extend(sent)
+    for step, sent in named.values():
         lost: dict[tuple[int, int], list[Transmission]] = {}
         for t in sent:
             if t.lost_after is not None and t.lost_before is not None:
@@ -339,7 +344,7 @@ def _arrived(told: Told) -> Facts:
     if came:
         end = letter(came[-1].path[-1]) if came[-1].path else "every point"
         text = (
-            f"{step.name} came by {end} ({how_often(len(came))}), and no answer left the {step.sender.other} there: "
+            f"{step.name} came by {end} ({how_often(len(came))}): the path brings it to the {step.sender.other}, and "
             "what stops this is at that end."
         )
         yield "compare-arrived-unanswered", text, tuple(f for t in came for f in t.passages[t.path[-1]].frames)
@@ -462,7 +467,7 @@ def _of_loss(diagnosis: Diagnosis, told: Told, step: Step, sent: Sequence[Transm
     larger = bool(passed) and min(t.size for t in lost) > max(t.size for t in passed) and first.size >= LARGE
     nothing_passes = not passed
     back = any(row[1] for key, row in _by_direction(told).items() if key[2] is not step.sender)
-    found["path-loss"] = (sure, 90, f"{step.name} is lost between {way}: left there, and not seen behind.", ids)
+    found["path-loss"] = (sure, 90, f"{step.name} is lost from {way}: it left there, and is not seen behind.", ids)
     ruled = Status.RULED_OUT if proven else Status.UNLIKELY
     refused = any(e.undelivered for e in told.exchange.icmp_errors)
     if fragments:

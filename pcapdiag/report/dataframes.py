@@ -1,6 +1,6 @@
 """The tables as pandas DataFrames. Nothing imports this before somebody asks for one: pandas takes half a second."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from pcapdiag.pipeline import Report
 from pcapdiag.report.columns import SEPARATOR, TABLES, Column, Kind
-from pcapdiag.report.rows import ROWS
+from pcapdiag.report.rows import ROWS, Row
 
 CHUNK = 10_000
 """Rows that are taken apart at a time: what the garbage collector goes through again and again is not all of them."""
@@ -17,12 +17,16 @@ CHUNK = 10_000
 
 def dataframe(report: Report, table: str) -> pd.DataFrame:
     """One of columns.TABLES, with a RangeIndex. A report without any rows gives the same columns and dtypes."""
-    values: list[list[Any]] = [[] for _ in TABLES[table]]
-    rows = ROWS[table](report)
+    return table_of(TABLES[table], ROWS[table](report))
+
+
+def table_of(columns: Sequence[Column], rows: Iterator[Row]) -> pd.DataFrame:
+    """A DataFrame of these columns, with a RangeIndex."""
+    values: list[list[Any]] = [[] for _ in columns]
     while some := list(islice(rows, CHUNK)):
         for cells, more in zip(values, zip(*some, strict=True), strict=True):
             cells += more
-    return pd.DataFrame({c.name: _array(c, v) for c, v in zip(TABLES[table], values, strict=True)}, copy=False)
+    return pd.DataFrame({c.name: _array(c, v) for c, v in zip(columns, values, strict=True)}, copy=False)
 
 
 def columns(table: str) -> pd.DataFrame:

@@ -83,6 +83,7 @@ _TELLING = (
     "certificate-fault",
     "certificate-of",
     "child-",
+    "compare-",
     "completed",
     "cookie",
     "ends-keys",
