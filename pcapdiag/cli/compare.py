@@ -71,13 +71,13 @@ def compare(
     gc.disable()  # as for `analyze`: records never refer to each other in a circle
     click.get_current_context().call_on_close(gc.enable)
     from pcapdiag.capture.datagram import CaptureError
-    from pcapdiag.compare import comparison
+    from pcapdiag.comparison import comparing
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
 
     try:
         with progress() as advance:
-            found = comparison.compare(
+            found = comparing.compare(
                 *captures,
                 ports=ports,
                 peer=peer,
@@ -126,7 +126,7 @@ def _psks(file: BinaryIO | None) -> list[bytes]:
 def _written(page: str | None, picture: str | None, found: object, captures: Sequence[str], *, private: bool) -> bool:
     """Write the files that were asked for; False where that fails, which is said."""
     from pcapdiag.capture.files import expand
-    from pcapdiag.compare.comparison import Comparison
+    from pcapdiag.comparison.comparing import Comparison
     from pcapdiag.output import OutputError, written
 
     assert isinstance(found, Comparison)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import msgspec
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.comparison import Comparison, PointReport
-from pcapdiag.compare.fates import Passage, Transmission
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.comparing import Comparison, PointReport
+from pcapdiag.comparison.fates import Passage, Transmission
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import json_report
 from pcapdiag.report.json_report import SCHEMA_VERSION, Json

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.compare.comparison import Comparison
+from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import markdown
 from pcapdiag.report.compare_rows import path_lines, point_lines

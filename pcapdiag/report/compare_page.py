@@ -2,7 +2,7 @@
 
 from os.path import basename
 
-from pcapdiag.compare.comparison import Comparison
+from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import page
 from pcapdiag.report.compare_rows import path_lines, point_lines
@@ -15,11 +15,12 @@ def render(comparison: Comparison) -> str:
     def draw(diagnosis: Diagnosis) -> str:
         return ladder(comparison, diagnosis)
 
+    lines = list(point_lines(comparison))
     names = [basename(p.names[0]) or p.names[0] for p in comparison.points]
     return page.render(
         comparison.report,
         draw=draw,
         heading=" and ".join(names),
-        captures=[line.strip() for line in point_lines(comparison)],
-        path=list(path_lines(comparison)),
+        captures=[line for line in lines if not line.startswith(" ")],
+        path=[*(line.strip() for line in lines if line.startswith(" ")), *path_lines(comparison)],
     )

@@ -7,11 +7,11 @@ that ends where it was last seen.
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.comparison import Comparison, PointReport
-from pcapdiag.compare.fates import Fate, Transmission
-from pcapdiag.compare.points import letter
-from pcapdiag.compare.translations import Change
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.comparing import Comparison, PointReport
+from pcapdiag.comparison.fates import Fate, Transmission
+from pcapdiag.comparison.points import letter
+from pcapdiag.comparison.translations import Change
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.registry import ExchangeType

@@ -6,9 +6,9 @@ As `ladder_svg`: text that can be selected, no ids, no references, no style attr
 from html import escape
 from itertools import pairwise
 
-from pcapdiag.compare.comparison import Comparison
-from pcapdiag.compare.fates import Fate
-from pcapdiag.compare.points import letter
+from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.comparison.fates import Fate
+from pcapdiag.comparison.points import letter
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side

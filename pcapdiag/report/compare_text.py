@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.compare.comparison import Comparison
-from pcapdiag.compare.fates import Fate, Transmission
-from pcapdiag.compare.points import letter
+from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.comparison.fates import Fate, Transmission
+from pcapdiag.comparison.points import letter
 from pcapdiag.diagnosis.facts_path import icmp_name
 from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.stop import Outcome

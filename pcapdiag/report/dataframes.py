@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pcapdiag.pipeline import Report
-from pcapdiag.report.columns import SEPARATOR, TABLES, Column, Kind
+from pcapdiag.report.columns import PASSAGES, SEPARATOR, TABLES, Column, Kind
 from pcapdiag.report.rows import ROWS, Row
 
 CHUNK = 10_000
@@ -32,11 +32,12 @@ def table_of(columns: Sequence[Column], rows: Iterator[Row]) -> pd.DataFrame:
 def columns(table: str) -> pd.DataFrame:
     """What the columns of a table of a Report are: by their names, the dtype and the meaning of each.
 
-    table -- "exchanges", "messages", "evidence" or "causes"
+    table -- "exchanges", "messages", "evidence" or "causes"; of a Comparison also "passages"
     """
-    if table not in TABLES:
-        raise ValueError(f"no table {table!r}: {', '.join(TABLES)}")
-    found = TABLES[table]
+    known = {**TABLES, "passages": PASSAGES}
+    if table not in known:
+        raise ValueError(f"no table {table!r}: {', '.join(known)}")
+    found = known[table]
     index = pd.Index([c.name for c in found], name="column", dtype="string")
     return pd.DataFrame(
         {"dtype": [c.dtype for c in found], "meaning": [c.meaning for c in found]}, index=index, dtype="string"

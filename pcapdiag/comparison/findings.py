@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.compare.fates import LARGE, Fate, Gap, Transmission
-from pcapdiag.compare.points import letter
+from pcapdiag.comparison.fates import LARGE, Fate, Gap, Transmission
+from pcapdiag.comparison.points import letter
 from pcapdiag.diagnosis.case import MAX_FRAMES, Evidence, how_often
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.stop import Outcome, Stop

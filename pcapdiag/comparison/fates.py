@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import FragmentLoss, Frame
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.matching import Packet
-from pcapdiag.compare.paths import Directions
-from pcapdiag.compare.points import Point, Seen
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.matching import Packet
+from pcapdiag.comparison.paths import Directions
+from pcapdiag.comparison.points import Point, Seen
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.record import Record
 

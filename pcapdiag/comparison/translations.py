@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.compare.fates import Passage, Transmission
+from pcapdiag.comparison.fates import Passage, Transmission
 from pcapdiag.record import Record
 
 MAX_CHANGES = 200

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import median
 
-from pcapdiag.compare.matching import Packet
-from pcapdiag.compare.points import Seen
+from pcapdiag.comparison.matching import Packet
+from pcapdiag.comparison.points import Seen
 
 _INITIAL = (64, 128, 255)
 """Times to live that systems begin with."""

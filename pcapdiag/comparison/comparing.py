@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.savefile import Source
-from pcapdiag.compare import clocks as clockwork
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.fates import Gap, Judged, Transmission, judge
-from pcapdiag.compare.findings import Told, refined
-from pcapdiag.compare.joined import Joined, arrivals, join, not_missed
-from pcapdiag.compare.matching import Packet, alone, match
-from pcapdiag.compare.paths import Directions
-from pcapdiag.compare.points import Point, Seen, read_point
-from pcapdiag.compare.translations import Change, changes
-from pcapdiag.compare.tunnel import EspPassage, esp_passages
+from pcapdiag.comparison import clocks as clockwork
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.fates import Gap, Judged, Transmission, judge
+from pcapdiag.comparison.findings import Told, refined
+from pcapdiag.comparison.joined import Joined, arrivals, join, not_missed
+from pcapdiag.comparison.matching import Packet, alone, match
+from pcapdiag.comparison.paths import Directions
+from pcapdiag.comparison.points import Point, Seen, read_point
+from pcapdiag.comparison.translations import Change, changes
+from pcapdiag.comparison.tunnel import EspPassage, esp_passages
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
 from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Exchange

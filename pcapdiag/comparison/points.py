@@ -14,7 +14,7 @@ from pcapdiag.capture.files import expand
 from pcapdiag.capture.network import Network, Scan
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.capture.walker import COMPILED, Flows, Found, Link, Tally
-from pcapdiag.compare.sequences import Sequences
+from pcapdiag.comparison.sequences import Sequences
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, Header, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, without_marker

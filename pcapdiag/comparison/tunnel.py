@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.capture.network import address
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.paths import Directions
-from pcapdiag.compare.points import Point
-from pcapdiag.compare.sequences import Numbers
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.paths import Directions
+from pcapdiag.comparison.points import Point
+from pcapdiag.comparison.sequences import Numbers
 from pcapdiag.record import Record
 
 MAX_ROWS = 1_000

@@ -13,7 +13,7 @@ from statistics import median
 
 from msgspec import Struct, field
 
-from pcapdiag.compare.points import Point, Seen
+from pcapdiag.comparison.points import Point, Seen
 from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Side
 from pcapdiag.exchange.modes import certain_sender

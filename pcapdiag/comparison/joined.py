@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
-from pcapdiag.compare.clocks import Clock
-from pcapdiag.compare.matching import Packet
-from pcapdiag.compare.paths import Directions
-from pcapdiag.compare.points import Point, Seen, ike_octets
+from pcapdiag.comparison.clocks import Clock
+from pcapdiag.comparison.matching import Packet
+from pcapdiag.comparison.paths import Directions
+from pcapdiag.comparison.points import Point, Seen, ike_octets
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
 from pcapdiag.ike.message import ZERO_SPI
