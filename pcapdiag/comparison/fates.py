@@ -480,8 +480,8 @@ class _Court:
             return ""
         later = self._from_there(packet, path, point, packet.time, packet.time + PATIENCE)
         if came:
-            if any(self._reacted(p, path, point) for p in came):
-                return ""  # what came was answered at once, and this one was not
+            if any(self._reacted(p, path, point) for p in came if p.time > packet.time):
+                return ""  # what came after it was answered at once, and this one was not
             if self._asked_again(packet, later):
                 return ""
             return "other copies of it came by, and nothing shows that this one did not"
