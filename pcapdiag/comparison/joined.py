@@ -18,7 +18,7 @@ from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.record import Record
+from pcapdiag.record import Record, lazy
 
 _SECOND = 1_000_000_000
 _SAME_ERROR = 2 * _SECOND
@@ -27,7 +27,7 @@ _SAME_ERROR = 2 * _SECOND
 End = tuple[str, int]
 
 
-class Joined(Record, frozen=True):
+class Joined(Record, frozen=True, dict=True, gc=True):
     """The exchanges, and where each packet belongs.
 
     owners -- of each packet, the id of its exchange; None for one that is only counted
@@ -46,10 +46,14 @@ class Joined(Record, frozen=True):
 
     def packets_of(self, exchange: Exchange) -> dict[int, list[int]]:
         """The packets of each message of it, by the message's place in `exchange.steps`, in the order of time."""
-        found: dict[int, list[int]] = {}
+        return self._by_exchange.get(exchange.id, {})
+
+    @lazy
+    def _by_exchange(self) -> dict[int, dict[int, list[int]]]:
+        found: dict[int, dict[int, list[int]]] = {}
         for number, (owner, step) in enumerate(zip(self.owners, self.steps, strict=True)):
-            if owner == exchange.id and step is not None:
-                found.setdefault(step, []).append(number)
+            if owner is not None and step is not None:
+                found.setdefault(owner, {}).setdefault(step, []).append(number)
         return found
 
 
@@ -316,8 +320,11 @@ def not_missed(exchange: Exchange, end: int) -> Iterator[int]:
 
     end -- when the first of the captures ended
     """
-    steps = exchange.steps
-    for place, step in enumerate(steps):
+    turns: dict[int, list[Step]] = {}
+    for step in exchange.steps:
+        turns.setdefault(_turn(step), []).append(step)
+    for place, step in enumerate(exchange.steps):
+        steps = turns[_turn(step)][:_MOST_TURNS]
         if end - step.last.time < PATIENCE:
             continue
         if asks(step):
@@ -328,6 +335,15 @@ def not_missed(exchange: Exchange, end: int) -> Iterator[int]:
         questions = [other for other in steps if asks(other) and answers_to(step, other)]
         if questions and all(q.last.time <= step.last.time for q in questions):
             yield place
+
+
+_MOST_TURNS = 64
+"""Messages of one turn that are held against each other."""
+
+
+def _turn(step: Step) -> int:
+    """What question and answer have in common: the message ID; phase 1 of IKEv1 has none."""
+    return step.message.header.message_id
 
 
 def asks(step: Step) -> bool:
