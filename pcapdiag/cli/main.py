@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -15,6 +15,9 @@ from pcapdiag.cli.explain import explain
 from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
+
+if TYPE_CHECKING:
+    from pcapdiag.pipeline import Report
 
 EXIT_ALL_COMPLETED = 0
 EXIT_NOT_COMPLETED = 1
@@ -185,6 +188,8 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
+    if len(report.captures) > 1:
+        _several_points(report)
     written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
@@ -207,6 +212,21 @@ def analyze(
 
         warn(nothing_found(report, peer, spi))
     sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
+
+
+def _several_points(report: "Report") -> None:
+    """Say so where captures are of one failure at several points: read as one, they tell another story."""
+    from pcapdiag.comparison.notice import several_points
+
+    found = several_points(report)
+    if found is not None:
+        one, other = (report.captures[n].summary.path for n in found)
+        warn(
+            [
+                f"{one} and {other} hold the same packets from two points of the path; read as one they show each "
+                "packet twice. `pcapdiag compare` with these two joins them, and tells what was lost between."
+            ]
+        )
 
 
 def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:

@@ -347,7 +347,11 @@ def _arrived(told: Told) -> Facts:
             f"{step.name} came by {end} ({how_often(len(came))}): the path brings it to the {step.sender.other}, and "
             "what stops this is at that end."
         )
-        yield "compare-arrived-unanswered", text, tuple(f for t in came for f in t.passages[t.path[-1]].frames)
+        yield (
+            "compare-arrived-unanswered",
+            text,
+            tuple(f for t in came for f in (t.passages[t.path[-1]].frames if t.path else t.frames)),
+        )
 
 
 def last_unanswered(told: Told) -> tuple[Step, Sequence[Transmission]] | None:

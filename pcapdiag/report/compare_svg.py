@@ -28,7 +28,7 @@ def render(comparison: Comparison, exchange: int | None = None) -> str:
     """The ladder of an exchange, the first by default, with the style that it needs within. Raises ValueError."""
     for diagnosis in comparison.diagnoses:
         if exchange is None or diagnosis.exchange.id == exchange:
-            style = f"<style>{source('parts.css')}</style>"
+            style = f"<style><![CDATA[{source('parts.css')}]]></style>"
             drawn = ladder(comparison, diagnosis).replace('class="ladder"', 'class="pcapdiag ladder"', 1)
             return drawn.replace("<title>", f"{style}<title>", 1)
     raise ValueError(f"no exchange {exchange}")
