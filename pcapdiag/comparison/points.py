@@ -20,9 +20,9 @@ from pcapdiag.ike.message import HEADER_LENGTH, Header, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, without_marker
 from pcapdiag.ike.payloads import DecodeError
 
-MAX_PACKETS = 500_000
+MAX_PACKETS = 200_000
 """IKE packets that are kept of one point."""
-MAX_OCTETS = 512 << 20
+MAX_OCTETS = 256 << 20
 """Octets that are kept of one point."""
 MAX_REST = 65_536
 """ICMP errors, and datagrams in fragments that did not become whole, that are kept of one point."""
