@@ -13,6 +13,7 @@
 
 What it does
     analyze -- reads captures; gives a Report
+    compare -- joins captures of one failure from several points; gives a Comparison
     sniff -- watches interfaces, or a capture that is being written; gives a Sniffer, an iterator of events
     columns -- what the columns of the tables of a Report are
     interfaces -- the interfaces that can be watched, each as Listed
@@ -26,6 +27,10 @@ What it finds in captures
         Opened or Unopened where there were keys, and a Sighting for each time that it was sent; IcmpErrors quote it. A
         Frame is a place in a capture
 
+What it finds in captures from several points
+    Comparison -- the joined Report, each PointReport with its Clock, and of every message each Transmission with its
+        Fate, and a Passage for each point; Change, Gap and EspPassage say what is changed and missed on the way
+
 What a watch tells (Event is any of these)
     Seen, Bounced -- a message went by, an ICMP error did; Waiting -- an answer is late
     Verdict -- the Diagnosis, when it is known
@@ -33,7 +38,8 @@ What a watch tells (Event is any of these)
     Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
 
 Errors, each one line that says what to do
-    CaptureError, KeyTableError, CryptographyMissingError, WiresharkMissingError
+    CaptureError, KeyTableError, CryptographyMissingError, WiresharkMissingError; DifferentFailuresError where captures
+    that are compared have nothing in common
 
 Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
 integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
@@ -49,6 +55,11 @@ if TYPE_CHECKING:
     from pcapdiag.capture.interface import Listed, interfaces
     from pcapdiag.capture.source import InterfaceCounts
     from pcapdiag.capture.wireshark import WiresharkMissingError
+    from pcapdiag.comparison.clocks import Clock
+    from pcapdiag.comparison.comparing import Comparison, DifferentFailuresError, PointReport, compare
+    from pcapdiag.comparison.fates import Fate, Gap, Passage, Transmission
+    from pcapdiag.comparison.translations import Change
+    from pcapdiag.comparison.tunnel import EspPassage
     from pcapdiag.diagnosis.case import Evidence
     from pcapdiag.diagnosis.causes import Cause
     from pcapdiag.diagnosis.phase2 import Phase2
@@ -93,15 +104,22 @@ __all__ = [
     "CaptureReport",
     "CaptureSummary",
     "Cause",
+    "Change",
+    "Clock",
+    "Comparison",
     "CryptographyMissingError",
     "Diagnosis",
+    "DifferentFailuresError",
     "EspFlow",
+    "EspPassage",
     "Event",
     "Evicted",
     "Evidence",
     "Exchange",
+    "Fate",
     "Folded",
     "Frame",
+    "Gap",
     "IcmpError",
     "InterfaceCounts",
     "KeepaliveFlow",
@@ -112,8 +130,10 @@ __all__ = [
     "Notice",
     "Opened",
     "Outcome",
+    "Passage",
     "Peer",
     "Phase2",
+    "PointReport",
     "RankedCause",
     "Report",
     "Seen",
@@ -125,6 +145,7 @@ __all__ = [
     "Stop",
     "Summary",
     "Totals",
+    "Transmission",
     "Unlisted",
     "Unopened",
     "Verdict",
@@ -133,6 +154,7 @@ __all__ = [
     "__version__",
     "analyze",
     "columns",
+    "compare",
     "interfaces",
     "sniff",
 ]
@@ -142,6 +164,11 @@ _HOMES = {
     "capture.interface": ("Listed", "interfaces"),
     "capture.source": ("InterfaceCounts",),
     "capture.wireshark": ("WiresharkMissingError",),
+    "comparison.clocks": ("Clock",),
+    "comparison.comparing": ("Comparison", "DifferentFailuresError", "PointReport", "compare"),
+    "comparison.fates": ("Fate", "Gap", "Passage", "Transmission"),
+    "comparison.translations": ("Change",),
+    "comparison.tunnel": ("EspPassage",),
     "diagnosis.case": ("Evidence",),
     "diagnosis.causes": ("Cause",),
     "diagnosis.phase2": ("Phase2",),

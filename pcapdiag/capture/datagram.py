@@ -177,6 +177,8 @@ class CaptureSummary(Record, frozen=True):
     protocols -- name to frames, of what was counted as other: most frequent first
     esp_flows -- who sends ESP, or AH, to whom
     watched -- first and last time of each section that has any, where the file tells; what lies between them nobody saw
+    dropped -- packets that the capturing itself dropped, as pcapng's interface statistics say; 0 where nothing says
+    filters -- the capture filters that the file names
     """
 
     path: str
@@ -197,6 +199,8 @@ class CaptureSummary(Record, frozen=True):
     protocols: dict[str, int] = field(default_factory=dict)
     esp_flows: tuple[EspFlow, ...] = ()
     watched: tuple[tuple[int, int], ...] = ()
+    dropped: int = 0
+    filters: tuple[str, ...] = ()
 
 
 Captured = Datagram | IcmpError | FragmentLoss

@@ -44,7 +44,9 @@ _SECTION, _INTERFACE, _PACKET, _SIMPLE, _STATISTICS, _ENHANCED = 0x0A0D0D0A, 1, 
 _NUMBERED: Final = frozenset((9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x0BAD, 0x40000BAD))
 """Blocks without a packet that Wireshark numbers as frames: journal entries, Sysdig events, custom blocks."""
 _OPTION_NAME, _OPTION_DESCRIPTION, _OPTION_TSRESOL, _OPTION_TSOFFSET = 2, 3, 9, 14
+_OPTION_FILTER = 11
 _OPTION_STARTTIME, _OPTION_ENDTIME = 2, 3
+_OPTION_IFDROP, _OPTION_OSDROP = 5, 7
 
 YEAR: Final = 366 * 86_400 * 1_000_000_000
 """Nanoseconds; a beginning or end that is further from the packets is not believed."""
@@ -153,6 +155,8 @@ class Savefile:
         self._first: int | None = None
         self._last: int | None = None
         self._watched: list[tuple[int, int]] = []
+        self._dropped: dict[tuple[int, int, int], int] = {}
+        self._filters: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Captured]:
         """Read to the end, once. Raises CaptureError where the file cannot be opened or is no capture."""
@@ -226,6 +230,8 @@ class Savefile:
             protocols=protocols,
             esp_flows=self._network.esp_flows(),
             watched=tuple(watched),
+            dropped=sum(self._dropped.values()),
+            filters=tuple(self._filters),
         )
 
     # -- what the summary is made of
@@ -458,6 +464,15 @@ class Savefile:
         """Take in what a file says of when the capture on an interface began, or ended."""
         self._widen(link, ticks, link.newest if link.seen else None)
 
+    def drops(self, interface: int, option: int, packets: int) -> None:
+        """Take in what a file says of packets that were dropped: the latest count for each interface holds."""
+        self._dropped[len(self._watched), interface, option] = packets
+
+    def filtered(self, expression: str) -> None:
+        """Take in the capture filter that an interface had."""
+        if len(self._filters) < MAX_WARNINGS:
+            self._filters.setdefault(expression)
+
     def _widen(self, link: Link, ticks: int, newest: int | None) -> None:
         """Reach over such a time as well; `newest` -- ticks, of the interface's packets before."""
         time = _near_packets(link, ticks, newest)
@@ -589,6 +604,8 @@ class _Section:
         for code, value in self._options(at + 16, at + length - 4):
             if code in texts:
                 texts[code] = value.rstrip(b"\0").decode("utf-8", "replace")
+            elif code == _OPTION_FILTER and value[:1] == b"\0":  # §4.2: an expression of libpcap, and no program
+                self._savefile.filtered(value[1:].rstrip(b"\0").decode("utf-8", "replace"))
             elif code == _OPTION_TSRESOL and len(value) == 1:
                 resolution = value[0]
                 exponent = value[0] & 0x7F
@@ -643,7 +660,7 @@ class _Section:
         self._savefile._tally.unreadable += 1
 
     def _statistics(self, at: int, length: int) -> None:
-        """§4.6: when the capture on an interface began and ended."""
+        """§4.6: when the capture on an interface began and ended, and what was dropped."""
         file = self._savefile
         (interface,) = struct.unpack_from(self._order + "8xI", self._window.buffer, at)
         if interface >= len(file._links):
@@ -652,6 +669,9 @@ class _Section:
             if code in (_OPTION_STARTTIME, _OPTION_ENDTIME) and len(value) == 8:
                 high, low = struct.unpack(self._order + "II", value)
                 file.statistic(file._links[interface], high << 32 | low)
+            elif code in (_OPTION_IFDROP, _OPTION_OSDROP) and len(value) == 8:
+                (packets,) = struct.unpack(self._order + "Q", value)
+                file.drops(interface, code, packets)
 
     def _options(self, at: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """§3.5; ends at the first option that does not fit."""

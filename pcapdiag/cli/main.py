@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from pcapdiag.cli.explain import explain
 from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
+
+if TYPE_CHECKING:
+    from pcapdiag.pipeline import Report
 
 EXIT_ALL_COMPLETED = 0
 EXIT_NOT_COMPLETED = 1
@@ -25,6 +28,7 @@ EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 _LATE = {
     "carve": ("pcapdiag.cli.carve", "Copy the IKE of captures to a small file, with the diagnosis as comments."),
+    "compare": ("pcapdiag.cli.compare", "Join captures of one failure from several points: what was lost, and where."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
@@ -184,6 +188,8 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
+    if len(report.captures) > 1:
+        _several_points(report)
     written = page in (None, "-") or _write(
         page, report.to_html(), inputs_of(captures, keys, psk_file), private=bool(keys)
     )
@@ -208,6 +214,21 @@ def analyze(
 
         warn(nothing_found(report, peer, spi))
     sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
+
+
+def _several_points(report: "Report") -> None:
+    """Say so where captures are of one failure at several points: read as one, they tell another story."""
+    from pcapdiag.comparison.notice import several_points
+
+    found = several_points(report)
+    if found is not None:
+        one, other = (report.captures[n].summary.path for n in found)
+        warn(
+            [
+                f"{one} and {other} hold the same packets from two points of the path; read as one they show each "
+                "packet twice. `pcapdiag compare` with these two joins them, and tells what was lost between."
+            ]
+        )
 
 
 def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:

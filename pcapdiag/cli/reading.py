@@ -51,7 +51,7 @@ def read(
     with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
         faults = _faults(keys, engine)
     try:
-        psks = _psks(contents(psk_file)) if psk_file else []
+        candidates = psks(contents(psk_file)) if psk_file else []
         announce(captures)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
@@ -62,7 +62,7 @@ def read(
                 ports=ports,
                 peer=peer,
                 spi=spi,
-                psks=psks,
+                psks=candidates,
                 keys=keys,
                 engine=engine,
                 max_decompressed=most,
@@ -140,7 +140,7 @@ def contents(name: str) -> bytes:
     return octets
 
 
-def _psks(octets: bytes) -> list[bytes]:
+def psks(octets: bytes) -> list[bytes]:
     """Keys, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
     for line in octets.splitlines():

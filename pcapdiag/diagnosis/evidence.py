@@ -20,6 +20,7 @@ TELLING = (
     "certificate-fault",
     "certificate-of",
     "child-",
+    "compare-",
     "completed",
     "cookie",
     "ends-keys",

@@ -103,8 +103,8 @@ def auth_of(exchange: Exchange) -> list[Step]:
     """The messages of IKE_AUTH in the order of their exchange, those that can be.
 
     The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and
-    what answers comes behind what it answers (§2.1). An answer whose request is not in the capture counts where no other
-    answer can be the last one.
+    what answers comes behind what it answers (§2.1). An answer whose request is not in the capture counts where no
+    other answer can be the last one.
     """
     steps = [
         s

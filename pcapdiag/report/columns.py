@@ -200,5 +200,40 @@ CAUSES = (
 )
 """One row for each exchange and cause that was weighed for it."""
 
+PASSAGES = (
+    C("exchange", K.INTEGER, "the exchange that it belongs to"),
+    C("message", K.INTEGER, "the message within it, from 1"),
+    C("name", K.TEXT, 'what it is: "MM5", "IKE_AUTH request"'),
+    C("sender", K.CATEGORY, "the end that sent it", categories=_ENDS),
+    C("transmission", K.INTEGER, "which time it was sent, or which piece of it, from 1"),
+    C("point", K.TEXT, "the capture point: A, B …"),
+    C("place", K.INTEGER, "its place on the way, from 1; nothing where that is not known", optional=True),
+    C("seen", K.BOOLEAN, "the point captured it"),
+    C(
+        "fate",
+        K.CATEGORY,
+        "what became of it behind the last point that saw it",
+        categories=("arrived", "lost", "unseen", "elsewhere"),
+    ),
+    C("lost", K.BOOLEAN, "it left one point and did not come by the next"),
+    C("proven", K.BOOLEAN, "of a loss: the next point was capturing then, for certain"),
+    C("lost_between", K.TEXT, 'the two points: "A B"', optional=True),
+    C("why", K.TEXT, "why it may not be seen, where it is not"),
+    C("time", K.TIME, "when it passed, by the first point's clock", optional=True),
+    C("own_time", K.TIME, "the same by the point's own clock", optional=True),
+    C("since_first", K.DURATION, "since it passed the first point that saw it", optional=True),
+    C("frames", K.INTEGERS, "the frames that carried it there"),
+    C("source", K.TEXT, "the address that it came from, there", optional=True),
+    C("source_port", K.INTEGER, "its port", optional=True),
+    C("destination", K.TEXT, "the address that it went to, there", optional=True),
+    C("destination_port", K.INTEGER, "its port", optional=True),
+    C("ttl", K.INTEGER, "time to live, or hop limit", optional=True),
+    C("ip_id", K.INTEGER, "identification of the IPv4 header", optional=True),
+    C("dscp", K.INTEGER, "of the IP header; nothing for what came in fragments", optional=True),
+    C("size", K.INTEGER, "octets of UDP payload"),
+    C("altered", K.BOOLEAN, "its octets differ between points"),
+)
+"""One row for each transmission and point, by exchange and message."""
+
 TABLES = {"exchanges": EXCHANGES, "messages": MESSAGES, "evidence": EVIDENCE, "causes": CAUSES}
 """By the names that they have as attributes of a report."""

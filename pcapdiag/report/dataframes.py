@@ -1,6 +1,6 @@
 """The tables as pandas DataFrames. Nothing imports this before somebody asks for one: pandas takes half a second."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pcapdiag.pipeline import Report
-from pcapdiag.report.columns import SEPARATOR, TABLES, Column, Kind
-from pcapdiag.report.rows import ROWS
+from pcapdiag.report.columns import PASSAGES, SEPARATOR, TABLES, Column, Kind
+from pcapdiag.report.rows import ROWS, Row
 
 CHUNK = 10_000
 """Rows that are taken apart at a time: what the garbage collector goes through again and again is not all of them."""
@@ -17,22 +17,27 @@ CHUNK = 10_000
 
 def dataframe(report: Report, table: str) -> pd.DataFrame:
     """One of columns.TABLES, with a RangeIndex. A report without any rows gives the same columns and dtypes."""
-    values: list[list[Any]] = [[] for _ in TABLES[table]]
-    rows = ROWS[table](report)
+    return table_of(TABLES[table], ROWS[table](report))
+
+
+def table_of(columns: Sequence[Column], rows: Iterator[Row]) -> pd.DataFrame:
+    """A DataFrame of these columns, with a RangeIndex."""
+    values: list[list[Any]] = [[] for _ in columns]
     while some := list(islice(rows, CHUNK)):
         for cells, more in zip(values, zip(*some, strict=True), strict=True):
             cells += more
-    return pd.DataFrame({c.name: _array(c, v) for c, v in zip(TABLES[table], values, strict=True)}, copy=False)
+    return pd.DataFrame({c.name: _array(c, v) for c, v in zip(columns, values, strict=True)}, copy=False)
 
 
 def columns(table: str) -> pd.DataFrame:
     """What the columns of a table of a Report are: by their names, the dtype and the meaning of each.
 
-    table -- "exchanges", "messages", "evidence" or "causes"
+    table -- "exchanges", "messages", "evidence" or "causes"; of a Comparison also "passages"
     """
-    if table not in TABLES:
-        raise ValueError(f"no table {table!r}: {', '.join(TABLES)}")
-    found = TABLES[table]
+    known = {**TABLES, "passages": PASSAGES}
+    if table not in known:
+        raise ValueError(f"no table {table!r}: {', '.join(known)}")
+    found = known[table]
     index = pd.Index([c.name for c in found], name="column", dtype="string")
     return pd.DataFrame(
         {"dtype": [c.dtype for c in found], "meaning": [c.meaning for c in found]}, index=index, dtype="string"

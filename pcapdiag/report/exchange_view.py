@@ -125,8 +125,12 @@ def prefix(group: Group) -> str:
     return f"x{group.first.exchange.id}"
 
 
-def view(group: Group, several: bool) -> ExchangeView:
-    """All that is told of it; several -- frames are of several captures, and are named with the capture's number."""
+def view(group: Group, several: bool, ladder: "Markup | None" = None) -> ExchangeView:
+    """All that is told of it.
+
+    several -- frames are of several captures, and are named with the capture's number
+    ladder -- the drawing, where it is not that of the exchange alone; everything in it is escaped already
+    """
     diagnosis = group.first
     e = diagnosis.exchange
     shown, more, untold = _evidence(diagnosis)
@@ -145,7 +149,7 @@ def view(group: Group, several: bool) -> ExchangeView:
         headline=headline(diagnosis),
         facts=tuple(_facts(diagnosis)),
         offered=tuple(proposal_lines(diagnosis.offered)) if not diagnosis.chosen else (),
-        ladder=drawn(e, diagnosis, several),
+        ladder=ladder if ladder is not None else drawn(e, diagnosis, several),
         legend=_legend(diagnosis),
         after=tuple(_after_phase1(diagnosis, several)),
         shown=shown,

@@ -17,6 +17,7 @@ from pcapdiag.diagnosis.causes import (
     State,
     Topic,
 )
+from pcapdiag.report import both_ends
 from pcapdiag.report.layout import Layout, wrapped
 
 SCHEMA_VERSION = 1
@@ -138,6 +139,13 @@ def _cause(
         yield from _labelled("remark", cause.remark, layout)
     yield ""
     yield from _checks(cause.checks if platform is None else cause.checks_for(platform), layout)
+    if both_ends.helps(cause):
+        yield ""
+        for line in both_ends.lines():
+            if line.startswith("  "):
+                yield layout.paint(f"    {line.strip()}", bold=True)
+            else:
+                yield from wrapped(line, layout, 2, "  ")
 
 
 def _notifies(

@@ -88,9 +88,9 @@ def line(document: dict[str, Json]) -> str:
     return _encoded(document) + "\n"
 
 
-def exchange(diagnosis: Diagnosis) -> dict[str, Json]:
-    """All that is said of one exchange, of one capture."""
-    return _exchange(diagnosis, several=False)
+def exchange(diagnosis: Diagnosis, *, several: bool = False) -> dict[str, Json]:
+    """All that is said of one exchange; `several`: its frames are of more than one capture, and say which."""
+    return _exchange(diagnosis, several)
 
 
 def message(step: Step) -> dict[str, Json]:

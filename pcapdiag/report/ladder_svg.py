@@ -309,6 +309,11 @@ def _clipped(text: str, room: float, size: int) -> str:
     return text[:kept].rstrip(" ,") + "…"
 
 
+def clipped_text(text: str, room: float, size: int) -> str:
+    """The text, cut where it would take more pixels than there is room for in that size."""
+    return _clipped(text, room, size)
+
+
 def _lines(text: str, room: float, size: int) -> list[str]:
     """The text in lines of that width; what goes beyond the last of them is cut."""
     lines: list[str] = []

@@ -19,6 +19,7 @@ from pcapdiag.pipeline import Report
 from pcapdiag.report.layout import Layout
 from pcapdiag.report.nothing import nothing_found
 from pcapdiag.report.text import (
+    Draw,
     after_phase1,
     again,
     capture_line,
@@ -44,15 +45,18 @@ _MAX_LINES = 20
 """Captures, warnings and proposals that are listed."""
 
 
-def render(report: Report) -> str:
-    """The whole report."""
-    parts = ["".join(f"{line}\n\n" for line in _head(report))]
+def render(report: Report, *, draw: Draw | None = None, head: Sequence[str] | None = None) -> str:
+    """The whole report.
+
+    draw -- what draws a ladder, by default that of `analyze`; head -- lines on the captures, in the place of its own
+    """
+    parts = ["".join(f"{line}\n\n" for line in _head(report, head))]
     size = len(parts[0])
     counted = 0
     failing, rest = failing_first(group(report.diagnoses))
     groups = [*failing, *rest]
     for number, found in enumerate(groups):
-        block = "".join(f"{line}\n" for line in _block(found, several=len(report.captures) > 1))
+        block = "".join(f"{line}\n" for line in _block(found, len(report.captures) > 1, draw or ladder))
         line = f"- {inline(headline(found.first) + how_many(found))}\n"
         if number == 0 or (not counted and size + len(block) <= FULL):
             parts.append(block)
@@ -66,12 +70,14 @@ def render(report: Report) -> str:
     return "".join(parts)
 
 
-def _head(report: Report) -> Iterator[str]:
-    for number, capture in enumerate(report.captures[:_MAX_LINES], 1):
+def _head(report: Report, given: Sequence[str] | None) -> Iterator[str]:
+    for line in (given or ())[: 2 * _MAX_LINES]:
+        yield inline(line)
+    for number, capture in enumerate(report.captures[:_MAX_LINES] if given is None else (), 1):
         path = safe(capture.summary.path)
         prefix = f"{number}: " if len(report.captures) > 1 else ""
         yield f"{prefix}{code(clipped(path, _LONGEST))}{inline(capture_line(capture)[len(path) :])}"
-    if len(report.captures) > _MAX_LINES:
+    if len(report.captures) > _MAX_LINES and given is None:
         yield f"And {len(report.captures) - _MAX_LINES} more captures."
     notes = [*report.errors, *(w for c in report.captures for w in c.summary.warnings)]
     notes += [line.strip() for line in loss_lines(report.folded, report.counts)]
@@ -86,7 +92,7 @@ def _head(report: Report) -> Iterator[str]:
             yield inline(line)
 
 
-def _block(found: Group, several: bool) -> Iterator[str]:
+def _block(found: Group, several: bool, draw: Draw) -> Iterator[str]:
     diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
     ends = f"{e.initiator.address} → {e.responder.address}"
@@ -109,7 +115,7 @@ def _block(found: Group, several: bool) -> Iterator[str]:
     yield ""
     yield from _facts(diagnosis)
     yield ""
-    yield from fenced([line.rstrip() for line in ladder(diagnosis, Layout(LADDER_WIDTH, several=several))])
+    yield from fenced([line.rstrip() for line in draw(diagnosis, Layout(LADDER_WIDTH, several=several))])
     yield ""
     behind = [line.strip() for line in after_phase1(diagnosis, Layout(10_000, several=several)) if line.strip()]
     if behind:

@@ -7,6 +7,7 @@ browser's; ground and ink are always both set.
 
 from functools import singledispatch
 
+from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.diagnosis.grouping import Group, group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange
@@ -56,6 +57,24 @@ def _report(record: Report) -> str:
         rows=[overview_row(found, told=False) for found in groups[:MAX_ROWS]],
         unlisted=" ".join(filter(None, more)),
         folded=[view(found, len(record.captures) > 1) for found in groups[:MAX_TOLD]],
+    )
+
+
+@shown.register
+def _comparison(record: Comparison) -> str:
+    from markupsafe import Markup
+
+    from pcapdiag.report.compare_rows import path_lines, point_lines
+    from pcapdiag.report.compare_svg import ladder
+
+    groups = group(record.diagnoses)
+    left = len(groups) - MAX_TOLD
+    return _rendered(
+        heading=summary(record.diagnoses) if record.diagnoses else "No IKE exchange",
+        lines=[*point_lines(record), *path_lines(record)],
+        rows=[overview_row(found, told=False) for found in groups[:MAX_ROWS]],
+        unlisted=f"Told below are the first {MAX_TOLD}; .diagnoses has all." if left > 0 else "",
+        folded=[view(found, True, Markup(ladder(record, found.first))) for found in groups[:MAX_TOLD]],
     )
 
 

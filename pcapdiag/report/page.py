@@ -9,11 +9,12 @@ What goes beyond is counted on the page.
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from os.path import basename
 
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
+from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.pipeline import Report
 from pcapdiag.report.exchange_view import overview_row, view
 from pcapdiag.report.markup import source, template
@@ -25,13 +26,24 @@ MAX_OCTETS = 8 << 20
 MAX_ROWS = 2_000
 
 
-def render(report: Report) -> str:
-    """The page."""
+def render(
+    report: Report,
+    *,
+    draw: Callable[[Diagnosis], str] | None = None,
+    heading: str = "",
+    captures: Sequence[str] | None = None,
+    path: Sequence[str] = (),
+) -> str:
+    """The page.
+
+    draw -- what draws a ladder, as SVG in which everything is escaped; by default that of `analyze`
+    heading, captures -- in the place of what the report gives; path -- lines on the way between capture points
+    """
     from markupsafe import Markup
 
     failing, rest = failing_first(group(report.diagnoses))
     groups = [*failing, *rest]
-    told = _told(groups, several=len(report.captures) > 1)
+    told = _told(groups, len(report.captures) > 1, draw)
     style, script = _style(), source("page.js")
     shown = groups[:MAX_ROWS]
     outcomes: dict[str, int] = {}
@@ -39,13 +51,14 @@ def render(report: Report) -> str:
         name = found.first.stop.outcome.value
         outcomes[name] = outcomes.get(name, 0) + 1
     return template("page.html").render(
-        title=f"{_heading(report)}: {_lead(report)} – pcapdiag",
-        heading=_heading(report),
+        title=f"{heading or _heading(report)}: {_lead(report)} – pcapdiag",
+        heading=heading or _heading(report),
         lead=_lead(report),
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        captures=list(_captures(report)),
+        captures=list(_captures(report)) if captures is None else list(captures),
+        path=list(path),
         notes=[*_warnings(report), *(line.strip() for line in loss_lines(report.folded, report.counts))],
         rows=[overview_row(found, number in told) for number, found in enumerate(shown)],
         outcomes=list(outcomes.items()),
@@ -56,13 +69,16 @@ def render(report: Report) -> str:
     )
 
 
-def _told(groups: Sequence[Group], several: bool) -> dict[int, str]:
+def _told(groups: Sequence[Group], several: bool, draw: Callable[[Diagnosis], str] | None) -> dict[int, str]:
     """What is told in full, by its place; those that did not complete first, as far as there is room."""
+    from markupsafe import Markup
+
     order = sorted(range(len(groups[:MAX_ROWS])), key=lambda n: groups[n].first.completed)
     told: dict[int, str] = {}
     room = MAX_OCTETS
     for number in order[:MAX_TOLD]:
-        article = template("exchange.html").render(x=view(groups[number], several))
+        ladder = Markup(draw(groups[number].first)) if draw is not None else None
+        article = template("exchange.html").render(x=view(groups[number], several, ladder))
         room -= len(article.encode())
         if room < 0:
             break

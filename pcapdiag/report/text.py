@@ -4,7 +4,7 @@ One block an exchange: what happened in one line that can go into a ticket, then
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -137,9 +137,13 @@ def _folded_to_lines(groups: Sequence[Group], layout: Layout) -> Iterator[str]:
         yield f"  and {len(groups) - MAX_LINES_SHOWN} more groups of exchanges (-q shows a line of each)"
 
 
-def block(found: Group, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
-    """All that is said of exchanges that ended alike; explained -- see `why`."""
-    yield from _exchange(found, layout)
+Draw = Callable[[Diagnosis, Layout], Iterator[str]]
+"""What draws the ladder of an exchange, line by line."""
+
+
+def block(found: Group, layout: Layout, explained: set[tuple[str, str]], draw: Draw | None = None) -> Iterator[str]:
+    """All that is said of exchanges that ended alike; explained -- see `why`; draw -- by default `ladder`."""
+    yield from _exchange(found, layout, draw or ladder)
     yield from why(found.first, layout, explained)
 
 
@@ -263,7 +267,7 @@ def stopped_after(exchange: Exchange) -> str:
 # --- one exchange ----------------------------------------------------------------------------------------------
 
 
-def _exchange(found: Group, layout: Layout) -> Iterator[str]:
+def _exchange(found: Group, layout: Layout, draw: Draw) -> Iterator[str]:
     diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
     title = wrapped(
@@ -291,7 +295,7 @@ def _exchange(found: Group, layout: Layout) -> Iterator[str]:
     yield ""
     yield from _facts(diagnosis, layout)
     yield ""
-    yield from ladder(diagnosis, layout)
+    yield from draw(diagnosis, layout)
     if diagnosis.exchange.uncounted:
         more = f"{diagnosis.exchange.uncounted} more messages, fragments and ICMP errors of this exchange"
         yield from wrapped(f"    {more} are only counted.", layout, 4)

@@ -7,6 +7,7 @@ from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.evidence import exchange_filter, tells
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.report import both_ends
 from pcapdiag.report.ladder import cited
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
@@ -157,6 +158,10 @@ def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
         yield from wrapped(f"{ranked.cause.id}: {ranked.cause.decide}", layout, 4, "  ")
     if layout.detail <= 0:
         yield from wrapped(f"More: pcapdiag explain {found[0].cause.id}", layout, 2, "  ")
+    if not layout.several and any(both_ends.helps(ranked.cause) for ranked in found):
+        name = next(r.cause.id for r in found if both_ends.helps(r.cause))
+        text = f"Captures of both ends decide: pcapdiag explain {name} has the commands, pcapdiag compare joins them."
+        yield from wrapped(text, layout, 2, "  ")
 
 
 def rivals(causes: Sequence[RankedCause]) -> list[RankedCause]:

@@ -1,0 +1,20 @@
+"""A comparison as Markdown: as that of `analyze`, with a ladder that has a line for each point."""
+
+from collections.abc import Iterator
+
+from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.report import markdown
+from pcapdiag.report.compare_rows import path_lines, point_lines
+from pcapdiag.report.compare_text import ladder
+from pcapdiag.report.layout import Layout
+
+
+def render(comparison: Comparison) -> str:
+    """The whole report."""
+
+    def draw(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+        return ladder(comparison, diagnosis, layout)
+
+    lines = [line.strip() for line in (*point_lines(comparison), *path_lines(comparison))]
+    return markdown.render(comparison.report, draw=draw, head=lines)
