@@ -4,8 +4,9 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 Path = str | os.PathLike[str]
 
@@ -25,20 +26,28 @@ def written(path: Path, *, inputs: Iterable[object] = (), private: bool = False)
     stays until then, and keeps its mode unless `private` asks for less. What is no regular file, a pipe or a terminal,
     is written to as it is.
 
-    inputs -- what is being read: names and open files, of which none may be written over; others are passed over
+    inputs -- see `refuse_inputs`
 
     Raises OutputError where it cannot be written, also from within the block: a full disk is one.
     """
     name = os.fspath(path)
-    for source in inputs:
-        if _same(name, source):
-            raise OutputError(f"{name}: is one of the captures that are read, and is not written over")
+    refuse_inputs(name, inputs)
     try:
         yield from _written(os.path.realpath(name), private)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
         raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from None
+
+
+def refuse_inputs(output: Path | BinaryIO, inputs: Iterable[object]) -> None:
+    """Raise OutputError where a file to be written, or an open one, is one of those that are read, by whatever name.
+
+    inputs -- names, "-" for standard input, and open files; others are passed over
+    """
+    name = os.fspath(output) if isinstance(output, str | os.PathLike) else "standard output"
+    if any(_same(output, source) for source in inputs):
+        raise OutputError(f"{name}: is one of the files that are read, and is not written over")
 
 
 def _written(place: str, private: bool) -> Iterator[BinaryIO]:
@@ -66,12 +75,21 @@ def _written(place: str, private: bool) -> Iterator[BinaryIO]:
         raise
 
 
-def _same(name: str, source: object) -> bool:
-    """Whether the two are one file, by whatever names."""
+def _same(one: object, other: object) -> bool:
+    """Whether the two are one file, by whatever names; a file that is yet to be made is told by its place."""
     try:
-        if isinstance(source, str | os.PathLike):
-            return os.path.samefile(name, source)
-        fileno = getattr(source, "fileno", None)
-        return fileno is not None and os.path.samestat(os.stat(name), os.fstat(fileno()))
-    except (OSError, ValueError):
+        found = [_status(file) for file in (one, other)]
+    except FileNotFoundError:
+        if isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike):
+            return os.path.realpath(one) == os.path.realpath(other)
         return False
+    except (OSError, ValueError, AttributeError):
+        return False
+    # Devices and pipes may be read and written at once: /dev/null, a terminal.
+    return os.path.samestat(*found) and stat.S_ISREG(found[0].st_mode)
+
+
+def _status(file: Any) -> os.stat_result:
+    if isinstance(file, str | os.PathLike) and file != "-":
+        return os.stat(file)
+    return os.fstat(sys.stdin.fileno() if file == "-" else file.fileno())

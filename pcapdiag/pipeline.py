@@ -185,7 +185,7 @@ def analyze(
     if sieves is not None:
         sieves.close()
     if errors and not captures:
-        raise CaptureError("\n".join(errors))
+        raise CaptureError(*errors)
     ends = _ends([c.summary for c in captures])
     keepalives = tuple(tracker.keepalives.values())
     exchanges = list(tracker.exchanges())

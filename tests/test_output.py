@@ -62,7 +62,7 @@ def test_an_input_is_not_written_over_by_any_name(tmp_path: Path) -> None:
         for name in ("capture", "other", "link"):
             for source in (capture, str(capture), opened):
                 with (
-                    pytest.raises(OutputError, match=f"{name}: is one of the captures"),
+                    pytest.raises(OutputError, match=f"{name}: is one of the files"),
                     written(tmp_path / name, inputs=["-", source]),
                 ):
                     pass

@@ -11,7 +11,14 @@ from pcapdiag.record import Record
 
 
 class CaptureError(Exception):
-    """A capture that cannot be read. The text is one line that names the file and the reason."""
+    """A capture that cannot be read. The text is one line that names the file and the reason.
+
+    lines -- where none of several can be: one for each, whatever is in the names of the files
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 class Frame(NamedTuple):

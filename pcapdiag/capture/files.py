@@ -6,7 +6,8 @@ Names tell their order badly (`x.pcap1`, `x.pcap10`, `x.pcap2`; a counter that b
 
 import glob
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from .datagram import CaptureError
@@ -24,12 +25,7 @@ def expand(sources: Iterable[Source]) -> list[Source]:
     A directory stands for the captures in it, by their names; a name with `*`, `?` or `[` for the files that match,
     where no file has that very name. What stands for nothing is returned as it is: opening it says what is wrong.
     """
-    found: list[Source] = []
-    for source in sources:
-        if isinstance(source, str | os.PathLike) and source != "-" and not os.path.isfile(source):
-            found += _named(os.fspath(source))
-        else:
-            found.append(source)
+    found = named(sources)
     if len(found) == 1 or any(not isinstance(f, str | os.PathLike) or f == "-" for f in found):
         return found
     times = [_first_time(f) for f in found]
@@ -38,15 +34,38 @@ def expand(sources: Iterable[Source]) -> list[Source]:
     return [found[next(known)] if time is not None else found[n] for n, time in enumerate(times)]
 
 
+def named(sources: Iterable[Source]) -> list[Source]:
+    """Return the files that are meant, as `expand` does, in the order of their names: none of them is opened."""
+    found: list[Source] = []
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and source != "-" and not os.path.isfile(source):
+            found += _named(os.fspath(source))
+        else:
+            found.append(source)
+    return found
+
+
 def _named(name: str) -> list[Source]:
     """The captures in a directory or matching a pattern, sorted; else the name itself."""
     if os.path.isdir(name):
-        found = [entry.path for entry in os.scandir(name) if entry.is_file() and _looks_like(entry.name)]
+        found = [entry.path for entry in entries(name) if _looks_like(entry.name)]
     elif glob.has_magic(name):
         found = [path for path in glob.glob(name) if os.path.isfile(path)]
     else:
         found = []
     return [*sorted(found)] or [name]
+
+
+def entries(directory: str) -> Iterator["os.DirEntry[str]"]:
+    """The files in a directory, and what cannot be told; opening that, or a directory without any, says why."""
+    with suppress(OSError), os.scandir(directory) as found:
+        for entry in found:
+            try:
+                wanted = entry.is_file()
+            except OSError:  # a symbolic link in a circle
+                wanted = True
+            if wanted:
+                yield entry
 
 
 def _looks_like(name: str) -> bool:

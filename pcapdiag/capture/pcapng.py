@@ -141,8 +141,14 @@ class Writer:
         self._begin()
 
     def aside(self, number: int) -> Path:
-        """The name of the file that was written `number` files ago."""
-        return self._path.with_name(f"{self._path.stem}.{number}{self._path.suffix}")
+        """See the function."""
+        return aside(self._path, number)
+
+
+def aside(path: str | os.PathLike[str], number: int) -> Path:
+    """The name of the file of a ring that was written `number` files ago; path -- the one that is being written."""
+    now = Path(path)
+    return now.with_name(f"{now.stem}.{number}{now.suffix}")
 
 
 def _block(kind: int, body: bytes) -> bytes:

@@ -184,6 +184,16 @@ class Savefile:
             if owned:
                 stream.close()
 
+    def check(self) -> None:
+        """Read no further than the head of the file, and nothing else ever: raises CaptureError for no capture."""
+        self._opened = True
+        stream, owned = self._open()
+        try:
+            self._start(*self._decompressed(stream))
+        finally:
+            if owned:
+                stream.close()
+
     @property
     def done(self) -> int:
         """Octets of the file that have been read, as they are in the file; of a stream, those that have come."""
@@ -279,7 +289,8 @@ class Savefile:
         except IsADirectoryError:
             reason = _DIRECTORY
         except PermissionError:
-            reason = _DIRECTORY if os.path.isdir(self._path) else "permission denied"
+            # Windows does not tell the two apart.
+            reason = _DIRECTORY if os.name == "nt" and os.path.isdir(self._path) else "permission denied"
         except (OSError, ValueError) as fault:
             reason = getattr(fault, "strerror", None) or str(fault)
         raise CaptureError(f"{self._name}: {reason}")

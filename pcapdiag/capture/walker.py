@@ -417,6 +417,9 @@ def scan_pcap(buffer: bytes, position: int, end: int, link: Link, ports: bytes, 
                 kind = DAMAGED
             break
         ticks = _word(buffer, position, little) * per_second + _word(buffer, position + 4, little)
+        if not captured and not ticks and not _word(buffer, position + 12, little):
+            kind = DAMAGED  # zeros, as a hole in a file has them: ten gigabytes of these cost nothing to make
+            break
         if ticks > newest or not frames:
             newest = ticks
         if ticks < oldest or not frames:
@@ -516,8 +519,11 @@ def scan_pcap_fields(
             if captured > limit:
                 kind = DAMAGED
             break
-        frames += 1
         ticks = seconds * per_second + fraction
+        if not captured and not ticks and not original:
+            kind = DAMAGED
+            break
+        frames += 1
         if ticks > newest:
             newest = ticks
         if ticks < oldest:

@@ -5,7 +5,6 @@ capture is kept in memory but what the analysis keeps, and a few octets for each
 """
 
 import os
-import shutil
 import sys
 import tempfile
 from array import array
@@ -21,6 +20,7 @@ from pcapdiag.carve.comments import Remarks, section_comments
 from pcapdiag.carve.copying import Copied, Copier, Walk
 from pcapdiag.carve.output import CarvedFile, annotate
 from pcapdiag.carve.select import EspChoice, Selection, Witness, pairs_of
+from pcapdiag.carve.spool import MAX_SPOOL, Spool
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.output import Path, written
 from pcapdiag.pipeline import Report
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from pcapdiag.carve.anonymize import Anonymizer
-
-_SPOOLED = 1 << 20
-"""Octets that a copy of standard input is made with at a time."""
 
 
 class Carved(Record, frozen=True):
@@ -55,7 +52,8 @@ class Carving:
     """Captures that were diagnosed, and are to be carved.
 
     report -- of all that is in them; chosen -- the exchanges that are wanted
-    sources -- what is read, in order; standard input as a copy of it, which no other process can open
+    given -- the captures as they were named; sources -- what is read, in order; standard input as a copy of it, which
+        no other process can open
     """
 
     def __init__(
@@ -68,16 +66,19 @@ class Carving:
         exchanges: Collection[int] = (),
         outcomes: Collection[str] = (),
         max_decompressed: int | None = None,
+        max_spool: int = MAX_SPOOL,
         executor: "Executor | None" = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Diagnose. The options are those of `pipeline.analyze`; exchanges -- their ids; outcomes -- by their names.
 
+        max_spool -- octets that are copied of a capture that can be read once only; reading stops there
+
         Raises CaptureError where none of the captures can be read, or what can be read once cannot be copied.
         """
         alone = isinstance(paths, str | os.PathLike) or hasattr(paths, "read")
-        given = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))
-        self.sources = expand([_twice(source) for source in given])
+        self.given = given = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))
+        self.sources = expand([_twice(source, max_spool) for source in given])
         self._ports, self._progress = ports, progress
         self._max_decompressed = max_decompressed
         self._witness = Witness()
@@ -96,6 +97,7 @@ class Carving:
             for d in self.report.diagnoses
             if (not exchanges or d.exchange.id in exchanges) and (not outcomes or d.stop.outcome.value in outcomes)
         )
+        self._pairs = pairs_of(self.chosen)
         everything = not (peer or spi or exchanges or outcomes)
         self._selection: Selection = self._witness.select(None if everything else self.chosen)
         self._captures = list(self._matched())
@@ -179,7 +181,7 @@ class Carving:
         if not isinstance(source, str | os.PathLike):
             source.seek(0)
         flows = self.report.captures[capture].summary.esp_flows
-        copier = Copier(capture, self._selection, EspChoice(pairs_of(self.chosen), flows, esp), self._ports)
+        copier = Copier(capture, self._selection, EspChoice(self._pairs, flows, esp), self._ports)
         return Walk(source, name, copier, self._ports, self._max_decompressed)
 
     def _tell(self, capture: int, walk: Walk) -> None:
@@ -225,7 +227,7 @@ def carve(
     )
     if not carving.chosen:
         return None
-    with written(output, inputs=carving.sources, private=anonymizer is None) as stream:
+    with written(output, inputs=[*carving.given, *carving.sources], private=anonymizer is None) as stream:
         return carving.write(stream, esp=esp, anonymizer=anonymizer)
 
 
@@ -284,32 +286,22 @@ class _Counts:
         return Carved(self.read, count, kept, left, differences, notes)
 
 
-def _twice(source: Source) -> Source:
-    """Something that can be read twice: what comes out of a pipe is copied to a private temporary file."""
+def _twice(source: Source, max_spool: int) -> Source:
+    """Something that can be read twice: what comes out of a pipe is copied."""
     if isinstance(source, str | os.PathLike):
         if source != "-" and (not os.path.exists(source) or os.path.isfile(source) or os.path.isdir(source)):
             return source
         if source == "-":
-            return _spooled(sys.stdin.buffer, "standard input")
+            return cast(BinaryIO, Spool(sys.stdin.buffer, "standard input", max_spool))
         name = os.fspath(source)
         try:
-            with open(source, "rb") as pipe:
-                return _spooled(pipe, name)
+            with open(source, "rb", buffering=0) as pipe:
+                return cast(BinaryIO, Spool(cast(BinaryIO, pipe), name, max_spool))
         except OSError as error:
             raise CaptureError(f"{name}: {error.strerror or error}") from None
-    return source if source.seekable() else _spooled(source, str(getattr(source, "name", "stream")))
-
-
-def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
-    spool = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- it is open as long as the carving lasts
-    try:
-        shutil.copyfileobj(stream, spool, _SPOOLED)
-    except OSError as error:
-        reason = error.strerror or error
-        raise CaptureError(f"{name}: cannot be copied to a temporary file, to be read twice: {reason}") from None
-    spool.seek(0)
-    spool.name = name
-    return cast(BinaryIO, spool)
+    if source.seekable():
+        return source
+    return cast(BinaryIO, Spool(source, str(getattr(source, "name", "stream")), max_spool))
 
 
 def _size(source: Source) -> int:

@@ -21,48 +21,74 @@ MAX_CITED = 400
 """Remarks on one frame: one that began ten thousand exchanges would have as many."""
 
 
+_OWN, _VERDICT = -1, -2
+"""What is said of a frame beside the evidence, which has its number: which message it is; how it ended."""
+
+
 class Remarks:
     """The remarks of a report, by frame. They are made when a frame is written: a flood has more than memory holds."""
 
     def __init__(self, diagnoses: Sequence[Diagnosis]) -> None:
         self._diagnoses = diagnoses
         self._several = len(diagnoses) > 1
-        self._about: dict[Frame, list[int]] = {}
+        self._about: dict[Frame, list[tuple[int, int]]] = {}
         for place, diagnosis in enumerate(diagnoses):
-            for frame in dict.fromkeys(_cited(diagnosis)):
-                self._about.setdefault(frame, []).append(place)
-        self._of = lru_cache(64)(self._remarks)
+            for frame, what in dict.fromkeys(_cited(diagnosis)):
+                about = self._about.setdefault(frame, [])
+                # Evidence of one exchange cites others, and that of thousands a frame of each.
+                if len(about) < MAX_CITED:
+                    about.append((place, what))
+        self._own_of = lru_cache(64)(self._own)
+        self._verdict_of = lru_cache(64)(self._verdict)
+        self._evidence_of = lru_cache(4096)(self._evidence)
 
     def __call__(self, frame: Frame) -> list[str]:
         """What is to be said of that frame, nothing for most."""
-        return [text for place in self._about.get(frame, ()) for text in self._of(place).get(frame, ())][:MAX_CITED]
+        found: dict[str, None] = {}
+        for place, what in self._about.get(frame, ()):
+            if what == _OWN:
+                found.update(dict.fromkeys(self._own_of(place).get(frame, ())))
+            elif what == _VERDICT:
+                found.update(dict.fromkeys(self._verdict_of(place)))
+            else:
+                found[self._evidence_of(place, what)] = None
+        return list(found)[:MAX_CITED]
 
-    def _remarks(self, place: int) -> dict[Frame, list[str]]:
+    def _own(self, place: int) -> dict[Frame, list[str]]:
         found: dict[Frame, list[str]] = {}
-        for frame, text in _all(self._diagnoses[place], self._several):
-            remarks = found.setdefault(frame, [])
-            if text not in remarks:
-                remarks.append(safe(text))
+        for frame, text in _sightings(self._diagnoses[place]):
+            found.setdefault(frame, []).append(safe(text))
         return found
 
+    def _evidence(self, place: int, number: int) -> str:
+        diagnosis = self._diagnoses[place]
+        item = diagnosis.evidence[number]
+        prefix = f"Exchange {diagnosis.exchange.id} " if self._several else ""
+        return safe(f"{prefix}{item.id}: {item.text}")
 
-def _cited(diagnosis: Diagnosis) -> Iterator[Frame]:
-    """Every frame that something is said of."""
+    def _verdict(self, place: int) -> list[str]:
+        return [safe(text) for text in _verdict(self._diagnoses[place])]
+
+
+def _cited(diagnosis: Diagnosis) -> Iterator[tuple[Frame, int]]:
+    """Every frame that something is said of, and what."""
     e = diagnosis.exchange
     for step in e.steps:
         for sighting in (*step.sent, *step.duplicates):
-            yield from sighting.frames
+            for frame in sighting.frames:
+                yield frame, _OWN
     for error in e.icmp_errors:
-        yield error.frame
-    for item in diagnosis.evidence:
-        yield from item.frames
-    yield from diagnosis.stop.frames[-1:]
+        yield error.frame, _OWN
+    for number, item in enumerate(diagnosis.evidence):
+        for frame in item.frames:
+            yield frame, number
+    for frame in diagnosis.stop.frames[-1:] or e.steps[-1].frames[-1:]:
+        yield frame, _VERDICT
 
 
-def _all(diagnosis: Diagnosis, several: bool) -> Iterator[tuple[Frame, str]]:
-    """Frames and remarks: what the frame is, the evidence that cites it, and the verdict where it stopped."""
+def _sightings(diagnosis: Diagnosis) -> Iterator[tuple[Frame, str]]:
+    """Frames of an exchange, and which message each is."""
     e = diagnosis.exchange
-    prefix = f"Exchange {e.id} " if several else ""
     for step in e.steps:
         for number, sighting in enumerate(step.sent):
             yield from _pieces(sighting, f"Exchange {e.id}: {_sent(step, number)}")
@@ -71,10 +97,6 @@ def _all(diagnosis: Diagnosis, several: bool) -> Iterator[tuple[Frame, str]]:
     for error in e.icmp_errors:
         version = "ICMPv6" if error.version == 6 else "ICMP"
         yield error.frame, f"Exchange {e.id}: {version} {icmp_name(error)} from {error.source}"
-    for item in diagnosis.evidence:
-        for frame in item.frames:
-            yield frame, f"{prefix}{item.id}: {item.text}"
-    yield from _verdict(diagnosis)
 
 
 def _name(step: Step) -> str:
@@ -95,15 +117,13 @@ def _pieces(sighting: Sighting, text: str) -> Iterator[tuple[Frame, str]]:
         yield frame, f"{text}: part {place} of {pieces}" if pieces > 1 else text
 
 
-def _verdict(diagnosis: Diagnosis) -> Iterator[tuple[Frame, str]]:
-    """At the last frame that shows the stop: how it ended, and the causes that something speaks for."""
-    at = diagnosis.stop.frames[-1:] or diagnosis.exchange.steps[-1].frames[-1:]
-    for frame in at:
-        yield frame, f"Exchange {diagnosis.exchange.id}: {headline(diagnosis, with_cause=False)}"
-        for cause in diagnosis.causes:
-            if cause.leads:
-                because = f" [{', '.join(cause.because)}]" if cause.because else ""
-                yield frame, f"{cause.status.value}: {cause.cause.title} ({cause.cause.id}){because}"
+def _verdict(diagnosis: Diagnosis) -> Iterator[str]:
+    """Of the last frame that shows the stop: how it ended, and the causes that something speaks for."""
+    yield f"Exchange {diagnosis.exchange.id}: {headline(diagnosis, with_cause=False)}"
+    for cause in diagnosis.causes:
+        if cause.leads:
+            because = f" [{', '.join(cause.because)}]" if cause.because else ""
+            yield f"{cause.status.value}: {cause.cause.title} ({cause.cause.id}){because}"
 
 
 def section_comments(names: Iterable[str], diagnoses: Sequence[Diagnosis]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import progress, workers
+from pcapdiag.cli.reading import announce, contents, inputs_of, progress, warn, workers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,8 +24,8 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
-@click.option("-o", "--output", required=True, metavar="OUT.pcapng", type=click.Path(), help="`-` is standard output.")
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
+@click.option("-o", "--output", required=True, metavar="OUT.pcapng", type=options.FILE, help="`-` is standard output.")
 @options.peer
 @options.spi
 @click.option(
@@ -55,13 +55,19 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
     "--anonymize-key",
     "key_file",
     metavar="FILE",
-    type=click.File("rb"),
+    type=options.FILE,
     help="The secret that decides what becomes of each address, for several files alike (16 octets or more). "
     "Without it, it is drawn anew. Implies --anonymize.",
 )
 @options.ports
 @options.jobs
 @options.max_decompressed
+@click.option(
+    "--max-spool",
+    metavar="GB",
+    type=click.FloatRange(min=0, min_open=True),
+    help="What is copied to a temporary file of a capture that comes through a pipe. Default: 10 GB.",
+)
 def carve(
     captures: Sequence[str],
     output: str,
@@ -71,23 +77,26 @@ def carve(
     outcomes: Sequence[str],
     esp: bool,
     anonymize: bool,
-    key_file: "BinaryIO | None",
+    key_file: str | None,
     ports: Sequence[int],
     jobs: int | None,
     max_decompressed: float | None,
+    max_spool: float | None,
 ) -> None:
     """Copy the IKE of captures, and what belongs to it, to one pcapng file, with the diagnosis as packet comments.
 
-    Frames are as they were, with their times, link types and interfaces. Captures are read twice; standard input is
-    copied to a temporary file for that. Exit status: 0 written, 2 wrong usage, 3 an input could not be read or the
-    output not be written, 4 no IKE found (nothing is written), 5 written, but the anonymized file tells another story:
-    standard error says what.
+    Frames are as they were, with their times, link types and interfaces. Captures are read twice; what comes through a
+    pipe is copied to a temporary file without a name for that.
+
+    Exit status: 0 written, 2 wrong usage, 3 an input could not be read or the output not be written, 4 no IKE found
+    (nothing is written), 5 written, but the anonymized file tells another story: standard error says what.
     """
     import gc
 
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.carve import Carving
-    from pcapdiag.output import OutputError
+    from pcapdiag.carve.spool import MAX_SPOOL
+    from pcapdiag.output import OutputError, refuse_inputs
     from pcapdiag.report.wording import safe
 
     gc.disable()  # as for `analyze`: records never refer to each other in a circle
@@ -96,6 +105,9 @@ def carve(
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture is not written to a terminal; -o FILE, or a pipe behind -o -")
     try:
+        announce(captures)
+        inputs = inputs_of(captures, (), key_file)
+        refuse_inputs(sys.stdout.buffer if output == "-" else output, inputs)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs, captures, ports, most) as executor, progress() as advance:
             carving = Carving(
@@ -106,6 +118,7 @@ def carve(
                 exchanges=exchanges,
                 outcomes=outcomes,
                 max_decompressed=most,
+                max_spool=MAX_SPOOL if max_spool is None else round(max_spool * 1e9),
                 executor=executor,
                 progress=advance,
             )
@@ -113,30 +126,29 @@ def carve(
                 click.echo(f"pcapdiag: {safe(line)}", err=True)
             if not carving.chosen:
                 _nothing(carving, peer, spi, bool(exchanges or outcomes))
-            with _stream(output, carving, anonymizer is None) as stream:
+            with _stream(output, inputs, anonymizer is None) as stream:
                 carved = carving.write(stream, esp=esp, anonymizer=anonymizer)
                 stream.flush()
     except (CaptureError, OutputError) as error:
-        for line in str(error).splitlines():
-            click.echo(f"pcapdiag: {safe(line)}", err=True)
+        warn(error.lines if isinstance(error, CaptureError) else [str(error)])
         sys.exit(EXIT_UNREADABLE)
     _tell(carved, "standard output" if output == "-" else output)
     sys.exit(EXIT_UNREADABLE if carving.report.errors else EXIT_OTHER_VERDICT if carved.differences else 0)
 
 
-def _stream(output: str, carving: "Carving", private: bool) -> "AbstractContextManager[BinaryIO]":
+def _stream(output: str, inputs: Sequence[object], private: bool) -> "AbstractContextManager[BinaryIO]":
     from pcapdiag.output import written
 
     if output == "-":
         return nullcontext(sys.stdout.buffer)
-    return written(output, inputs=carving.sources, private=private)
+    return written(output, inputs=inputs, private=private)
 
 
-def _anonymizer(key_file: "BinaryIO | None", ports: Sequence[int]) -> "Anonymizer":
+def _anonymizer(key_file: str | None, ports: Sequence[int]) -> "Anonymizer":
     from pcapdiag.carve.anonymize import Anonymizer, AnonymizerKeyError
 
     try:
-        return Anonymizer(key_file.read() if key_file is not None else None, ports)
+        return Anonymizer(contents(key_file) if key_file is not None else None, ports)
     except AnonymizerKeyError as error:
         raise click.UsageError(str(error)) from None
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import click
 
+from pcapdiag.cli import options
+
 EXIT_ALIKE = 0
 EXIT_DIFFERENT = 1
 EXIT_UNREADABLE = 3
@@ -12,12 +14,12 @@ EXIT_NO_IKE = 4
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @click.option(
     "--keys",
     metavar="TABLE",
     multiple=True,
-    type=click.Path(),
+    type=options.FILE,
     help="Keys for both: what they open is compared too. As for analyze.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")

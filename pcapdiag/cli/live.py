@@ -3,12 +3,13 @@
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.reading import inputs_of, warn
 
 if TYPE_CHECKING:
     from pcapdiag.capture.pcapng import Writer
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from pcapdiag.live.loop import Ended, Observer
     from pcapdiag.live.session import Watch
     from pcapdiag.report.live_text import LiveText
+    from pcapdiag.report.metrics import MetricsFile
 
 EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 
 
 @click.command()
-@click.argument("stream", required=False, metavar="[-]", type=click.Path(allow_dash=True))
+@click.argument("stream", required=False, metavar="[-]", type=options.FILE)
 @click.option("-i", "--interface", "names", multiple=True, metavar="IFACE", help="May be given again; `any` is all.")
 @click.option("-q", "--quiet", is_flag=True, help="Only verdicts, a line each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
@@ -37,9 +39,7 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 )
 @click.option("--promiscuous", is_flag=True, help="Take in frames that are for other machines (on a mirror port).")
 @click.option("--tunnels", is_flag=True, help="Look into GRE, IP in IP, VXLAN, GENEVE and AH: all of it is then read.")
-@click.option(
-    "-w", "--write", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the packets (pcapng)."
-)
+@click.option("-w", "--write", "path", metavar="FILE", type=options.FILE, help="Keep the packets (pcapng).")
 @click.option("--rotate-size", metavar="MB", type=click.FloatRange(min=0, min_open=True), help="Begin a new file then.")
 @click.option("--rotate-count", metavar="N", type=click.IntRange(1, 1000), default=10, help="Files that are kept: 10.")
 @click.option("--duration", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="End after that.")
@@ -104,6 +104,7 @@ def live(
     stops: frozenset[str] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     keyboard = _keyboard(stream) if full_screen else None
     became = ""
+    tell, told = _teller(as_json, full_screen)
     try:
         # dumpcap may capture where we may not, and a stream is opened by whoever writes it: neither needs any right.
         interfaces = None if stream or through_dumpcap else _interfaces(names, ports, promiscuous, tunnels)
@@ -112,11 +113,13 @@ def live(
         became = _drop(user, keep, capabilities=interfaces is not None)
         source = interfaces or (_dumpcap(names[0], ports) if through_dumpcap else _pipe(stream or "-", ports))
         writer = _writer(source, path, rotate_size, rotate_count)
-        observers += _metrics_file(metrics_file, path)
+        others = [*inputs_of([stream] if stream else []), *_kept(path, rotate_count)]
+        metrics = _metrics_file(metrics_file, others, tell)
+        observers += metrics
     except (CaptureError, PrivilegeError) as error:
         _fail(f"{error}{became and f' ({became})'}")
     if writer is not None:
-        observers.append(_recorder(source, writer))
+        observers.append(_recorder(source, writer, tell))
     watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream or through_dumpcap else None)
     limits = Limits(duration, count, stops, linger=full_screen)
     with Signals() as signals, contextlib.ExitStack() as stack:
@@ -130,8 +133,10 @@ def live(
     if writer is not None:
         _close(writer, ended.summary)
     source.close()
+    problems = [p for p in (writer and writer.problem, *(file.problem for file in metrics)) if p]
+    warn(problem for problem in problems if problem not in told)
     _sum_up(ended, text, watch, as_json, quiet)
-    sys.exit(_status(ended))
+    sys.exit(EXIT_UNREADABLE if problems else _status(ended))
 
 
 def _check_usage(names: Sequence[str], stream: str | None, path: str | None, full_screen: bool, lines: bool) -> None:
@@ -218,12 +223,37 @@ def _metrics_server(listen: str | None) -> "list[Observer]":
     return [MetricsServer(listen)]
 
 
-def _metrics_file(path: str | None, capture: str | None) -> "list[Observer]":
+def _teller(as_json: bool, full_screen: bool) -> "tuple[Callable[[Source, str], None], list[str]]":
+    """What says that a file can no longer be written, and the list of what it has said on standard error."""
+    told: list[str] = []
+
+    def tell(source: "Source", text: str) -> None:
+        if as_json or full_screen:
+            source.notices.append(text)
+        if not full_screen:
+            told.append(text)
+            warn([text])
+
+    return tell, told
+
+
+def _metrics_file(
+    path: str | None, others: Sequence[object], tell: "Callable[[Source, str], None]"
+) -> "list[MetricsFile]":
     if not path:
         return []
     from pcapdiag.report.metrics import MetricsFile
 
-    return [MetricsFile(path, inputs=[capture] if capture else [])]
+    return [MetricsFile(path, others, tell)]
+
+
+def _kept(path: str | None, rotate_count: int) -> "list[object]":
+    """The files of -w, those too that it will be put aside to."""
+    if path is None:
+        return []
+    from pcapdiag.capture.pcapng import aside
+
+    return [path, *(aside(path, number) for number in range(1, rotate_count))]
 
 
 def _close(writer: "Writer", summary: "Summary") -> None:
@@ -233,12 +263,12 @@ def _close(writer: "Writer", summary: "Summary") -> None:
     writer.close([Statistics(summary.began, ended, i.received, i.dropped) for i in summary.interfaces])
 
 
-def _recorder(source: "Source", writer: "Writer") -> "Observer":
+def _recorder(source: "Source", writer: "Writer", tell: "Callable[[Source, str], None]") -> "Observer":
     from pcapdiag.capture.interface import Interfaces
     from pcapdiag.report.live_output import Recorder
 
     assert isinstance(source, Interfaces)
-    return Recorder(source, writer)
+    return Recorder(source, writer, tell)
 
 
 def _sum_up(ended: "Ended", text: "LiveText", watch: "Watch", as_json: bool, quiet: bool) -> None:

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from pcapdiag.cli import options
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
+from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
@@ -122,14 +122,14 @@ atexit.register(gc.freeze)
 
 
 @main.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown, for a ticket or a chat.")
 @click.option(
     "--html",
     "page",
     metavar="FILE",
-    type=click.Path(allow_dash=True),
+    type=options.FILE,
     help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
 )
 @options.peer
@@ -137,7 +137,7 @@ atexit.register(gc.freeze)
 @options.ports
 @click.option(
     "--psk-file",
-    type=click.File("rb"),
+    type=options.FILE,
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
@@ -157,7 +157,7 @@ def analyze(
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
-    psk_file: BinaryIO | None,
+    psk_file: str | None,
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
@@ -184,7 +184,9 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
-    written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
+    written = page in (None, "-") or _write(
+        page, report.to_html(), inputs_of(captures, keys, psk_file), private=bool(keys)
+    )
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
     elif as_json:
@@ -219,15 +221,6 @@ def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> 
         warn([str(error)])
         return False
     return True
-
-
-def _read(captures: Sequence[str], keys: Sequence[str], psk_file: BinaryIO | None) -> list[object]:
-    """Everything that is read, of which nothing may be written over."""
-    from pcapdiag.capture.files import expand
-    from pcapdiag.key_tables import NAMES
-
-    tables = [os.path.join(path, name) for path in keys for name in NAMES]
-    return [*expand(captures), *keys, *tables, *([psk_file] if psk_file else [])]
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:

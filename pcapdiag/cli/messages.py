@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
+from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def _columns(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "csv", "ndjson", "parquet"]),
     help="How. Default: as the name of the output says (.csv, .ndjson, .jsonl, .parquet), or else text.",
 )
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write there, whole or not.")
+@click.option("-o", "--output", metavar="FILE", type=options.FILE, help="Write there, whole or not.")
 @click.option(
     "--columns",
     is_flag=True,
@@ -149,10 +149,8 @@ def _write(
     """Write the file; for nobody else to read where there is in it what keys opened."""
     from pcapdiag.output import OutputError, written
 
-    # A directory among the captures stands for files that only the report names.
-    inputs = [*captures, *keys, *(c.summary.path for c in report.captures)]
     try:
-        with written(output, inputs=inputs, private=bool(keys)) as file:
+        with written(output, inputs=inputs_of(captures, keys), private=bool(keys)) as file:
             _fill(report, form, layout, file)
     except OutputError as error:
         warn([str(error)])

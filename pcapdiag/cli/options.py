@@ -2,6 +2,10 @@
 
 import click
 
+FILE = click.Path(readable=False, allow_dash=True)
+"""The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of
+fault, and the same exit status."""
+
 peer = click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
 spi = click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
 ports = click.option(
@@ -23,7 +27,7 @@ keys = click.option(
     "--keys",
     metavar="TABLE",
     multiple=True,
-    type=click.Path(),
+    type=FILE,
     help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
     "profile directory that holds them. May be given again.",
 )

@@ -4,9 +4,9 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,10 @@ WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
 PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
+MAX_KEYS = 16 << 20
+"""Octets of a file of keys; what has more is another file, or has no end."""
+MANY = 1_000
+"""Captures of which more are told before they are read."""
 INTERVAL = 0.2
 """Seconds between two looks."""
 
@@ -34,7 +38,7 @@ def read(
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
-    psk_file: BinaryIO | None = None,
+    psk_file: str | None = None,
     max_decompressed: float | None = None,
 ) -> "Report":
     """The report on these captures; ends the program with a line where there can be none. Warnings are told.
@@ -47,7 +51,8 @@ def read(
     with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
         faults = _faults(keys, engine)
     try:
-        psks = _psks(psk_file) if psk_file else []
+        psks = _psks(contents(psk_file)) if psk_file else []
+        announce(captures)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
             from pcapdiag import pipeline  # while the workers have begun
@@ -65,10 +70,32 @@ def read(
                 progress=advance,
             )
     except faults as error:
-        warn(str(error).splitlines())
+        warn(getattr(error, "lines", [str(error)]))
         sys.exit(EXIT_UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     return report
+
+
+def announce(captures: Sequence[str]) -> None:
+    """Say how many captures there are where that is going to take its time: of a directory nobody has counted them."""
+    if any(os.path.isdir(name) for name in captures) or len(captures) > MANY:
+        from pcapdiag.capture.files import named
+
+        count = len(named(captures))
+        if count > MANY:
+            warn([f"reading {count:,} captures"])
+
+
+def inputs_of(captures: Sequence[str], keys: Sequence[str] = (), *files: object) -> list[object]:
+    """Everything that is read, of which nothing may be written over; files -- names and open ones, None for none."""
+    from pcapdiag.capture.files import named
+
+    tables: list[str] = []
+    if keys:
+        from pcapdiag.key_tables import NAMES
+
+        tables += [os.path.join(path, name) for path in keys for name in NAMES]
+    return [*named(captures), *keys, *tables, *(file for file in files if file is not None)]
 
 
 def warn(lines: Iterable[str]) -> None:
@@ -97,10 +124,26 @@ def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
     return tuple(faults)
 
 
-def _psks(file: BinaryIO) -> list[bytes]:
-    """The keys of a file, one a line; what begins with 0x is hexadecimal where that holds."""
+def contents(name: str) -> bytes:
+    """What is in a file of keys, or on standard input; ends the program with a line where it cannot be read."""
+    try:
+        with open(sys.stdin.fileno() if name == "-" else name, "rb", closefd=name != "-") as file:
+            octets = file.read(MAX_KEYS + 1)
+        reason = f"more than the {MAX_KEYS >> 20} MiB that a file of keys may have" if len(octets) > MAX_KEYS else ""
+    except FileNotFoundError:
+        reason = "no such file"
+    except (OSError, ValueError) as error:  # a name with a null in it is the latter
+        reason = getattr(error, "strerror", None) or str(error)
+    if reason:
+        warn([f"{name}: {reason}"])
+        sys.exit(EXIT_UNREADABLE)
+    return octets
+
+
+def _psks(octets: bytes) -> list[bytes]:
+    """Keys, one a line; what begins with 0x is hexadecimal where that holds."""
     keys = []
-    for line in file.read().splitlines():
+    for line in octets.splitlines():
         try:
             keys.append(bytes.fromhex(line[2:].decode("ascii")) if line[:2].lower() == b"0x" else line)
         except ValueError:
@@ -134,7 +177,11 @@ def workers(
                 return super().submit(*arguments, **named)
 
     with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
-        yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+        try:
+            yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)  # nobody asks for the parts that were not begun
+            raise
 
 
 @contextmanager
@@ -144,7 +191,7 @@ def _interrupts_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
@@ -152,10 +199,14 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of the terminal; one of them tells of it."""
+    """Ctrl-C reaches every process of the terminal; one of them tells of it. What else ends processes ends this one."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
 
 
 def _processors() -> int:
@@ -167,11 +218,17 @@ def _processors() -> int:
 
 def _octets(captures: Sequence[str]) -> int:
     """What there is to read, as far as names tell it."""
-    files = [name for name in captures if os.path.isfile(name)]
+    octets = 0
     for name in captures:
+        files = [name] * os.path.isfile(name)
         if os.path.isdir(name):
-            files += [entry.path for entry in os.scandir(name) if entry.is_file()]
-    return sum(os.path.getsize(name) for name in files)
+            from pcapdiag.capture.files import entries
+
+            files += [entry.path for entry in entries(name)]
+        for file in files:
+            with suppress(OSError):  # it is said of it when it is opened
+                octets += os.path.getsize(file)
+    return octets
 
 
 @contextmanager

@@ -4,12 +4,70 @@ A fact says what was seen, not what it means: meaning is the ranking's. Its `kin
 refers to it, reports print its text.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis import child_room, facts_after, facts_path, facts_peers, facts_stop
 from pcapdiag.diagnosis.case import Case, Evidence, Fact
 from pcapdiag.exchange.model import Exchange
+
+TELLING = (
+    "answers-to-another-port",
+    "begins-on",
+    "certificate-doubt",
+    "certificate-fault",
+    "certificate-of",
+    "child-",
+    "completed",
+    "cookie",
+    "ends-keys",
+    "esp",
+    "address-changed",
+    "back-on-500",
+    "identity-not",
+    "ike-",
+    "implausible",
+    "keys-",
+    "malformed",
+    "mobike",
+    "nat",
+    "one-direction",
+    "opened-",
+    "other-group",
+    "phase1-again",
+    "psk-",
+    "quick-mode-chosen",
+    "quick-mode-no-pfs",
+    "quick-mode-pfs",
+    "repeating",
+    "schedule",
+    "several-chosen",
+    "stray",
+    "v2-delete",
+    "vantage",
+    "weak",
+    "xauth-status",
+    "xauth-user",
+)
+"""How the kinds begin that are worth a line although no cause refers to them."""
+
+
+def tells(item: Evidence) -> bool:
+    """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
+    return any(kind == "no-nat" or kind.startswith(TELLING) for kind in item.kinds)
+
+
+def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evidence, ...]:
+    """The evidence with new numbers: the stop, then what is worth a line, then the rest, so that a report has no gaps.
+
+    cited -- ids, as they are now, of what causes rest on
+    """
+    shown = [i for n, i in enumerate(evidence) if n == 0 or i.id in cited or tells(i)]
+    ids = {i.id for i in shown}
+    rest = [i for i in evidence if i.id not in ids]
+    return tuple(replace(item, id=f"E{number}") for number, item in enumerate((*shown, *rest), 1))
 
 
 def gather(case: Case) -> tuple[Evidence, ...]:

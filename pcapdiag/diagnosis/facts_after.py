@@ -1,7 +1,9 @@
 """Facts about what follows phase 1: Quick Mode, XAuth, DPD, ESP, rekeys; and IKEv2's side steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
+from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis import ikev2
 from pcapdiag.diagnosis.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.stop import (
@@ -57,12 +59,23 @@ def children(case: Case) -> Iterator[Fact]:
             yield Fact("child-sa-refused", f"{child.title}: {child.reason}", child.frames)
         elif child.outcome is Outcome.SUPERSEDED:
             yield Fact("child-sa-asked-anew", f"{child.title}: {child.reason}", child.frames)
+    yield from _collision(case)
     gone = ikev2.deletes(case.exchange.steps) if case.exchange.mode is Mode.IKEV2 else []
     for side in Side:
         own = [s for s in gone if s.sender is side]
         if own:
             text = f"The {side} deleted an SA {how_often(len(own))} (D is the first payload inside SK)."
             yield Fact(f"v2-delete-by-{side}", text, frames_of(own)[:MAX_FRAMES])
+
+
+def _collision(case: Case) -> Iterator[Fact]:
+    """Both ends asked before either had the other's answer (RFC 7296 §2.8.1)."""
+    rows = [p for p in case.phase2 if p.name != "Quick Mode"]
+    for one, other in pairwise(rows):
+        if one.began_by is other.began_by or not one.answer_time or one.answer_time < other.steps[0].first.time:
+            continue
+        text = f"{one.title} and {other.title} crossed: both ends asked before either had an answer."
+        yield Fact("child-sa-collision", text, tuple(sorted((*one.frames, *other.frames))))
 
 
 def xauth(case: Case) -> Iterator[Fact]:
@@ -151,6 +164,7 @@ def esp(case: Case) -> Iterator[Fact]:
         flows = list(case.traffic_since(e.first_time))
     out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
     back = [f for f in flows if f.source in e.responder.addresses and f.destination in e.initiator.addresses]
+    yield from _outside_udp(case, (*out, *back))
     counts = (sum(f.packets for f in out), sum(f.packets for f in back))
     frames = tuple(sorted({f for flow in (*out, *back) for f in (flow.first_frame, flow.last_frame)}))
     what = " and ".join(sorted({f.protocol.upper() for f in (*out, *back)}, reverse=True))
@@ -161,6 +175,19 @@ def esp(case: Case) -> Iterator[Fact]:
         side = Side.INITIATOR if counts[0] else Side.RESPONDER
         text = f"{what} flows in one direction only: {sum(counts)} packets from the {side}, none back ({spis} packets)."
         yield Fact("esp-one-way", text, frames)
+
+
+def _outside_udp(case: Case, flows: Sequence[EspFlow]) -> Iterator[Fact]:
+    """ESP as an IP protocol of its own although IKE floated for a NAT (RFC 3948 §3.3, RFC 7296 §2.23)."""
+    view = case.nat
+    bare = [f for f in flows if f.source_port is None and f.protocol == "esp"]
+    floated = any(s.first.floated for s in case.exchange.steps)
+    if bare and floated and view is not None and view.translated:
+        text = (
+            "ESP goes as IP protocol 50, although there is NAT and IKE went to UDP 4500: many NATs drop that, and the "
+            "other end expects it in UDP."
+        )
+        yield Fact("esp-outside-udp", text, tuple(sorted({f.first_frame for f in bare})))
 
 
 ONE_WAY = 4

@@ -218,8 +218,28 @@ def ports(case: Case) -> Iterator[Fact]:
             text = f"IKE goes to UDP port {sighting.destination_port} here, neither 500 nor 4500."
             yield Fact("begins-on-other-port", text, sighting.frames)
     yield from _answers_to_another_port(e)
+    yield from _back_on_500(e)
     if case.unfinished:
         yield from _port_500_passes(case)
+
+
+def _back_on_500(exchange: Exchange) -> Iterator[Fact]:
+    """The initiator goes on on UDP 500 behind the float: once it has moved it has to stay (RFC 3947 §4)."""
+    moved = next((s for s in exchange.steps if s.sender is Side.INITIATOR and s.first.floated), None)
+    if moved is None or (exchange.steps[0].first.floated and exchange.steps[0].sender is Side.INITIATOR):
+        return
+    back = [
+        s
+        for s in exchange.steps
+        if s.sender is Side.INITIATOR and s.first.time > moved.first.time and IKE_PORT in _ports(s)
+    ]
+    if back:
+        text = f"{back[0].name} goes to UDP port 500 again, after {moved.name} had gone to UDP port 4500."
+        yield Fact("back-on-500", text, (moved.first.frame, *back[0].first.frames))
+
+
+def _ports(step: Step) -> tuple[int, int]:
+    return step.first.source_port, step.first.destination_port
 
 
 def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:

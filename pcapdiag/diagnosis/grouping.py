@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from pcapdiag.diagnosis.case import MANY
+from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.record import Record
@@ -47,6 +48,12 @@ def group(diagnoses: Sequence[Diagnosis]) -> list[Group]:
         Group(tuple(members), len({_initiator(d) for d in members}), len({_responder(d) for d in members}))
         for members in found
     ]
+
+
+def failing_first(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+    """Those that need somebody, and those that do not: what completed, and what another exchange made good."""
+    failing = [g for g in groups if not g.first.well and g.first.stop.outcome is not Outcome.SUPERSEDED]
+    return failing, [g for g in groups if g not in failing]
 
 
 def _merged(

@@ -8,6 +8,7 @@ other end answers, ESP or AH both ways, deletes. What keys opened says it itself
 from collections.abc import Iterable, Sequence
 
 from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.phase2 import MAX_LOOK_BACK, REKEYED
 from pcapdiag.diagnosis.room import (
     chosen_transforms,
     first_inside,
@@ -91,12 +92,6 @@ def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
         if other.id != exchange.id and any(0 <= exchange.first_time - s.first.time <= REKEYED for s in answers):
             return other
     return None
-
-
-REKEYED = 300 * SECOND
-"""The new IKE SA is used this soon after the rekey, if only by a DPD."""
-MAX_LOOK_BACK = 100
-"""Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
 
 
 # --- whether it is up --------------------------------------------------------------------------------------------

@@ -54,6 +54,12 @@ class Phase2(Record, frozen=True):
         return f"{self.name} {number}{f' ({self.about})' if self.about else ''}"
 
     @property
+    def answer_time(self) -> int | None:
+        """When the other end's first message of it came (nanoseconds); None where none did."""
+        times = [s.first.time for s in self.steps if s.sender is not self.began_by]
+        return min(times, default=None)
+
+    @property
     def next_message(self) -> str:
         """The message that is due after the last one that was seen."""
         return f"QM{self.last_message + 1}" if self.name == "Quick Mode" else f"{self.name} response"
@@ -123,8 +129,26 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
             steps=(request,) if answer is None else (request, answer),
             answer=answer if outcome is Outcome.REJECTED else None,
             name=request.exchange_type.label,
-            about="rekeys a Child SA" if first_inside(request) == PayloadType.NOTIFY2 else "",
+            about=_about(exchange, setting, request, answer),
         )
+
+
+def _about(exchange: Exchange, setting: Setting, request: Step, answer: Step | None) -> str:
+    """What a CREATE_CHILD_SA is for (RFC 7296 §1.3), as far as that shows without keys.
+
+    REKEY_SA comes first where a Child SA is renewed; a new IKE SA shows by its SPIs, which have no IKE_SA_INIT.
+    """
+    if first_inside(request) == PayloadType.NOTIFY2:
+        return "rekeys a Child SA"
+    if answer is None:
+        return ""
+    since = answer.first.time
+    later = [s.first.time for s in exchange.named(request.name) if s.first.time > since]
+    until = min([*later, since + REKEYED])
+    for other in setting.conversation[:MAX_LOOK_BACK]:
+        if other.id != exchange.id and since <= other.first_time <= until and not other.named("IKE_SA_INIT request"):
+            return f"rekeys the IKE SA, which goes on as exchange {other.id}"
+    return ""
 
 
 def _child_outcome(
@@ -158,6 +182,10 @@ def _child_outcome(
     return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
 
 
+REKEYED = 300 * SECOND
+"""A new IKE SA is used this soon after the rekey, if only by a DPD."""
+MAX_LOOK_BACK = 100
+"""Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
 AT_ONCE = SECOND
 """INVALID_KE_PAYLOAD asks for the same request with another group (RFC 7296 §1.3): that comes at once."""
 SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)

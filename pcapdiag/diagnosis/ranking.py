@@ -10,6 +10,7 @@ that belongs to this exchange and nothing contradicts it. Silence never confirms
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.case import Evidence
@@ -602,6 +603,15 @@ def rules_for(kinds: Iterable[str]) -> tuple[Rule, ...]:
     return (*ranking_opened.RULES, *RULES)
 
 
+@cache
+def _by_cause(with_keys: bool) -> dict[str, list[Rule]]:
+    """The rules of each cause, in order; `with_keys`: those for what keys showed too."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules_for(FROM_KEYS if with_keys else ()):
+        found.setdefault(rule.cause, []).append(rule)
+    return found
+
+
 class _Row(Record, frozen=True):
     """What the kinds of evidence alone say of a cause: its rule, and where the document has it."""
 
@@ -643,10 +653,10 @@ class Ranking:
             state = self._knowledge.state(name)
             for entry in state.document if state else ():
                 places.setdefault(entry.cause, []).append((name, entry.item))
-        rows, rules = [], rules_for(kinds)
+        rows, rules = [], _by_cause(any(kind.startswith(FROM_KEYS) for kind in kinds))
         for cause in self._knowledge.causes:
             document = tuple(dict.fromkeys(places.get(cause.id, ())))
-            rule = next((r for r in rules if r.cause == cause.id and _fits(r, kinds)), None)
+            rule = next((r for r in rules.get(cause.id, ()) if _fits(r, kinds)), None)
             row = _Row(cause, rule, document)
             if document or (rule is not None and _ranked(row, kinds).leads):
                 rows.append(row)

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Generic, TypeVar
 
+from msgspec.structs import replace
+
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.case import Attempts, Case, Evidence
-from pcapdiag.diagnosis.evidence import gather
+from pcapdiag.diagnosis.evidence import gather, numbered
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
@@ -203,8 +205,23 @@ def _diagnose(case: Case) -> Diagnosis:
     offer = next((s for s in e.steps if s.proposals), None)
     offered = offer.proposals if offer is not None and offer.sender is Side.INITIATOR else ()
     evidence = gather(case)
-    causes = _causes(case, evidence)
+    evidence, causes = _renumbered(evidence, _causes(case, evidence))
     return Diagnosis(e, case.stop, offered, _chosen(e), case.phase2, evidence, causes, tunnel_of(case, evidence))
+
+
+def _renumbered(
+    evidence: tuple[Evidence, ...], causes: tuple[RankedCause, ...]
+) -> tuple[tuple[Evidence, ...], tuple[RankedCause, ...]]:
+    """Both with the numbers under which reports show the evidence; see `numbered`."""
+    cited = {i for c in causes for i in (*c.because, *c.against)}
+    found = numbered(evidence, cited)
+    names = {(item.kind, item.text): item.id for item in found}
+    new = {item.id: names[item.kind, item.text] for item in evidence}
+
+    def renamed(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(new[i] for i in ids)
+
+    return found, tuple(replace(c, because=renamed(c.because), against=renamed(c.against)) for c in causes)
 
 
 def _chosen(exchange: Exchange) -> tuple[Transform, ...]:

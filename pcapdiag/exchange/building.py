@@ -126,19 +126,23 @@ def _build_steps(steps: list[OpenStep], first_side: Side) -> Iterator[Step]:
         nth = counted.get((message_id, step.by_first), 0)
         counted[(message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
-        kinds = step.kinds
-        yield Step(
-            name=step_name(step.header, sender, place, kinds),
-            number=phase1_number(step.header, sender, kinds),
-            sender=sender,
-            message=step.message,
-            sent=tuple(step.sent),
-            duplicates=tuple(step.duplicates),
-            uncounted=step.uncounted,
-            missing=step.missing,
-            cut_by_ip_loss=step.cut_by_ip_loss,
-            pieces=step.pieces,
-        )
+        made_from = (sender, place, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
+        if step.built is None or step.built_from != made_from:
+            kinds = step.kinds
+            step.built_from = made_from
+            step.built = Step(
+                name=step_name(step.header, sender, place, kinds),
+                number=phase1_number(step.header, sender, kinds),
+                sender=sender,
+                message=step.message,
+                sent=tuple(step.sent),
+                duplicates=tuple(step.duplicates),
+                uncounted=step.uncounted,
+                missing=step.missing,
+                cut_by_ip_loss=step.cut_by_ip_loss,
+                pieces=step.pieces,
+            )
+        yield step.built
 
 
 def _quick_modes(steps: Sequence[OpenStep]) -> dict[int, int]:
@@ -161,7 +165,7 @@ def _in_order(step: OpenStep) -> OpenStep:
     sent = step.sent
     if len(sent) == 1 or all(sent[n].time <= sent[n + 1].time for n in range(len(sent) - 1)):
         return step
-    return replace(step, sent=sorted(sent, key=lambda s: s.time))
+    return replace(step, sent=sorted(sent, key=lambda s: s.time), built=None)
 
 
 def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
@@ -174,7 +178,7 @@ def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
         whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
         if whole is not None:
             sent = sorted([*whole.sent, *rest.sightings], key=lambda s: s.time)
-            steps[steps.index(whole)] = replace(whole, sent=sent)
+            steps[steps.index(whole)] = replace(whole, sent=sent, built=None)
         else:
             header = rest.message.header
             step = OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)

@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
 from pcapdiag.exchange.fragments import PIECES, FragmentCollector
-from pcapdiag.exchange.model import Side, Sighting
+from pcapdiag.exchange.model import Side, Sighting, Step
 from pcapdiag.exchange.modes import PHASE_1
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
 from pcapdiag.ike.message import ZERO_SPI, Header, Message
@@ -43,7 +43,11 @@ class Opening(Struct, gc=False):
 
 
 class OpenStep(Struct):
-    """A message that is still being collected; `by_first`: sent by the end that sent the first of all."""
+    """A message that is still being collected.
+
+    by_first -- sent by the end that sent the first of all
+    built, built_from -- the record that was made of it last, and out of what: a watch asks for the same ones for days
+    """
 
     header: Header
     message: Message
@@ -54,6 +58,8 @@ class OpenStep(Struct):
     missing: tuple[int, ...] = ()
     cut_by_ip_loss: bool = False
     pieces: tuple[Message, ...] = ()
+    built: Step | None = None
+    built_from: tuple[object, ...] = ()
 
     @property
     def kinds(self) -> tuple[int, ...]:

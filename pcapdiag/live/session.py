@@ -39,7 +39,7 @@ MAX_PEERS = 200
 MAX_MET = 64
 MAX_INITIATORS = 4_096
 MAX_KEEPALIVE_PAIRS = 10_000
-THIN_ABOVE, THIN_TO = 192, 64
+THIN_ABOVE, THIN_TO = 96, 32
 """Messages of one exchange above which those in the middle are forgotten (see Tracker.thin)."""
 
 SETTLE = SECOND // 10

@@ -67,9 +67,11 @@ class JsonOutput:
 class Recorder:
     """Keeps the packets of the interfaces in a file."""
 
-    def __init__(self, interfaces: Interfaces, writer: Writer) -> None:
+    def __init__(self, interfaces: Interfaces, writer: Writer, tell: Callable[[Source, str], None]) -> None:
+        """tell -- says that writing failed."""
         self._writer = writer
         self._told = False
+        self._tell = tell
         interfaces.keep = writer.add
 
     def events(self, events: Sequence[Event]) -> None:
@@ -80,7 +82,7 @@ class Recorder:
         self._writer.flush()
         if self._writer.problem is not None and not self._told:
             self._told = True
-            source.notices.append(self._writer.problem)
+            self._tell(source, self._writer.problem)
 
     def finish(self, watch: Watch, source: Source) -> None:
         """See Observer."""

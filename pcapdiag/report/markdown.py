@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.diagnosis.checks import next_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
-from pcapdiag.diagnosis.grouping import Group, group
+from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.pipeline import Report
@@ -49,7 +49,8 @@ def render(report: Report) -> str:
     parts = ["".join(f"{line}\n\n" for line in _head(report))]
     size = len(parts[0])
     counted = 0
-    groups = group(report.diagnoses)
+    failing, rest = failing_first(group(report.diagnoses))
+    groups = [*failing, *rest]
     for number, found in enumerate(groups):
         block = "".join(f"{line}\n" for line in _block(found, several=len(report.captures) > 1))
         line = f"- {inline(headline(found.first) + how_many(found))}\n"

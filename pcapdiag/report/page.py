@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from os.path import basename
 
-from pcapdiag.diagnosis.grouping import Group, group
+from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.pipeline import Report
 from pcapdiag.report.exchange_view import overview_row, view
 from pcapdiag.report.markup import source, template
@@ -29,7 +29,8 @@ def render(report: Report) -> str:
     """The page."""
     from markupsafe import Markup
 
-    groups = group(report.diagnoses)
+    failing, rest = failing_first(group(report.diagnoses))
+    groups = [*failing, *rest]
     told = _told(groups, several=len(report.captures) > 1)
     style, script = _style(), source("page.js")
     shown = groups[:MAX_ROWS]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.facts_path import icmp_name
-from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, group
+from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, failing_first, group
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
@@ -28,6 +28,7 @@ from pcapdiag.report.wording import (
     frame_number,
     instant,
     missing_text,
+    number_ranges,
     offset,
     payload_details,
     payload_summary,
@@ -67,19 +68,73 @@ def _lines(report: Report, layout: Layout) -> Iterator[str]:
         yield from wrapped(prefix + capture_line(capture), layout)
     yield from losses(report.folded, report.counts, layout)
     groups = group(report.diagnoses)
+    failing, rest = failing_first(groups)
+    fold = layout.detail <= 0 and len(groups) > FOLDED_FROM
+    if fold:
+        yield ""
+        yield from overview(report.diagnoses, failing, layout)
+    told = [*failing, *([] if fold else rest)] if failing else groups[: 1 if fold else None]
     explained: set[tuple[str, str]] = set()
-    for found in groups[:MAX_BLOCKS]:
+    for found in told[:MAX_BLOCKS]:
         yield ""
         yield from block(found, layout, explained)
-    if len(groups) > MAX_BLOCKS:
+    if len(told) > MAX_BLOCKS:
         yield ""
-        text = (
-            f"And {len(groups) - MAX_BLOCKS} more groups of exchanges, not shown one by one: see -q, --json or --peer."
-        )
+        text = f"And {len(told) - MAX_BLOCKS} more groups of exchanges, not shown one by one: see -q, --json or --peer."
         yield from wrapped(text, layout)
-    if len(groups) > 1:
+    if fold:
+        yield from _folded_to_lines([g for g in groups if g not in told], layout)
+    elif len(groups) > 1:
         yield ""
         yield from wrapped(summary(report.diagnoses), layout)
+
+
+FOLDED_FROM = 3
+"""Of more groups of exchanges than this, those that work are a line each, behind those that fail."""
+MAX_LINES_SHOWN = 40
+"""So many of these lines, and rows of the table of peers that fail."""
+
+
+def overview(diagnoses: Sequence[Diagnosis], failing: Sequence[Group], layout: Layout) -> Iterator[str]:
+    """The first page of many exchanges: counts, and who fails: how often, since when, where, why."""
+    yield from wrapped(summary(diagnoses), layout)
+    tunnels: dict[TunnelState, int] = {}
+    for d in diagnoses:
+        tunnels[d.tunnel.state] = tunnels.get(d.tunnel.state, 0) + 1
+    yield from wrapped(f"tunnels: {', '.join(f'{n} {s.value}' for s, n in sorted(tunnels.items()))}", layout)
+    if not failing:
+        return
+    yield ""
+    yield layout.paint("  What fails", bold=True)
+    for found in failing[:MAX_LINES_SHOWN]:
+        yield from wrapped(f"  {_failing_line(found)}", layout, 4)
+    if len(failing) > MAX_LINES_SHOWN:
+        yield f"  and {len(failing) - MAX_LINES_SHOWN} more"
+
+
+def _failing_line(found: Group) -> str:
+    first, last = found.first.exchange, found.members[-1].exchange
+    ends = f"{first.initiator.address} → {first.responder.address}"
+    if found.responders > 1:
+        ends = f"{first.initiator.address} → {found.responders} responders"
+    elif found.initiators > 1:
+        ends = f"{found.initiators} initiators → {first.responder.address}"
+    times = f"{len(found.members)} times since {instant(first.first_time)}, last {instant(last.first_time)}"
+    when = times if len(found.members) > 1 else f"once, {instant(first.first_time)}"
+    stopped = tunnel_trouble(found.first) or f"{found.first.stop.outcome.value} after {stopped_after(first)}"
+    cause = leading_cause(found.first)
+    return f"{ends}: {when}; {stopped}{f'; {cause}' if cause else ''} (exchange {first.id})"
+
+
+def _folded_to_lines(groups: Sequence[Group], layout: Layout) -> Iterator[str]:
+    if not groups:
+        return
+    yield ""
+    yield layout.paint("  The others, a line each (-v shows them in full)", bold=True)
+    for found in groups[:MAX_LINES_SHOWN]:
+        yield from wrapped(f"  {one_line(found)}", layout, 4)
+    if len(groups) > MAX_LINES_SHOWN:
+        yield f"  and {len(groups) - MAX_LINES_SHOWN} more groups of exchanges (-q shows a line of each)"
 
 
 def block(found: Group, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
@@ -291,7 +346,7 @@ def again(group: Group) -> str:
     span = seconds(last.first_time - first.first_time)
     if others == 1:
         return f"The same once more (exchange {last.id}{whom}), {span} after it began."
-    ids = f"exchanges {group.members[1].exchange.id}–{last.id}"
+    ids = f"exchanges {number_ranges(d.exchange.id for d in group.members[1:])}"
     gap = seconds(group.usual_gap)
     return f"The same {others} times more{whom} ({ids}), mostly {gap} apart; the last began {span} after the first."
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
-from pcapdiag.diagnosis.evidence import exchange_filter
+from pcapdiag.diagnosis.evidence import exchange_filter, tells
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report.ladder import cited
@@ -48,7 +48,7 @@ def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -
 
     explained -- (cause, place) pairs whose checks were printed before, which are then only referred to; added to
     """
-    if not diagnosis.causes and layout.detail <= 0 and not any(_tells(i) for i in diagnosis.evidence):
+    if not diagnosis.causes and layout.detail <= 0 and not any(tells(i) for i in diagnosis.evidence):
         return
     yield ""
     yield from _evidence(diagnosis, layout)
@@ -75,51 +75,7 @@ def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 def telling(diagnosis: Diagnosis) -> list[Evidence]:
     """The evidence that is worth a line; not the first, which is the stop itself and heads the report."""
     ids = cited(diagnosis.causes)
-    return [i for i in diagnosis.evidence[1:] if i.id in ids or _tells(i)]
-
-
-_TELLING = (
-    "answers-to-another-port",
-    "begins-on",
-    "certificate-doubt",
-    "certificate-fault",
-    "certificate-of",
-    "child-",
-    "completed",
-    "cookie",
-    "ends-keys",
-    "esp",
-    "address-changed",
-    "identity-not",
-    "ike-",
-    "implausible",
-    "keys-",
-    "malformed",
-    "mobike",
-    "nat",
-    "one-direction",
-    "opened-",
-    "other-group",
-    "phase1-again",
-    "psk-",
-    "quick-mode-chosen",
-    "quick-mode-no-pfs",
-    "quick-mode-pfs",
-    "repeating",
-    "schedule",
-    "several-chosen",
-    "stray",
-    "v2-delete",
-    "vantage",
-    "weak",
-    "xauth-status",
-    "xauth-user",
-)
-
-
-def _tells(item: Evidence) -> bool:
-    """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
-    return any(kind == "no-nat" or kind.startswith(_TELLING) for kind in item.kinds)
+    return [i for i in diagnosis.evidence[1:] if i.id in ids or tells(i)]
 
 
 def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
@@ -140,6 +96,14 @@ def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
         names = [f"{c.cause.id}{_document(c)}{_reasons(c)}" for c in rest if c.status is status]
         if names:
             yield from wrapped(", ".join(names), layout, _INDENT, f"  {status_word(status):<13}")
+    numbered = next((place for c in causes for place in c.document), None)
+    if numbered is not None:
+        text = f"  ({numbered[0]} #{numbered[1]}: the cause with that number under that state in “{SOURCE_DOCUMENT}”.)"
+        yield from wrapped(text, layout, 3)
+
+
+SOURCE_DOCUMENT = "Troubleshooting Phase 1 Cisco Site to Site (L2L) VPN Tunnels"
+"""Title of the article whose states and causes are numbered here."""
 
 
 def _document(ranked: RankedCause) -> str:

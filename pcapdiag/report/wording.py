@@ -78,9 +78,23 @@ def frame_list(frames: Iterable[Frame], limit: int = 12, *, several: bool = Fals
     return f"{word} {', '.join(shown)}{rest}"
 
 
+def number_ranges(numbers: Iterable[int], limit: int = 12) -> str:
+    """`3`, `3, 5`, `2, 4–6`: numbers in order, those that follow each other together."""
+    found = sorted(set(numbers))
+    runs: list[str] = []
+    at = 0
+    while at < len(found):
+        end = at
+        while end + 1 < len(found) and found[end + 1] == found[end] + 1:
+            end += 1
+        runs += [f"{found[at]}–{found[end]}"] if end - at >= 2 else map(str, found[at : end + 1])
+        at = end + 1
+    return ", ".join(runs[:limit]) + (f" and {len(runs) - limit} more" if len(runs) > limit else "")
+
+
 def seconds(nanoseconds: int) -> str:
     """A duration: `0.4 ms`, `12 ms`, `4.0 s`, `2 min 30 s`, `3 h 5 min`."""
-    value = nanoseconds / 1e9
+    value = max(nanoseconds, 0) / 1e9  # a capture of several queues can have its frames out of order
     if value < 0.01:
         return f"{value * 1000:.1f} ms"
     if value < 1:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.files import expand
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
@@ -36,6 +37,28 @@ def test_a_directory_stands_for_the_captures_in_it(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "d.pcap").mkdir()
     assert names(expand([tmp_path])) == ["b.pcap", "c_00002_20231114.pcap", "a.pcap.gz"]
+
+
+def test_a_link_in_a_circle_is_one_line_and_no_end(tmp_path: Path) -> None:
+    (tmp_path / "circle.pcap").symlink_to("circle.pcap")
+    (tmp_path / "other").symlink_to("other")
+    write(tmp_path / "a.pcap", 1)
+    assert names(expand([tmp_path])) == ["a.pcap", "circle.pcap"]
+    report = analyze(tmp_path)
+    assert [c.summary.frames for c in report.captures] == [1]
+    (line,) = report.errors
+    assert line.startswith(f"{tmp_path}/circle.pcap: ")
+    assert "symbolic links" in line
+
+
+def test_a_directory_that_cannot_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(CaptureError, match=f"^{tmp_path}: permission denied$"):
+        analyze(tmp_path)
 
 
 def test_a_pattern_stands_for_what_matches_it(tmp_path: Path) -> None:

@@ -30,6 +30,16 @@ def drained(pipe: Pipe, seconds: float = 10) -> list[Captured]:
     return items + pipe.finish()
 
 
+def test_what_waits_at_the_end_is_not_looked_at_any_more() -> None:
+    """There may be 20,000 items: whoever ends a watch does not wait for these."""
+    pipe = Pipe(io.BytesIO((CAPTURES / "completed-psk.pcap").read_bytes()))
+    pipe._ended.wait(20)
+    waiting = pipe.backlog
+    assert waiting > 5
+    assert pipe.finish() == []
+    assert pipe.backlog == waiting
+
+
 def test_a_whole_capture() -> None:
     pipe = Pipe(io.BytesIO(CAPTURE))
     items = drained(pipe)

@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcapdiag.capture import savefile, window
+from pcapdiag.capture import savefile, walker, window
 from pcapdiag.capture.datagram import CaptureError, Datagram, FragmentLoss, Interface
 from pcapdiag.capture.savefile import MAX_SECTIONS, Savefile
 from tests.capture.frames import (
@@ -581,3 +582,22 @@ def test_a_pcap_file_has_one_interface_without_a_name() -> None:
     savefile = Savefile(io.BytesIO(pcap([IKE], 1, snaplen=1500, magic=0xA1B23C4D)))
     list(savefile)
     assert savefile.interfaces == [Interface("", 1, 1500, 9)]
+
+
+@pytest.mark.parametrize("scan", [walker.scan_pcap, walker.scan_pcap_fields])
+@pytest.mark.parametrize("magic", [0xA1B2C3D4, 0xA1B23C4D])
+def test_a_hole_in_a_file_is_no_packets(
+    magic: int, scan: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten gigabytes of zeros cost nothing to make, and are 600 million records without an octet."""
+    monkeypatch.setattr(savefile, "_scan_pcap", scan)
+    path = tmp_path / "sparse.pcap"
+    path.write_bytes(pcap([IKE], 1, magic=magic))
+    os.truncate(path, 10 << 30)
+    capture = Savefile(path)
+    began = time.monotonic()
+    assert len(list(capture)) == 1
+    assert time.monotonic() - began < 10
+    assert capture.summary().frames == 1
+    (warning,) = capture.summary().warnings
+    assert warning.endswith("frame 2: a record of 0 octets cannot be true; reading stops here")

@@ -29,7 +29,10 @@ from tests.messages import COOKIE_I, ke, message, sa
 
 KEY = b"a key of 32 octets for the tests"
 STAYS = re.compile(r"127\.|0\.0\.0\.0$|2[45]\d\.|::1$|::$")
+OWN_WORDS = (b"peer",)
+"""Identities that the comments hold as words of this program."""
 OWN = sorted(CAPTURES.glob("*.pcap*"))
+OTHERS = sorted(path for name in ("lab2", "lab3", "field") for path in (SHARED / name).rglob("*.pcap*"))
 THIRD = sorted((SHARED / "third-party").rglob("*.*cap*"))
 
 
@@ -87,7 +90,7 @@ def _octets(payload: Payload) -> Iterator[bytes]:
         yield payload.body[:24]
 
 
-@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("path", [*ALL, *OTHERS], ids=lambda path: "/".join(path.parts[-3:]))
 def test_nothing_of_the_original_is_in_it(path: Path) -> None:
     octets, result, carving = anonymized(path)
     if result is None:
@@ -96,6 +99,9 @@ def test_nothing_of_the_original_is_in_it(path: Path) -> None:
     frames = [f.octets for f in opened(path) if f.octets[12:14] in (b"\x08\0", b"\x86\xdd") and link == 1]
     for secret in {s for s in secrets_of(carving, frames) if len(s) >= 4 and any(s) and set(s) != {255}}:
         found = re.search(rb"(?<![0-9.:a-f])" + re.escape(secret) + rb"(?![0-9.:a-f])", octets)
+        if secret in OWN_WORDS and found:
+            assert not any(secret in frame.octets for frame in opened(octets))
+            continue
         assert not found if secret.isascii() else secret not in octets, secret
     for name in (path.name, str(path.parent)):
         assert name.encode() not in octets

@@ -260,7 +260,7 @@ def test_the_file_is_private_whole_or_not_there_and_never_an_input(tmp_path: Pat
     assert carve(source, out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     before = source.read_bytes()
-    with pytest.raises(OutputError, match="is one of the captures"):
+    with pytest.raises(OutputError, match="is one of the files"):
         carve(source, source)
     assert source.read_bytes() == before
     nothing = tmp_path / "nothing.pcapng"

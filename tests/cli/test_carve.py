@@ -1,10 +1,14 @@
 """`pcapdiag carve` as a user meets it: exit status, what goes where, bad input."""
 
+import contextlib
 import io
 import os
+import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,7 +106,7 @@ def test_faults_are_one_line(out: Path, tmp_path: Path) -> None:
     assert "cannot be written" in result.stderr
     result = run(out, "-o", out)
     assert result.exit_code == 3
-    assert "is one of the captures that are read" in result.stderr
+    assert "is one of the files that are read" in result.stderr
     assert run(STALLED).exit_code == 2
 
 
@@ -126,6 +130,103 @@ def test_from_a_named_pipe_and_into_a_closed_one(tmp_path: Path, out: Path) -> N
     command = f"{sys.executable} -m pcapdiag carve {STALLED} -o - | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert "Traceback" not in done.stderr
+
+
+def test_hundreds_of_captures_whose_exchanges_are_cited_together(tmp_path: Path, out: Path) -> None:
+    """Each of these tries is evidence beside all the others."""
+    octets = (CAPTURES / "mm1-no-reply.pcap").read_bytes()
+    cookie = analyze(CAPTURES / "mm1-no-reply.pcap").diagnoses[0].exchange.initiator_spi
+    for number in range(400):
+        (tmp_path / f"{number}.pcap").write_bytes(octets.replace(cookie, (number + 1).to_bytes(8, "big")))
+    command = [sys.executable, "-m", "pcapdiag", "carve", str(tmp_path), "-o", str(out)]
+    subprocess.run(command, capture_output=True, timeout=40, check=True)
+    frames = opened(out)
+    assert len(frames) > 400
+    assert max(len(frame.comments) for frame in frames) <= 401
+
+
+# --- what comes through a pipe ---------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero here")
+@pytest.mark.parametrize("how", ["name", "standard input"])
+def test_what_is_no_capture_is_not_copied_however_endless(how: str, out: Path) -> None:
+    with open("/dev/zero", "rb") as zero:
+        name = "/dev/zero" if how == "name" else "-"
+        command = [sys.executable, "-m", "pcapdiag", "carve", name, "-o", str(out)]
+        done = subprocess.run(command, stdin=zero, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 3
+    (line,) = done.stderr.splitlines()
+    assert "not a capture file (starts with 00 00 00 00 …)" in line
+    assert not out.exists()
+
+
+def test_of_what_does_not_end_the_beginning_is_copied_and_that_is_said(out: Path) -> None:
+    size = STALLED.stat().st_size
+    endless = f"cat {STALLED}; while cat {STALLED} | tail -c +25; do :; done"
+    command = f"({endless}) 2>/dev/null | {sys.executable} -m pcapdiag carve - -o {out} --max-spool {(size + 40) / 1e9}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0
+    (line,) = [line for line in done.stderr.splitlines() if "--max-spool" in line]
+    assert line.startswith("pcapdiag: standard input: frame 25: more came than the ")
+    assert line.endswith(" GB that --max-spool allows; reading stops here")
+    assert len(opened(out)) == 16
+
+
+def open_files(process: int) -> list[str]:
+    found = []
+    for name in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed in between
+            found.append(os.readlink(name))
+    return found
+
+
+@pytest.mark.skipif(not os.path.exists(f"/proc/{os.getpid()}/fd"), reason="needs /proc")
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_of_the_copy_nothing_stays_however_the_program_ends(end: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pcapdiag", "carve", "-", "-o", str(tmp_path / "out.pcapng")]
+    surroundings = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings) as process:
+        assert process.stdin is not None
+        process.stdin.write(STALLED.read_bytes())
+        process.stdin.flush()
+        deadline = time.monotonic() + 20
+        while not any(str(tmp_path) in name for name in open_files(process.pid)):
+            assert time.monotonic() < deadline, "it is not copied"
+            time.sleep(0.02)
+        assert list(tmp_path.iterdir()) == []
+        process.send_signal(end)
+        process.stdin.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- no output is ever an input --------------------------------------------------------------------------------
+
+
+def test_the_key_is_not_written_over(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"0123456789abcdef")
+    (tmp_path / "link").symlink_to(key)
+    for name in ("key", "link"):
+        result = run(STALLED, "-o", tmp_path / name, "--anonymize-key", key)
+        assert result.exit_code == 3
+        assert (
+            result.stderr
+            == f"pcapdiag: {tmp_path / name}: is one of the files that are read, and is not written over\n"
+        )
+    assert key.read_bytes() == b"0123456789abcdef"
+
+
+def test_what_standard_input_and_output_are_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "capture.pcap"
+    shutil.copy(STALLED, path)
+    before = path.read_bytes()
+    program = f"{sys.executable} -m pcapdiag carve"
+    for command in (f"{program} - -o {path} < {path}", f"{program} {path} -o - >> {path}"):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 3
+        assert "is one of the files that are read, and is not written over" in done.stderr
+    assert path.read_bytes() == before
 
 
 def test_several_processes_give_the_same(tmp_path: Path) -> None:

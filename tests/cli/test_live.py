@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +107,64 @@ def test_quiet_is_a_line_a_verdict() -> None:
     assert line.startswith("2026-11-23 09:03:3")
     assert "stalled after MM5" in line
     assert "exchanges: 1 stalled" in done.stderr
+
+
+def test_sigterm_does_not_wait_for_a_client_of_the_metrics() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*PROGRAM, "live", "-q", "-", "--metrics-listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdin is not None
+        process.stdin.write((CAPTURES / "completed-psk.pcap").read_bytes())
+        process.stdin.flush()
+        assert b"watching" in process.stderr.readline()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /met")
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to capture on loopback")
+@pytest.mark.parametrize("arguments", [(), ("-q",), ("--json",)])
+@pytest.mark.parametrize("option", ["-w", "--metrics"])
+def test_a_file_that_can_no_longer_be_written_is_a_line_on_standard_error_and_status_3(
+    option: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "kept"
+    live = [*PROGRAM, "live", "-i", "lo", "--no-drop-privileges", "--count", "40", option, str(path), *arguments]
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "-", *live]
+    with (
+        subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+    ):
+        assert process.stderr is not None
+        assert "watching" in process.stderr.readline()
+        for number in range(80):
+            peer.sendto(main_mode(1, (number.to_bytes(8, "big"), bytes(8))), ("127.0.0.1", 500))
+            time.sleep(0.03)
+        shown, said = process.communicate(timeout=60)
+    complaints = [line for line in said.splitlines() if "File too large" in line]
+    assert len(complaints) == 1
+    assert str(path) in complaints[0]
+    assert process.returncode == 3
+    assert ("File too large" in shown) is ("--json" in arguments)
+
+
+def test_metrics_are_not_written_over_the_capture(tmp_path: Path) -> None:
+    capture = tmp_path / "a.pcap"
+    shutil.copy(CAPTURES / "completed-psk.pcap", capture)
+    before = capture.read_bytes()
+    for stream in ("-", str(capture)):
+        with capture.open("rb") as stdin:
+            command = [*PROGRAM, "live", "-q", "--metrics", str(capture), stream]
+            done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 3
+        assert "is not written over" in done.stderr
+    assert capture.read_bytes() == before
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ()])

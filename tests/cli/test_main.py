@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -360,6 +361,64 @@ def test_html_is_for_its_owner_where_keys_opened_what_is_in_it(tmp_path: Path) -
     assert page.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("command", [("analyze",), ("messages",), ("crosscheck",), ("carve", "-o", "out")])
+def test_a_name_with_line_ends_is_on_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    name = "no\nsuch\x0b\x85\u2028file"
+    result = run(*command, str(tmp_path / name), str(tmp_path / "other"))
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
+        f"pcapdiag: {tmp_path}/no\\x0asuch\\x0b\\x85\\x2028file: no such file",
+        f"pcapdiag: {tmp_path}/other: no such file",
+    ]
+
+
+READ = {
+    "analyze": ("analyze", "{}"),
+    "messages": ("messages", "{}"),
+    "carve": ("carve", "-o", "out.pcapng", "{}"),
+    "live": ("live", "--engine", "libpcap", "{}"),
+    "keys": ("analyze", "--keys", "{}", COMPLETED),
+    "pre-shared keys": ("analyze", "--psk-file", "{}", COMPLETED),
+    "key": ("carve", "-o", "out.pcapng", "--anonymize-key", "{}", COMPLETED),
+}
+
+
+@pytest.mark.parametrize("arguments", READ.values(), ids=READ)
+def test_what_is_missing_and_what_may_not_be_read_are_the_same_fault(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "input"
+    said = []
+    for there in (False, True):
+        if there:
+            path.write_bytes(b"x")
+            opened = open
+
+            def refuse(name: object, *rest: object, opened: Any = opened, **named: object) -> object:
+                if str(name) == str(path):
+                    raise PermissionError(13, "Permission denied")
+                return opened(name, *rest, **named)
+
+            monkeypatch.setattr("builtins.open", refuse)
+            monkeypatch.setattr("io.open", refuse)
+            monkeypatch.setattr("os.access", lambda *_: False)
+        result = run(*(word.format(path) for word in arguments))
+        assert result.exit_code == 3
+        said.append((result.stderr + result.stdout).lower())
+    assert "input: no such file" in said[0]
+    assert "input: permission denied" in said[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero here")
+@pytest.mark.parametrize("option", ["--psk-file", "--keys", "--anonymize-key"])
+def test_a_file_of_keys_without_end(option: str, tmp_path: Path) -> None:
+    command = ["carve", "-o", str(tmp_path / "out")] if option == "--anonymize-key" else ["analyze"]
+    result = run(*command, option, "/dev/zero", COMPLETED)
+    assert result.exit_code == 3
+    assert result.stderr.count("\n") == 1
+    assert "/dev/zero: " in result.stderr
+
+
 def test_html_is_not_written_over_what_is_read(tmp_path: Path) -> None:
     shutil.copy(STALLED, tmp_path / "a.pcap")
     shutil.copy(COMPLETED, tmp_path / "b.pcap")
@@ -376,6 +435,17 @@ def test_html_is_not_written_over_what_is_read(tmp_path: Path) -> None:
         assert "is not written over" in result.stderr
         assert "Exchange 1" in result.stdout
     assert (tmp_path / "a.pcap").read_bytes() == before
+
+
+def test_html_is_not_written_over_what_standard_input_is(tmp_path: Path) -> None:
+    shutil.copy(STALLED, tmp_path / "a.pcap")
+    for command in (["analyze", "-q", "-", "--html", "a.pcap"], ["messages", "-", "-o", "a.pcap"]):
+        with (tmp_path / "a.pcap").open("rb") as capture:
+            program = [sys.executable, "-m", "pcapdiag", *command]
+            done = subprocess.run(program, stdin=capture, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 3
+        assert "is not written over" in done.stderr
+    assert (tmp_path / "a.pcap").read_bytes() == Path(STALLED).read_bytes()
 
 
 def test_html_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,13 @@ def test_columns_are_explained_without_a_capture() -> None:
 @pytest.mark.parametrize("form", ["text", "csv", "ndjson"])
 def test_pandas_is_not_loaded_for_lines(form: str) -> None:
     assert loaded("messages", "--format", form, STALLED) & (SLOW - {"tomllib"}) == set()
+
+
+def test_a_table_of_keys_in_a_profile_is_not_written_over(tmp_path: Path) -> None:
+    shutil.copytree(CAPTURES / "keys", tmp_path / "keys")
+    table = tmp_path / "keys" / "ikev1_decryption_table"
+    before = table.read_bytes()
+    result = run("--keys", str(tmp_path / "keys"), "-o", str(table), str(CAPTURES / "completed-psk.pcap"))
+    assert result.exit_code == 3
+    assert "is not written over" in result.stderr
+    assert table.read_bytes() == before

@@ -92,6 +92,106 @@ def test_ctrl_c_at_any_time_is_one_line_or_none(jobs: str) -> None:
     assert statuses <= {1, 130}
 
 
+AT_AN_IMPORT = """
+import os, signal, sys
+
+class Signalling:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Signalling())
+from pcapdiag.__main__ import run
+run()
+"""
+IN_A_FINALISER = """
+import os, signal, time
+from pcapdiag import __main__
+from pcapdiag.cli import main as cli
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+
+def main():
+    Last()
+    time.sleep(20)
+
+cli.main = main
+__main__.run()
+"""
+SIGNALS = {
+    signal.SIGINT: (130, b"pcapdiag: interrupted\n"),
+    signal.SIGTERM: (-signal.SIGTERM, b"pcapdiag: ended by SIGTERM\n"),
+    signal.SIGHUP: (-signal.SIGHUP, b"pcapdiag: ended by SIGHUP\n"),
+}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("module", ["pcapdiag.cli.main", "pcapdiag.capture.savefile", "pcapdiag.report.text"])
+def test_a_signal_while_the_program_is_loaded_is_one_line(number: signal.Signals, module: str) -> None:
+    script = AT_AN_IMPORT.format(number=int(number), module=module)
+    command = [sys.executable, "-c", script, "analyze", CAPTURE]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == SIGNALS[number]
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_where_nothing_can_be_raised_is_not_lost(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", IN_A_FINALISER.format(number=int(number))]
+    done = subprocess.run(command, capture_output=True, timeout=15, check=False)
+    assert (done.returncode, done.stderr) == SIGNALS[number]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("command", [["analyze", "-j", "2", "-"], ["carve", "-", "-o", "out.pcapng"], ["live", "-"]])
+def test_a_signal_while_a_pipe_is_waited_for(number: signal.Signals, command: list[str], tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(Path(CAPTURE).read_bytes()[:1000])
+        process.stdin.flush()
+        time.sleep(1.5)
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=20)
+    if command[0] == "live":  # which ends as it would end by itself
+        assert process.returncode in (0, 1)
+        assert complaint == b"pcapdiag: watching standard input; Ctrl-C ends\n"
+    else:
+        assert (process.returncode, complaint) == SIGNALS[number]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_leaves_no_half_file(tmp_path: Path) -> None:
+    """It comes when the carved file is just being written, to a name beside its own."""
+    script = (
+        "import os, signal; from pcapdiag.__main__ import run; from pcapdiag.carve import output\n"
+        "def end(self, *_): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "output.CarvedFile.end = end; run()"
+    )
+    command = [sys.executable, "-c", script, "carve", CAPTURE, "-o", str(tmp_path / "out.pcapng")]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == SIGNALS[signal.SIGTERM]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_was_ignored_stays_so() -> None:
+    """As nohup has it."""
+    script = f"trap '' HUP; exec {sys.executable} -m pcapdiag analyze -q -"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        octets = Path(CAPTURE).read_bytes()
+        process.stdin.write(octets[:1000])
+        process.stdin.flush()
+        time.sleep(1)
+        process.send_signal(signal.SIGHUP)
+        shown, _ = process.communicate(octets[1000:], timeout=20)
+    assert process.returncode == 1
+    assert b"mm5-psk" in shown or shown.count(b"\n") == 1
+
+
 # --- files that change while they are read ---------------------------------------------------------------------
 
 LARGE = 3 << 20

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,10 @@ def _everything(leader: int) -> bytes:
         while piece := os.read(leader, 4096):
             shown += piece
     return shown
+
+
+def test_many_captures_are_told_before_they_are_read(tmp_path: Path) -> None:
+    for number in range(reading.MANY + 1):
+        (tmp_path / f"{number}.pcap").symlink_to(CAPTURES / "no-ike-arp-only.pcap")
+    done = subprocess.run([*PROGRAM, "-q", str(tmp_path)], capture_output=True, timeout=60, check=False)
+    assert done.stderr.splitlines()[0] == b"pcapdiag: reading 1,001 captures"

@@ -6,9 +6,9 @@ import pytest
 
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
-from tests.diagnosis.scenarios import choice, fact, kinds, offer, only
+from tests.diagnosis.scenarios import choice, diagnosed, fact, kinds, offer, only, other_cookies
 from tests.ike.test_preshared import PSK, initiators, octets
-from tests.messages import SECOND, Wire, message, transform
+from tests.messages import LEFT, SECOND, Wire, main_mode, message, transform
 
 OLD = ((1, 5), (2, 1), (3, 1), (4, 2))
 NEW = ((1, 7), (14, 256), (2, 4), (3, 1), (4, 14))
@@ -100,3 +100,15 @@ def test_many_are_cut_short() -> None:
 
 def test_no_proposal_at_all() -> None:
     assert "weak-algorithms" not in kinds(only(Wire().main_mode(0, 3, 4, 5)))
+
+
+def test_answers_that_nobody_asked_for_are_a_reflection_and_no_scan_of_their_victim() -> None:
+    wire = Wire()
+    items = [
+        wire.datagram(n / 10, main_mode(2, other_cookies(n)), left=False, source=f"203.0.113.{n}", destination=LEFT)
+        for n in range(1, 40)
+    ]
+    for found in diagnosed(items, 60):
+        assert "reflection" in kinds(found)
+        assert "sweep" not in kinds(found)
+        assert found.causes[0].cause.id == "scanner"

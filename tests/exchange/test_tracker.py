@@ -514,3 +514,19 @@ def test_a_long_exchange_is_thinned_in_the_middle() -> None:
     again = tracker.exchange(1)
     assert again is not None
     assert len(again.steps[-1].sent) == 2, "what stayed is still known when it is sent again"
+
+
+def test_what_did_not_change_is_not_made_anew() -> None:
+    """A watch asks for the same exchange with every DPD message, for days."""
+    wire, tracker = Wire(), Tracker()
+    first, second = main_mode(1), main_mode(2)
+    number = tracker.feed(wire.datagram(0, first))
+    tracker.feed(wire.datagram(1, second, source=RIGHT, destination=LEFT))
+    assert number is not None
+    before = tracker.exchange(number)
+    tracker.feed(wire.datagram(2, second, source=RIGHT, destination=LEFT))
+    after = tracker.exchange(number)
+    assert before is not None
+    assert after is not None
+    assert after.steps[0] is before.steps[0]
+    assert [len(step.sent) for step in (before.steps[1], after.steps[1])] == [1, 2]

@@ -33,7 +33,7 @@ def test_what_a_stalled_exchange_shows() -> None:
     assert texts.count("500") == texts.count("4500") == 2
     assert any(text.startswith("sent again 5×: +4.004, ") for text in texts)
     assert "✗ MM6 from the responder was not seen" in texts
-    assert [t for t in texts if re.fullmatch(r"E\d+|\+\d+", t)] == ["E4", "E1", "E2", "+2"]
+    assert [t for t in texts if re.fullmatch(r"E\d+|\+\d+", t)] == ["E3", "E1", "E2", "+2"]
 
 
 def test_evidence_is_named_at_the_rows_that_it_is_about() -> None:

@@ -1,7 +1,9 @@
 """Metrics: right figures, a bounded number of series, and a file or an answer that is always whole."""
 
+import contextlib
 import io
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.pipe import Pipe
 from pcapdiag.live import session
 from pcapdiag.live.session import Watch
+from pcapdiag.report import metrics
 from pcapdiag.report.metrics import MetricsFile, MetricsServer, render
 from tests import CAPTURES
 from tests.messages import SECOND, ZERO, Wire, main_mode
@@ -111,6 +114,78 @@ def test_over_http(source: Pipe, listen: str) -> None:
         began = time.monotonic()
         server.finish(Watch(), source)
     assert time.monotonic() - began < 2
+
+
+def scraped(server: MetricsServer) -> float:
+    """Seconds that a scrape takes."""
+    began = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=20) as answer:
+        assert "pcapdiag_messages_total" in values(answer.read().decode())
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("idle", [1, 50, 200])
+def test_nobody_waits_for_clients_that_say_nothing(source: Pipe, idle: int) -> None:
+    server = MetricsServer(":0")
+    with contextlib.ExitStack() as stack:
+        server.pulse(Watch(), source)
+        for _ in range(idle):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+        assert scraped(server) < 2
+        began = time.monotonic()
+        server.finish(Watch(), source)
+        assert time.monotonic() - began < 2
+
+
+def test_a_request_has_to_be_done_in_its_time(source: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An octet now and then is not enough, and neither is taking the answer in crumbs."""
+    monkeypatch.setattr(metrics, "DEADLINE", 0.8)
+    server = MetricsServer(":0")
+    try:
+        server.pulse(Watch(), source)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                for octet in b"GET /metrics HTTP/1.1\r\n" * 40:
+                    client.sendall(bytes([octet]))
+                    time.sleep(0.1)
+                    if time.monotonic() - began > 10:
+                        break
+            assert time.monotonic() - began < 5
+        server._server.text = "x" * (64 << 20)
+        server._next = time.monotonic() + 60
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            time.sleep(3)
+            size = 0
+            with contextlib.suppress(OSError):
+                while piece := client.recv(1 << 20):
+                    size += len(piece)
+            assert size < 64 << 20
+    finally:
+        server.finish(Watch(), source)
+
+
+def test_head(source: Pipe) -> None:
+    server = MetricsServer(":0")
+    try:
+        server.pulse(Watch(), source)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(b"HEAD /metrics HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert answer.endswith(b"\r\n\r\n")
+    finally:
+        server.finish(Watch(), source)
+
+
+def test_a_name_cannot_act_in_a_terminal() -> None:
+    """Linux takes such names of interfaces; \udc80 is how an octet that is no UTF-8 comes out of a file name."""
+    octets = (CAPTURES / "completed-psk.pcap").read_bytes()
+    text = render(Watch(), Pipe(io.BytesIO(octets), name='a\x1b[2J"\n\x9b\\\u202e\udc80'), 0)
+    assert all(c.isprintable() for line in text.split("\n") for c in line)
+    text.encode()
+    assert 'interface="a\\\\x1b[2J\\"\\\\x0a\\\\x9b\\\\\\\\x202e\\\\xdc80"' in text
 
 
 @pytest.mark.parametrize(("listen", "says"), [("nonsense", "not ADDRESS:PORT"), ("127.0.0.1:99999", "ADDRESS:PORT")])
