@@ -1153,3 +1153,9 @@ def one_direction_of_a_refused_message_5() -> Scene:
     for n, at in enumerate((0.4, 4.4, 11.6)):
         items.append(wire.datagram(at, informational(n + 1, 0x80 + n), left=False))
     return [*items], 60
+
+
+@scene
+def a_lone_invalid_cookie() -> Scene:
+    """What it answers was under an SA that the capture does not show."""
+    return [Wire().datagram(0, message(5, [notify(4)]), left=False)], 60
