@@ -15,8 +15,6 @@ from tests.diagnosis.rules_seen import KEYS, LIST, RULES, key, of_scene, of_wire
 SEEN: dict[str, dict[str, Any]] = json.loads(LIST.read_text(encoding="utf-8"))
 WIRES = sorted({wire for found in SEEN["wires"].values() for wire in found})
 
-if_told = pytest.mark.skipif(not hasattr(RULES[0], "basis"), reason="rules do not say yet what they rest on")
-
 
 def told(rule: Rule, field: str) -> Any:
     """A field that rules may not have yet."""
@@ -54,18 +52,15 @@ def test_scenes_still_show_their_rules() -> None:
             assert name in of_scene(scene), (name, scene)
 
 
-@if_told
 def test_every_rule_says_what_it_rests_on() -> None:
     assert [key(rule) for rule in RULES if not told(rule, "basis").strip()] == []
 
 
-@if_told
 def test_a_habit_never_confirms() -> None:
     confirmed = [key(rule) for rule in RULES if rule.status is Status.CONFIRMED and told(rule, "habit")]
     assert confirmed == []
 
 
-@if_told
 def test_a_habit_names_whose_it_is_and_a_necessity_names_its_rule() -> None:
     """A necessity stands in an RFC or draft, or is one of IP; a habit is somebody's."""
     for rule in RULES:
