@@ -577,6 +577,10 @@ RULES: tuple[Rule, ...] = (
     Rule("certificate-rejected", S.POSSIBLE, 45, "Certificates are used, and a message with one, or for one, was refused.",
          ("refused-by-*", "auth-certificates")),
     Rule("vendor-difference", S.POSSIBLE, 30, "The ends do not take each other's messages.", ("refused-by-*",)),
+    Rule("vendor-difference", S.POSSIBLE, 28, "Nothing goes on behind the answer: the initiator may not have taken it.",
+         ("stopped-after-ike-*-response", "stalled"), ("scan-like",)),
+    Rule("identity-mismatch", S.POSSIBLE, 30, "The answer says who the responder is, and nothing goes on behind it.",
+         ("stopped-after-ike-auth-response", "stalled")),
     Rule("path-loss", S.POSSIBLE, 20, "What is due may be lost on the way.",
          ("stopped-after-*", "stalled"), ("scan-like",)),
 )  # fmt: skip
