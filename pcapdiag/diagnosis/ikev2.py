@@ -105,9 +105,9 @@ MAX_LOOK_BACK = 100
 def auth_of(exchange: Exchange) -> list[Step]:
     """The messages of IKE_AUTH in the order of their exchange, those that can be.
 
-    The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and what
-    answers comes behind what it answers (§2.1). An answer whose request is not in the capture counts where no other
-    answer can be the last one.
+    The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and an
+    answer comes behind what it answers (§2.1). One whose request is not in the capture counts where no other can be
+    the last one.
     """
     steps = [
         s
@@ -116,6 +116,10 @@ def auth_of(exchange: Exchange) -> list[Step]:
         and s.message.header.message_id > 0
         and (s.sender is Side.RESPONDER) is s.message.header.response
     ]
+    ids = sorted({s.message.header.message_id for s in steps})
+    answers = {s.message.header.message_id for s in steps if s.sender is Side.RESPONDER}
+    # A request behind a gap that nobody answers is none of the next ones.
+    steps = [s for s in steps if (n := s.message.header.message_id) in answers or n - 1 in ids or n == ids[0]]
     asked: dict[int, int] = {}
     for step in steps:
         if step.sender is Side.INITIATOR:
@@ -131,11 +135,21 @@ def auth_of(exchange: Exchange) -> list[Step]:
                     unasked.append(step)
             elif time <= max(step.times) + CROSSING:
                 found.append(step)
+    found = _first_answers(found)
     found.sort(key=_place)
-    answers = [s for s in found if s.sender is Side.RESPONDER]
-    if not answers or not _proves(exchange, answers[-1]):
+    last = next((s for s in reversed(found) if s.sender is Side.RESPONDER), None)
+    if last is None or not _proves(exchange, last):
         found = sorted((*found, *unasked), key=_place)
     return found
+
+
+def _first_answers(steps: Sequence[Step]) -> list[Step]:
+    """Of several answers to one request under the same SPIs the first one: it is what is sent again (RFC 7296 §2.1)."""
+    first: dict[tuple[int, bytes], Step] = {}
+    for step in sorted(steps, key=lambda s: min(s.times)):
+        if step.sender is Side.RESPONDER:
+            first.setdefault((step.message.header.message_id, step.message.header.responder_spi), step)
+    return [s for s in steps if s.sender is Side.INITIATOR or s in first.values()]
 
 
 def _place(step: Step) -> tuple[int, bool, int]:

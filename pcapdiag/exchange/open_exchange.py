@@ -157,7 +157,8 @@ def answers_elsewhere(candidate: OpenExchange, header: Header, datagram: Datagra
     if header.responder_spi == ZERO_SPI or len(candidate.responder_spis) >= MAX_ALIASES:
         return False
     # Anybody can be the first to answer; the initiator says whom it heeds by going on with a cookie.
-    if any(s.by_first and s.header.responder_spi != ZERO_SPI for s in candidate.steps):
+    given = {s.header.responder_spi for s in candidate.steps if not s.by_first} - {ZERO_SPI}
+    if given and any(s.by_first and s.header.responder_spi in given for s in candidate.steps):
         return False
     return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
 
