@@ -22,6 +22,7 @@ from pcapdiag.diagnosis.stop import (
     refusal_of,
     repeated_after,
     sent_again_after,
+    third_of_quick_mode,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.vantage import vantage_of
@@ -63,7 +64,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     if not after:
         return _both_informed(exchange)
     fives = exchange.numbered(5)
-    shown = answered_both_ways(after) or _third_of_quick_mode(after)
+    shown = answered_both_ways(after) or third_of_quick_mode(after)
     missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
     if not shown:
         shown = _went_on(exchange, after)
@@ -93,17 +94,6 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
     return _one_way(exchange, sender, after) if sender is not None else ()
 
 
-def _third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
-    """Two messages of the same end under one message ID: the later one answers message 2."""
-    seen: dict[tuple[int, Side], Step] = {}
-    for step in after:
-        key = (step.message.header.message_id, step.sender)
-        if key in seen and step.exchange_type == ExchangeType.QUICK:
-            return seen[key], step
-        seen[key] = step
-    return ()
-
-
 def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:
     """What followed phase 1 from the one end that is seen.
 
@@ -126,10 +116,7 @@ def _may_take_back(exchange: Exchange) -> list[Step]:
     return [
         s
         for s in informational(exchange)
-        if s.encrypted
-        and s.sender is Side.INITIATOR
-        and may_be_sa_delete(s, exchange)
-        and not answered(exchange, s)
+        if s.encrypted and s.sender is Side.INITIATOR and may_be_sa_delete(s, exchange) and not answered(exchange, s)
     ]
 
 

@@ -176,7 +176,11 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
     return (
         header.responder_spi == ZERO_SPI
         and not header.encrypted
-        and (header.major == 1 or (header.from_initiator and not header.response))
+        and (
+            header.next_payload in FIRST_IN_MESSAGE_1
+            if header.major == 1
+            else header.from_initiator and not header.response
+        )
         and header.exchange_type in OPENING
         and datagram.source in asked
         and datagram.source not in began
@@ -185,6 +189,8 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
 
 OPENING = (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.IKE_SA_INIT)
 """With these an exchange begins."""
+FIRST_IN_MESSAGE_1 = (PayloadType.SA, PayloadType.VENDOR_ID)
+"""Message 1 of IKEv1 has SA first (RFC 2409 §5); there are senders that put vendor IDs before it."""
 
 
 def answers_version(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:
