@@ -215,18 +215,22 @@ def stray(made: Scene, dice: Random) -> Variant | None:
     frames = list(made.frames)
     who = dice.choice(("third", "third", "initiator", "responder"))
     count = dice.choice((1, 1, 2)) if who == "third" else 1
-    chosen = sorted((dice.choice(places) for _ in range(count)), reverse=True)
+    # From the last one on, so that the places of the others stay.
+    chosen = sorted(((dice.choice(places), dice.random() < 0.5) for _ in range(count)), key=_from_behind)
     told: list[str] = []
-    for place in chosen:
-        before = dice.random() < 0.5
+    for place, before in chosen:
         name, octets = _forged(made, target, place, who, before, dice)
         _put(frames, place, before, made.frames[place][1][: made.head] + octets, dice)
         label = target.exchange.steps and _name_at(target, place)
         told.append(f"{name} {'before' if before else 'after'} {label} (frame {place + 1})")
     kind = "stray-third" if who == "third" else f"stray-{who}"
     if any("about this packet" in name for name in told):
-        kind += "-error" if len({*chosen}) == 1 else "-errors"
+        kind += "-error" if len({place for place, _ in chosen}) == 1 else "-errors"
     return Variant(made, kind, f"{who}: {'; '.join(reversed(told))}", tuple(frames), _key(target))
+
+
+def _from_behind(row: tuple[int, bool]) -> tuple[int, bool]:
+    return -row[0], row[1]
 
 
 def _is_of(found: Datagram, target: Diagnosis) -> bool:
@@ -423,6 +427,8 @@ def _judged(variant: Variant, key: Key, before: Said, after: Said) -> Iterator[F
         about = f"{key[0].hex()} IKEv{key[1]}: {turn}; {after.reason} {detail}"
         return Failure(rule, family, about, variant)
 
+    if _only_keys_tell(variant, before, after):
+        return
     if before.outcome in FAILED and after.outcome in WORKED:
         yield failed(f"{variant.kind}: a failure became a success", turn)
     new = after.standing(Status.CONFIRMED) - before.standing(Status.CONFIRMED)
@@ -450,6 +456,22 @@ def _judged(variant: Variant, key: Key, before: Said, after: Said) -> Iterator[F
             yield failed("sent-again: no success any more", turn)
     elif variant.kind == "sent-again" and new:
         yield failed("sent-again: confirmed", ", ".join(sorted(new)))
+
+
+def _only_keys_tell(variant: Variant, before: Said, after: Said) -> bool:
+    """Whether the stray is, but for its keys, what an end may send there: no rule can tell it from the real one.
+
+    With an end's own address and both cookies, an IKE_AUTH of the right size, or an INFORMATIONAL right behind it, is
+    the answer that was due, one more round of EAP, or a refusal of the answer (RFC 7296 §1.2, §2.16, §2.21.2). In IKEv1
+    a notify or a delete in clear ends phase 1 where nothing goes on behind it (RFC 2408 §3.14, §3.15).
+    """
+    if variant.kind not in ("stray-initiator", "stray-responder") or "right cookies" not in variant.what:
+        return False
+    name = variant.what.split(": ")[1]
+    if before.outcome is Outcome.COMPLETED:
+        in_clear = name.startswith(("notify", "delete")) and "nothing followed" in before.reason
+        return in_clear or name.startswith(("IKE_AUTH of", "INFORMATIONAL of"))
+    return name.startswith("IKE_AUTH of") and variant.kind == "stray-responder" and after.outcome is Outcome.COMPLETED
 
 
 def _no_other_failure(variant: Variant, turn: str) -> bool:

@@ -14,6 +14,7 @@ from pcapdiag.diagnosis.stop import (
     outside_phase1,
     refusal_of,
     sent_again_after,
+    third_of_quick_mode,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.vantage import vantage_of
@@ -25,10 +26,12 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this Aggressive Mode exchange stopped."""
     top = exchange.last_message or 0
     after = followed_by(exchange)
-    answered = [s for s in _went_on(exchange, after) if s.sender is Side.RESPONDER]
-    if answered:
+    shown = _went_on(exchange, after)
+    if shown:
         reason = "Phase 1 finished: the responder went on under the same cookies."
-        return completed(exchange, "AM_ACTIVE", reason, answered[0].frames)
+        if all(s.sender is Side.INITIATOR for s in shown):
+            reason = "Phase 1 finished: the initiator went on with Quick Mode as only an answer lets it."
+        return completed(exchange, "AM_ACTIVE", reason, next(reversed(shown)).frames)
     if not top:
         return outside_phase1(exchange, setting)
     refusal = refusal_of(exchange, top)
@@ -62,9 +65,9 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
     The initiator may begin Quick Mode right behind message 3, so its own message alone shows nothing; and one of the
     responder alone is no more than a packet with the right cookies, which stand on the wire in clear.
     """
-    both = answered_both_ways(after)
+    both = answered_both_ways(after) or third_of_quick_mode(after)
     alone = vantage_of(exchange).one_way is Side.RESPONDER or not exchange.numbered(1)
-    return both or (after if alone else ())
+    return both or ([s for s in after if s.sender is Side.RESPONDER] if alone else ())
 
 
 def _rejected(top: int, refusal: Refusal) -> Stop:

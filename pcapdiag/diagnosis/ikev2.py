@@ -27,6 +27,7 @@ from pcapdiag.diagnosis.stop import (
     frames_of,
     harmless,
     refusal_text,
+    repeated_after,
     sent_again_after,
     waiting_outcome,
 )
@@ -102,9 +103,9 @@ def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
 def auth_of(exchange: Exchange) -> list[Step]:
     """The messages of IKE_AUTH in the order of their exchange, those that can be.
 
-    The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and
-    what answers comes behind what it answers (§2.1). An answer whose request is not in the capture counts where no
-    other answer can be the last one.
+    The initiator asks and the responder answers (RFC 7296 §1.2), one message ID after another from 1 on (§2.2), and an
+    answer comes behind what it answers (§2.1). One whose request is not in the capture counts where no other can be
+    the last one.
     """
     steps = [
         s
@@ -113,6 +114,12 @@ def auth_of(exchange: Exchange) -> list[Step]:
         and s.message.header.message_id > 0
         and (s.sender is Side.RESPONDER) is s.message.header.response
     ]
+    ends_with = _last_id(exchange)
+    steps = [s for s in steps if ends_with is None or s.message.header.message_id <= ends_with]
+    ids = sorted({s.message.header.message_id for s in steps})
+    answers = {s.message.header.message_id for s in steps if s.sender is Side.RESPONDER}
+    # A request behind a gap that nobody answers is none of the next ones.
+    steps = [s for s in steps if (n := s.message.header.message_id) in answers or n - 1 in ids or n == ids[0]]
     asked: dict[int, int] = {}
     for step in steps:
         if step.sender is Side.INITIATOR:
@@ -128,11 +135,38 @@ def auth_of(exchange: Exchange) -> list[Step]:
                     unasked.append(step)
             elif time <= max(step.times) + CROSSING:
                 found.append(step)
+    found = _first_answers(found)
     found.sort(key=_place)
-    answers = [s for s in found if s.sender is Side.RESPONDER]
-    if not answers or not _proves(exchange, answers[-1]):
+    last = next((s for s in reversed(found) if s.sender is Side.RESPONDER), None)
+    if last is None or ends_with is not None or not _proves(exchange, last):
         found = sorted((*found, *unasked), key=_place)
     return found
+
+
+def _last_id(exchange: Exchange) -> int | None:
+    """The last message ID of IKE_AUTH, told by the first request that the initiator sent behind it (RFC 7296 §2.2)."""
+    asked = (
+        s.message.header.message_id
+        for s in exchange.steps
+        if s.exchange_type in AFTER_AUTH
+        and s.encrypted
+        and s.sender is Side.INITIATOR
+        and not s.message.header.response
+        and s.message.header.message_id > 1
+    )
+    return min((number - 1 for number in asked), default=None)
+
+
+def _first_answers(steps: Sequence[Step]) -> list[Step]:
+    """Of several answers to one request under the same SPIs the first one: it is what is sent again (RFC 7296 §2.1).
+
+    What is in clear comes after what is encrypted: anybody can write it (§2.21.4).
+    """
+    first: dict[tuple[int, bytes], Step] = {}
+    for step in sorted(steps, key=lambda s: (not s.encrypted, min(s.times))):
+        if step.sender is Side.RESPONDER:
+            first.setdefault((step.message.header.message_id, step.message.header.responder_spi), step)
+    return [s for s in steps if s.sender is Side.INITIATOR or s in first.values()]
 
 
 def _place(step: Step) -> tuple[int, bool, int]:
@@ -149,14 +183,20 @@ def _without_refusals(exchange: Exchange, auth: Sequence[Step], later: Sequence[
     if not auth:
         return list(later)
     last, chosen = auth[-1], chosen_transforms(exchange)
+    behind = last.message.header.message_id + 1
     unanswered = not last.message.header.response
+
+    def answer_missing(step: Step) -> bool:
+        gap = step.sender is Side.INITIATOR and step.message.header.message_id > behind
+        return unanswered or gap or step.first.time - last.first.time <= AT_ONCE
+
     return [
         s
         for s in later
         if s.message.header.response
         or first_inside(s) not in (PayloadType.NOTIFY2, PayloadType.DELETE2)
         or not is_lone_notify(s, chosen)
-        or not (unanswered or s.first.time - last.first.time <= AT_ONCE)
+        or not answer_missing(s)
     ]
 
 
@@ -257,6 +297,12 @@ def _one_way(exchange: Exchange, later: Sequence[Step]) -> bool:
         return False
     kinds = (PayloadType.NOTIFY2, PayloadType.DELETE2)
     asked = [s for s in later if not s.message.header.response]
+    if not asked:
+        return False
+    begun = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
+    authenticated = any(s.exchange_type == ExchangeType.IKE_AUTH for s in begun)
+    if begun and (repeated_after(begun, asked[0].first.time) or not (authenticated or len(asked) > 1)):
+        return False  # one packet shows little, and an end that repeats its first ones has had no answer
     return any(first_inside(s) not in kinds for s in asked) or len(asked) > 1
 
 

@@ -23,6 +23,7 @@ from pcapdiag.diagnosis.stop import (
     refusal_of,
     repeated_after,
     sent_again_after,
+    third_of_quick_mode,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.vantage import vantage_of
@@ -64,7 +65,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     if not after:
         return _both_informed(exchange)
     fives = exchange.numbered(5)
-    shown = answered_both_ways(after) or _third_of_quick_mode(after)
+    shown = answered_both_ways(after) or third_of_quick_mode(after)
     missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
     if not shown:
         shown = _went_on(exchange, after)
@@ -92,17 +93,6 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
             return (later[0],)
     sender = vantage_of(exchange).one_way
     return _one_way(exchange, sender, after) if sender is not None else ()
-
-
-def _third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
-    """Two messages of the same end under one message ID: the later one answers message 2."""
-    seen: dict[tuple[int, Side], Step] = {}
-    for step in after:
-        key = (step.message.header.message_id, step.sender)
-        if key in seen and step.exchange_type == ExchangeType.QUICK:
-            return seen[key], step
-        seen[key] = step
-    return ()
 
 
 def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:

@@ -92,7 +92,7 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
-        elif last == 2 and not _repeated_behind(steps) and not _given_up(exchange, setting, latest):
+        elif last == 2 and not _repeated_behind(steps):
             outcome = Outcome.INCONCLUSIVE
             reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
         elif setting.silence_after(latest.first.time) >= SILENCE or _given_up(exchange, setting, latest):

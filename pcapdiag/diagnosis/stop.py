@@ -283,6 +283,17 @@ def answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
     return ()
 
 
+def third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
+    """Two messages of the same end under one message ID: the later one answers message 2."""
+    seen: dict[tuple[int, Side], Step] = {}
+    for step in after:
+        key = (step.message.header.message_id, step.sender)
+        if key in seen and step.exchange_type == ExchangeType.QUICK:
+            return seen[key], step
+        seen[key] = step
+    return ()
+
+
 def how_often(count: int) -> str:
     """A count in a sentence: once, twice, 3 times."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")

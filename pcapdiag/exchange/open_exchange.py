@@ -163,7 +163,8 @@ def answers_elsewhere(candidate: OpenExchange, header: Header, datagram: Datagra
     if header.responder_spi == ZERO_SPI or len(candidate.responder_spis) >= MAX_ALIASES:
         return False
     # Anybody can be the first to answer; the initiator says whom it heeds by going on with a cookie.
-    if any(s.by_first and s.header.responder_spi != ZERO_SPI for s in candidate.steps):
+    given = {s.header.responder_spi for s in candidate.steps if not s.by_first} - {ZERO_SPI}
+    if given and any(s.by_first and s.header.responder_spi in given for s in candidate.steps):
         return False
     return datagram.destination in candidate.first_addresses or datagram.source in candidate.second_addresses
 
@@ -181,7 +182,11 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
     return (
         header.responder_spi == ZERO_SPI
         and not header.encrypted
-        and (header.major == 1 or (header.from_initiator and not header.response))
+        and (
+            header.next_payload in FIRST_IN_MESSAGE_1
+            if header.major == 1
+            else header.from_initiator and not header.response
+        )
         and header.exchange_type in OPENING
         and datagram.source in asked
         and datagram.source not in began
@@ -190,6 +195,8 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
 
 OPENING = (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.IKE_SA_INIT)
 """With these an exchange begins."""
+FIRST_IN_MESSAGE_1 = (PayloadType.SA, PayloadType.VENDOR_ID)
+"""Message 1 of IKEv1 has SA first (RFC 2409 §5); there are senders that put vendor IDs before it."""
 
 
 def answers_version(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:

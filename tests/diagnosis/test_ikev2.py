@@ -28,7 +28,7 @@ from tests.diagnosis.scenarios import (
     other_cookies,
     statuses,
 )
-from tests.messages import LEFT, RIGHT, SECOND, Wire
+from tests.messages import LEFT, RIGHT, SECOND, Wire, message
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
 IDR, AUTHENTICATION, NOTIFY, DELETE, EAP = 36, 39, 41, 42, 48
@@ -488,3 +488,25 @@ def test_eap_with_its_last_request_missing() -> None:
     rows = [asked(0.2), answered(0.3), asked(0.4, number=2, inner=EAP), answered(0.5, number=2, inner=EAP)]
     rows += [answered(2.5, number=3, inner=EAP), asked(2.6, INFORM, 4, NOTIFY), answered(2.7, INFORM, 4, 0)]
     assert stop_of(exchanged(*rows), LATE).outcome is not Outcome.COMPLETED
+
+
+def test_the_next_request_tells_the_last_message_of_ike_auth() -> None:
+    """Message 2 of IKE_AUTH was answered before the request that has 3; both its packets are not in the capture."""
+    rows = [asked(0.2), answered(0.3), asked(2.6, INFORM, 3, NOTIFY), answered(2.7, INFORM, 3, 0)]
+    late = [asked(0.2), answered(0.3), answered(0.4, number=5, inner=41), asked(9, INFORM, 2, 0)]
+    assert stop_of(exchanged(*rows, answered(2.5, number=2, inner=EAP)), LATE).outcome is not Outcome.COMPLETED
+    assert stop_of(exchanged(*late, answered(9.1, INFORM, 2, 0)), LATE).outcome is Outcome.COMPLETED
+
+
+def test_an_answer_in_clear_comes_after_an_encrypted_one() -> None:
+    clear = message(AUTH, [notify_v2(7)], version=0x20, flags=0x20, message_id=1)
+    rows = [asked(0.2), (0.25, clear, False), answered(0.3)]
+    assert stop_of(exchanged(*rows), LATE).outcome is Outcome.COMPLETED
+    assert stop_of(exchanged(*rows[:2]), LATE).outcome is Outcome.REJECTED
+
+
+def test_one_request_shows_no_capture_of_one_direction() -> None:
+    wire = Wire()
+    init = [wire.datagram(at, ikev2(INIT, request=True)) for at in (0, 4, 11)]
+    odd = wire.datagram(1, ikev2(CREATE, request=True, number=2, inner=33))
+    assert stop_of(sorted([*init, odd], key=lambda d: d.time), LATE).outcome is Outcome.STALLED
