@@ -1,0 +1,250 @@
+"""From the octets of a log to records: the formats are found by looking, line by line.
+
+    octets ──texts──▶ lines of text ──Lines──▶ LogLine
+
+Several formats in one file are told apart. Lines that a console wrapped are joined. What tells nothing of a
+negotiation is only counted, by kind; what belongs to IKE and is not in the table is counted by its shape. Memory is
+bounded, whatever the log holds: a line is cut at `MAX_LINE`, a shape is kept for the first `MAX_SHAPES`.
+"""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pcapdiag.logs.asa import AsaReader
+from pcapdiag.logs.charon import CharonReader
+from pcapdiag.logs.fortigate import FortigateReader
+from pcapdiag.logs.ios import IosReader
+from pcapdiag.logs.line import LogLine
+from pcapdiag.logs.openiked import OpenikedReader
+from pcapdiag.logs.pluto import PlutoReader
+from pcapdiag.logs.racoon import RacoonReader
+from pcapdiag.logs.reader import Reader
+from pcapdiag.record import Record
+
+MAX_LINE = 1 << 18
+"""Characters of one line that are kept; a message of 64 KiB in hexadecimal has half of that."""
+MAX_SHAPES = 500
+"""Shapes of lines that are not in the table, told one by one."""
+MAX_TEMPLATE = 160
+
+READERS: tuple[type[Reader], ...] = (
+    AsaReader,
+    CharonReader,
+    PlutoReader,
+    FortigateReader,
+    RacoonReader,
+    OpenikedReader,
+    IosReader,
+)
+"""In the order in which they look at a line that the last one did not know."""
+
+_SHAPE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|\d+")
+
+
+class Shape(Record, frozen=True):
+    """Lines of IKE that are not in the table and look alike: numbers aside, the same text.
+
+    text -- the first of them; number -- its line, from 1; count -- how many there are
+    """
+
+    platform: str
+    text: str
+    number: int
+    count: int
+
+
+class Folded(Record, frozen=True):
+    """Lines of one kind: `kind` is the identifier in the table; first and last line, and how many."""
+
+    kind: str
+    first: int
+    last: int
+    count: int
+
+
+class _Pending:
+    """A line that may go on in the next."""
+
+    __slots__ = ("_parts", "_size", "last", "number", "reader", "rows")
+
+    def __init__(self, number: int, text: str, reader: Reader) -> None:
+        self.number = number
+        self.reader = reader
+        self.last = text
+        self.rows = 1
+        self._parts = [text]
+        self._size = len(text)
+
+    def add(self, text: str) -> None:
+        self.rows += 1
+        self.last = text
+        if self._size < MAX_LINE:
+            self._parts.append(text)
+            self._size += len(text)
+
+    @property
+    def text(self) -> str:
+        if len(self._parts) > 1:
+            self._parts = [self.reader.joint.join(self._parts)]
+        return self._parts[0]
+
+
+class Lines:
+    """Reads lines. `feed` gives those that tell something of a negotiation; the counts have all.
+
+    number -- physical lines so far; platforms -- lines by platform; other -- lines of no format; cut -- lines that were
+    too long; wrapped -- physical lines that were joined to the one before
+    """
+
+    def __init__(self, platforms: Sequence[str] = ()) -> None:
+        self.readers = [reader() for reader in READERS if not platforms or reader.platform in platforms]
+        self.number = 0
+        self.platforms: dict[str, int] = {}
+        self.other = 0
+        self.cut = 0
+        self.wrapped = 0
+        self._kinds: dict[str, list[int]] = {}
+        self._shapes: dict[tuple[str, str], list[object]] = {}
+        self.unlisted = 0
+        self.last_when = ""
+        self._last: Reader = self.readers[0]
+        self._pending: _Pending | None = None
+
+    @property
+    def kinds(self) -> tuple[Folded, ...]:
+        """The kinds of lines, the most frequent first."""
+        rows = [Folded(kind, first, last, count) for kind, (first, last, count) in self._kinds.items()]
+        return tuple(sorted(rows, key=lambda row: -row.count))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Lines of IKE that are not in the table, the most frequent first."""
+        rows = [
+            Shape(platform, str(found[0]), int(str(found[1])), int(str(found[2])))
+            for (platform, _), found in self._shapes.items()
+        ]
+        return tuple(sorted(rows, key=lambda row: -row.count))
+
+    @property
+    def known(self) -> int:
+        """Lines that are in the table."""
+        return sum(count for _, _, count in self._kinds.values())
+
+    @property
+    def unknown(self) -> int:
+        """Lines of a known format that are not in the table."""
+        return sum(self.platforms.values()) - self.known
+
+    def feed(self, texts: Iterable[str]) -> Iterator[LogLine]:
+        """Read these lines, in order; what may go on in the next is held back until `close`."""
+        for text in texts:
+            self.number += 1
+            reader = self._reader(text)
+            pending = self._pending
+            if reader is None:
+                if pending is not None and pending.reader.goes_on(pending.text, pending.last, text, pending.rows):
+                    self.wrapped += 1
+                    pending.add(text)
+                    continue
+                if text and not text.isspace():
+                    self.other += 1
+                continue
+            if pending is not None:
+                yield from self._read(pending)
+            self._pending = _Pending(self.number, text, reader)
+
+    def close(self) -> Iterator[LogLine]:
+        """Read what was held back."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            yield from self._read(pending)
+
+    def _reader(self, text: str) -> Reader | None:
+        """Whose line it is; the one of the line before is asked first."""
+        last = self._last
+        if last.takes(text):
+            return last
+        for reader in self.readers:
+            if reader is not last and reader.takes(text):
+                self._last = reader
+                return reader
+        return None
+
+    def _read(self, pending: _Pending) -> Iterator[LogLine]:
+        number, text, rows, reader = pending.number, pending.text, pending.rows, pending.reader
+        for piece in reader.pieces(text):
+            line = reader.read(number, piece, rows)
+            if line is None:
+                self.other += 1
+                continue
+            if line.when:
+                self.last_when = line.when
+            self.platforms[line.platform] = self.platforms.get(line.platform, 0) + 1
+            kind = line.said.kind
+            if kind is not None:
+                row = self._kinds.get(kind.id)
+                if row is None:
+                    self._kinds[kind.id] = [number, number, 1]
+                else:
+                    row[1] = number
+                    row[2] += 1
+            else:
+                self._unknown(line)
+            if not line.said.plain:
+                yield line
+
+    def _unknown(self, line: LogLine) -> None:
+        text = line.text[:MAX_TEMPLATE]
+        key = (line.platform, _SHAPE.sub("#", text))
+        found = self._shapes.get(key)
+        if found is not None:
+            found[2] = int(str(found[2])) + 1
+        elif len(self._shapes) < MAX_SHAPES:
+            self._shapes[key] = [text, line.number, 1]
+        else:
+            self.unlisted += 1
+
+
+def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[list[str]]:
+    """The lines of a stream of octets, some at a time: UTF-8, or UTF-16 where a mark says so; bad octets are replaced.
+
+    tally -- where lines that had to be cut are counted
+    """
+    decoder: codecs.IncrementalDecoder | None = None
+    rest: list[str] = []
+    size = 0
+    told = False
+    for chunk in chunks:
+        if decoder is None:
+            utf16 = chunk[:2] in (b"\xff\xfe", b"\xfe\xff")
+            decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")("replace")
+        rows = decoder.decode(chunk).split("\n")
+        if len(rows) == 1:
+            if size < MAX_LINE:
+                rest.append(rows[0][: MAX_LINE - size])
+            size += len(rows[0])
+            if size > MAX_LINE and not told and tally is not None:
+                tally.cut += 1
+                told = True
+            continue
+        told = False
+        rows[0] = "".join(rest) + rows[0][: max(0, MAX_LINE - size)] if rest else rows[0]
+        rest, size = [rows[-1][:MAX_LINE]], len(rows[-1])
+        del rows[-1]
+        if tally is not None:
+            long = sum(len(row) > MAX_LINE for row in rows)
+            if long:
+                tally.cut += long
+                rows = [row[:MAX_LINE] for row in rows]
+        yield rows
+    last = "".join(rest)
+    if last:
+        yield [last]
+
+
+def read(chunks: Iterable[bytes], lines: Lines) -> Iterator[LogLine]:
+    """The records of a stream of octets; `lines` has the counts then."""
+    for rows in texts(chunks, lines):
+        yield from lines.feed(rows)
+    yield from lines.close()
