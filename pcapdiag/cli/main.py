@@ -27,6 +27,7 @@ _LATE = {
     "carve": ("pcapdiag.cli.carve", "Copy the IKE of captures to a small file, with the diagnosis as comments."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
+    "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
     "messages": ("pcapdiag.cli.messages", "List every IKE message, a row each: text, CSV, NDJSON, Parquet."),
 }
