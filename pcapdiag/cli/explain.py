@@ -2,11 +2,15 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pcapdiag.cli import options
+
+if TYPE_CHECKING:
+    from pcapdiag.diagnosis.causes import KnowledgeBase
+    from pcapdiag.report.layout import Layout
 
 EXIT_USAGE = 2
 PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
@@ -45,15 +49,25 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
         output = log or report.render_log(reading, knowledge, layout, platform)
     else:
         words = " ".join(topic)
-        entry = knowledge.find(words)
-        if entry is None:
-            _fail(_unknown(words, knowledge.suggest(words)))
-        output = (
-            report.render_json([entry], knowledge, platform)
-            if as_json
-            else report.render(entry, knowledge, layout, platform)
-        )
+        output = _explained(words, knowledge, layout, platform, as_json)
     click.echo(encodable(output), nl=False, color=layout.colour)
+
+
+def _explained(words: str, knowledge: "KnowledgeBase", layout: "Layout", platform: str | None, as_json: bool) -> str:
+    """What is known of a topic; ends the program with a line where that is nothing."""
+    from pcapdiag.logs.explaining import decode, distinctive, entries
+    from pcapdiag.logs.table import LineKind
+    from pcapdiag.report import explain as report
+
+    found = entries(knowledge, words)
+    decoded = decode(words) if not found or isinstance(found[0], LineKind) else None
+    if not found and (decoded is None or decoded.told is None):
+        _fail(_unknown(distinctive(words), knowledge.suggest(words), decoded.platform if decoded else ""))
+    if as_json:
+        return report.render_json(found, knowledge, platform, decoded)
+    if not found and decoded is not None:
+        return report.render_decoded(decoded, layout)
+    return "\n".join(report.render(entry, knowledge, layout, platform, decoded) for entry in found)
 
 
 def _standard_input() -> Iterator[str]:
@@ -62,13 +76,16 @@ def _standard_input() -> Iterator[str]:
         yield line.decode("utf-8-sig", "replace")
 
 
-def _unknown(topic: str, near: Sequence[str]) -> str:
+def _unknown(topic: str, near: Sequence[str], platform: str = "") -> str:
+    """That a topic is not known: of a line the part that tells it from others, and whose it is."""
+    from pcapdiag.report.explain import PLATFORM_NAMES
     from pcapdiag.report.wording import safe
 
     shown = safe(" ".join(topic[: _LONGEST_QUOTE + 1].split()))
     shown = shown if len(topic) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}…"
     rest = f"nearest: {', '.join(near)}" if near else "`pcapdiag explain` lists what there is"
-    return f"`{shown}` is not known; {rest}"
+    whose = f" (a line of {PLATFORM_NAMES.get(platform, platform)}'s)" if platform else ""
+    return f"`{shown}` is not known{whose}; {rest}"
 
 
 def _nothing_known(lines: int) -> str:

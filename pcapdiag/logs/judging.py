@@ -413,8 +413,11 @@ def _causes(
 ) -> tuple[RankedCause, ...]:
     ids = {item.kind: item.id for item in evidence}
     weighed: dict[str, _Weighed] = {}
+    telling = any(event.kind.causes and event.kind.knows for event in e.events)
     for event in e.events:
         kind = event.kind
+        if telling and not kind.knows and kind.tells == "" and not kind.against:
+            continue  # nobody knows: what others say of it counts
         name = ids.get(f"log-{kind.id}", "E1")
         for place, cause in enumerate(kind.causes):
             if (up and not _counts_when_up(event, cause)) or (not up and cause in PHASE2 and not _about_phase2(kind)):

@@ -147,6 +147,9 @@ class Lines:
                     self.wrapped += 1
                     pending.add(text)
                     continue
+                if pending is not None:
+                    self._pending = None
+                    yield from self._read(pending)
                 if text and not text.isspace():
                     self.other += 1
                 continue
