@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, v1_names
-from pcapdiag.logs.reader import MAX_BODY, Reader, number
+from pcapdiag.logs.reader import MAX_BODY, Parts, Reader, number
 
 _NUMBER = re.compile(r"%(?:ASA|PIX|FTD)-\d-(\d{6})\b")
 _PEER = re.compile(r"\bIP = ([0-9A-Fa-f.:]+)")
@@ -41,15 +41,27 @@ class AsaReader(Reader):
     platform = "asa"
     joint = ""
     marks = ("%ASA-", "[IKEv", "%FTD-", "%PIX-", "IKEv2-P")
-    head = re.compile(
-        r"(?P<when>.{0,300}?)"
-        r"(?P<text>%(?:ASA|PIX|FTD)-\d-\d{6}\b.*|\[IKEv[12](?: [A-Z]+)?\].*|IKEv2-(?:PROTO|PLAT)-\d+: .*)",
-        re.DOTALL,
-    )
+    head = re.compile(r"%(?:ASA|PIX|FTD)-\d-\d{6}\b|\[IKEv[12](?: [A-Z]+)?\]|IKEv2-(?:PROTO|PLAT)-\d+: ")
 
     def __init__(self) -> None:
         super().__init__()
         self._last = ""
+
+    def split(self, text: str) -> Parts | None:
+        """What stands before a line, and the line."""
+        at = text.find("[IKEv")
+        if at < 0:
+            for mark in ("%ASA-", "%FTD-", "%PIX-", "IKEv2-P"):
+                at = text.find(mark)
+                if at >= 0:
+                    break
+            else:
+                return None
+        elif at > 20 and (before := text.find("%ASA-", 0, at)) >= 0:
+            at = before
+        if at > 300 or self.head.match(text, at) is None:
+            return None
+        return text[:at], text[at:], ""
 
     def say(self, body: str) -> Said:
         """Read a line: its number or its text, the peer, and the message that it is about."""

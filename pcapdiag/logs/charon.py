@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, v1_name
-from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Reader, bounded, number, spi, with_said
+from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, number, spi, with_said
 from pcapdiag.record import Record
 
 _PACKET = re.compile(
@@ -24,7 +24,6 @@ _PACKET = re.compile(
 )
 _CONTENT = re.compile(r"(generating|parsed) ([A-Z_0-9]+) (request|response) (\d+) \[ ?(.*?) ?\]")
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]+(?:\([^)]*\))?(?:/[A-Za-z]+)?")
-_NAME = re.compile(r"^(?:\[\w+\d?\] )?<([^|>]*)\|(\d+)>|^<(\d+)>")
 _IKE_SA = re.compile(r"\bIKE_SA (?:\(unnamed\)|([^\s\[]+))\[(\d+)\]")
 _SPIS = re.compile(r"SPIs:? ([0-9a-f]{16})_i\*? ([0-9a-f]{16})_r")
 _BEGINS = re.compile(rf"initiating (?:Main Mode |Aggressive Mode )?IKE_SA (\S+)\[(\d+)\] to ({ADDRESS})")
@@ -56,9 +55,7 @@ class CharonReader(Reader):
 
     platform = "strongswan"
     marks = ("[",)
-    head = re.compile(
-        rf"(?P<when>.{{0,300}}?)(?<![\d.])(?P<thread>\d\d)\[(?:{_GROUPS})\d?\]:? ?(?P<text>.*)", re.DOTALL
-    )
+    head = re.compile(rf"\d\d\[(?:{_GROUPS})\d?\]:? ?")
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,29 +63,30 @@ class CharonReader(Reader):
         self._names: dict[str, object] = {}
         self._life = 0
 
-    def read(self, number: int, text: str, rows: int = 1) -> LogLine | None:
-        """The record of a line; a line of JSON holds its message in a field."""
-        if text[:1] == "{" and _JSON.match(text):
+    def split(self, text: str) -> Parts | None:
+        """What stands before a line, the line, and its thread with the name of the SA; JSON is unwrapped."""
+        if text[:1] == "{" and "group" in text and _JSON.match(text[:4096]):
             text = _unwrapped(text) or text
-        elif text[-1:] in "_\r":
-            text = text.rstrip("_\r")
-        return super().read(number, text, rows)
-
-    def takes(self, text: str) -> bool:
-        """Whether it is a line of charon's, in JSON too."""
-        return super().takes(text) or (text[:1] == "{" and _JSON.match(text[:4096]) is not None and "group" in text)
+        at = text.find("[")
+        while 0 <= at <= 300:
+            if at >= 2 and text[at - 2 : at].isdigit():
+                match = self.head.match(text, at - 2)
+                if match is not None and not (at > 2 and (text[at - 3].isdigit() or text[at - 3] == ".")):
+                    thread, body = text[at - 2 : at], text[match.end() :]
+                    if body[:1] == "<" and (end := body.find("> ", 0, 200)) > 0:
+                        thread, body = f"{thread}{body[:end]}", body[end + 2 :]
+                    if body[-1:] in "_\r":
+                        body = body.rstrip("_\r")
+                    return text[: at - 2], body, thread
+            at = text.find("[", at + 1)
+        return None
 
     def say(self, body: str) -> Said:
         """Read a line: the connection, the ends, the message."""
         body = body[:MAX_BODY]
-        name = _NAME.match(body)
         kind = self.kind(body)
-        connection, serial = (name[1] or "", name[2] or name[3] or "") if name else ("", "")
         sa = _IKE_SA.search(body)
-        if not serial and sa:
-            connection, serial = sa[1] or "", sa[2]
-        session = f"|{serial}" if serial else ""
-        said = Said(kind=kind, session=session, connection=connection)
+        said = Said(kind=kind, session=f"|{sa[2]}" if sa else "", connection=(sa[1] or "") if sa else "")
         packet = _PACKET.search(body)
         if packet is not None:
             return _packet(said, packet)
@@ -112,7 +110,11 @@ class CharonReader(Reader):
 
     def follow(self, line: LogLine) -> LogLine:
         """Join the lines of one thread."""
-        said, told, thread = line.said, line.said.told, line.thread
+        thread, _, name = line.thread.partition("<")
+        if name:
+            connection, _, serial = name.rpartition("|")
+            line = with_said(line, session=f"|{serial}", connection=connection or line.said.connection)
+        said, told = line.said, line.said.told
         if said.kind is not None and said.kind.id == "strongswan/starting":
             self._life += 1
             self._threads.clear()

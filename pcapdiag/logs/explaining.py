@@ -96,11 +96,10 @@ def distinctive(line: str) -> str:
     text = line[:_LONGEST]
     for reader in READERS:
         one = reader()
-        if one.takes(text):
-            match = one.head.match(text)
-            if match is not None:
-                text = match["text"]
-                break
+        parts = one.split(text)
+        if parts is not None:
+            text = parts[1]
+            break
     text = re.sub(r"^%\w+-\d-\d+: |^\[IKEv\d[^\]]*\]:? ?|^ISAKMP[^:]*:\s?(?:\(\S*\):?\s?)?", "", text)
     text = re.sub(r"^(?:Group = [^,]*, )?(?:Username = [^,]*, )?(?:IP = [^,]*, )?", "", text)
     text = re.sub(r'^(?:<[^>]*> |"[^"]*"(?:\[\d+\])?[^:"]{0,60}: |ike \S+ )', "", text)

@@ -66,7 +66,7 @@ class Said(Record, frozen=True):
     def plain(self) -> bool:
         """It tells nothing of the course of a negotiation: worth counting only."""
         kind = self.kind
-        if self.told is not None or self.octets or self.role or self.initiator_spi or self.session:
+        if self.told is not None or self.octets or self.role or self.initiator_spi:
             return False
         return kind is None or not (kind.tells or kind.causes or kind.against or kind.state or kind.message)
 

@@ -19,7 +19,7 @@ from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.openiked import OpenikedReader
 from pcapdiag.logs.pluto import PlutoReader
 from pcapdiag.logs.racoon import RacoonReader
-from pcapdiag.logs.reader import Reader
+from pcapdiag.logs.reader import Parts, Reader
 from pcapdiag.record import Record
 
 MAX_LINE = 1 << 18
@@ -38,6 +38,15 @@ READERS: tuple[type[Reader], ...] = (
     IosReader,
 )
 """In the order in which they look at a line that the last one did not know."""
+
+MARKS = (
+    "%ASA-", "%PIX-", "%FTD-", "[IKE", "IKEv2", "ISAKMP", "IPSEC", "CRYPTO",
+    "[NET", "[ENC", "[CFG", "[MGR", "[JOB", "[KNL", "[LIB", "[DMN", "[CHD", "[ASN", "[APP", "[TNC", "[ESP", "[IM",
+    "[PTS", "[TLS", '"group"', "pluto", '": ', '" #', "| ", "packet from", '"[', "ike ", "logid=",
+    "racoon", "INFO: ", "ERROR: ", "DEBUG", "WARNING: ", "NOTIFY: ", " ipsec", "_ERR]",
+    "spi=0x", "ikev2", "iked", "create_ike", "sa_", "ca_", "config_", "policy_", "proposals_",
+)  # fmt: skip
+"""Every line that a reader takes has one of these; most blocks of a syslog have few of them."""
 
 _SHAPE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|\d+")
 
@@ -66,28 +75,29 @@ class Folded(Record, frozen=True):
 class _Pending:
     """A line that may go on in the next."""
 
-    __slots__ = ("_parts", "_size", "last", "number", "reader", "rows")
+    __slots__ = ("_size", "_texts", "last", "number", "parts", "reader", "rows")
 
-    def __init__(self, number: int, text: str, reader: Reader) -> None:
+    def __init__(self, number: int, text: str, reader: Reader, parts: Parts) -> None:
         self.number = number
         self.reader = reader
+        self.parts = parts
         self.last = text
         self.rows = 1
-        self._parts = [text]
+        self._texts = [text]
         self._size = len(text)
 
     def add(self, text: str) -> None:
         self.rows += 1
         self.last = text
         if self._size < MAX_LINE:
-            self._parts.append(text)
+            self._texts.append(text)
             self._size += len(text)
 
     @property
     def text(self) -> str:
-        if len(self._parts) > 1:
-            self._parts = [self.reader.joint.join(self._parts)]
-        return self._parts[0]
+        if len(self._texts) > 1:
+            self._texts = [self.reader.joint.join(self._texts)]
+        return self._texts[0]
 
 
 class Lines:
@@ -100,7 +110,7 @@ class Lines:
     def __init__(self, platforms: Sequence[str] = ()) -> None:
         self.readers = [reader() for reader in READERS if not platforms or reader.platform in platforms]
         self.number = 0
-        self.platforms: dict[str, int] = {}
+        self._platforms: dict[str, int] = {}
         self.other = 0
         self.cut = 0
         self.wrapped = 0
@@ -110,6 +120,15 @@ class Lines:
         self.last_when = ""
         self._last: Reader = self.readers[0]
         self._pending: _Pending | None = None
+
+    @property
+    def platforms(self) -> dict[str, int]:
+        """Lines by platform, in the order of first sight."""
+        found = dict(self._platforms)
+        for reader in self.readers:
+            if reader.plain_lines:
+                found[reader.platform] = found.get(reader.platform, 0) + reader.plain_lines
+        return found
 
     @property
     def kinds(self) -> tuple[Folded, ...]:
@@ -136,26 +155,64 @@ class Lines:
         """Lines of a known format that are not in the table."""
         return sum(self.platforms.values()) - self.known
 
-    def feed(self, texts: Iterable[str]) -> Iterator[LogLine]:
-        """Read these lines, in order; what may go on in the next is held back until `close`."""
+    def feed(self, texts: Iterable[str], marks: Sequence[str] | None = None) -> Iterator[LogLine]:
+        """Read these lines, in order; what may go on in the next is held back until `close`.
+
+        marks -- of `MARKS` those that stand in any of these lines, where that is known
+        """
         for text in texts:
             self.number += 1
-            reader = self._reader(text)
+            reader = self._last
+            parts = reader.split(text)
+            if parts is None and (marks is None or any(mark in text for mark in marks)):
+                for reader in self.readers:
+                    if reader is not self._last:
+                        parts = reader.split(text)
+                        if parts is not None:
+                            self._last = reader
+                            break
             pending = self._pending
-            if reader is None:
-                if pending is not None and pending.reader.goes_on(pending.text, pending.last, text, pending.rows):
+            if parts is None:
+                if pending is None:
+                    self.other += bool(text) and not text.isspace()
+                    continue
+                if pending.reader.goes_on(pending.text, pending.last, text, pending.rows):
                     self.wrapped += 1
                     pending.add(text)
                     continue
-                if pending is not None:
-                    self._pending = None
-                    yield from self._read(pending)
-                if text and not text.isspace():
-                    self.other += 1
+                self._pending = None
+                yield from self._read(pending)
+                self.other += bool(text) and not text.isspace()
                 continue
             if pending is not None:
-                yield from self._read(pending)
-            self._pending = _Pending(self.number, text, reader)
+                known = pending.reader.kept.get(pending.parts[1]) if pending.rows == 1 else None
+                if known is not None and known.plain and known.row is not None:
+                    pending.reader.plain_lines += 1
+                    known.row[1] = pending.number
+                    known.row[2] += 1
+                    self.last_when = pending.parts[0] or self.last_when
+                else:
+                    yield from self._read(pending)
+            self._pending = _Pending(self.number, text, reader, parts)
+
+    def block(self, rows: Sequence[str], marks: Sequence[str]) -> Iterator[LogLine]:
+        """Read these lines; where few have one of the marks, the others are only counted."""
+        hits = {place for mark in marks for place, row in enumerate(rows) if mark in row}
+        if 4 * len(hits) > len(rows):
+            yield from self.feed(rows, marks)
+            return
+        at = 0
+        for place in (*sorted(hits), len(rows)):
+            while at < place and self._pending is not None:  # it may be the rest of the line before
+                yield from self.feed(rows[at : at + 1], ())
+                at += 1
+            if at < place:
+                self.number += place - at
+                self.other += place - at - rows[at:place].count("")
+            at = place
+            if at < len(rows):
+                yield from self.feed(rows[at : at + 1], marks)
+                at += 1
 
     def close(self) -> Iterator[LogLine]:
         """Read what was held back."""
@@ -163,35 +220,28 @@ class Lines:
         if pending is not None:
             yield from self._read(pending)
 
-    def _reader(self, text: str) -> Reader | None:
-        """Whose line it is; the one of the line before is asked first."""
-        last = self._last
-        if last.takes(text):
-            return last
-        for reader in self.readers:
-            if reader is not last and reader.takes(text):
-                self._last = reader
-                return reader
-        return None
-
     def _read(self, pending: _Pending) -> Iterator[LogLine]:
-        number, text, rows, reader = pending.number, pending.text, pending.rows, pending.reader
-        for piece in reader.pieces(text):
-            line = reader.read(number, piece, rows)
-            if line is None:
+        number, rows, reader = pending.number, pending.rows, pending.reader
+        pieces = reader.pieces(pending.text)
+        for piece in pieces:
+            parts = pending.parts if len(pieces) == 1 and rows == 1 else reader.split(piece)
+            if parts is None:
                 self.other += 1
                 continue
-            if line.when:
-                self.last_when = line.when
-            self.platforms[line.platform] = self.platforms.get(line.platform, 0) + 1
+            line = reader.record(number, parts, rows)
+            self.last_when = line.when or self.last_when
+            self._platforms[line.platform] = self._platforms.get(line.platform, 0) + 1
             kind = line.said.kind
             if kind is not None:
                 row = self._kinds.get(kind.id)
                 if row is None:
-                    self._kinds[kind.id] = [number, number, 1]
+                    row = self._kinds[kind.id] = [number, number, 1]
                 else:
                     row[1] = number
                     row[2] += 1
+                known = reader.kept.get(parts[1])
+                if known is not None and known.row is None and len(pieces) == 1:
+                    known.row = row
             else:
                 self._unknown(line)
             if not line.said.plain:
@@ -209,10 +259,10 @@ class Lines:
             self.unlisted += 1
 
 
-def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[list[str]]:
+def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[tuple[list[str], Sequence[str]]]:
     """The lines of a stream of octets, some at a time: UTF-8, or UTF-16 where a mark says so; bad octets are replaced.
 
-    tally -- where lines that had to be cut are counted
+    With them come the `MARKS` that stand in any of them. tally -- where lines that had to be cut are counted
     """
     decoder: codecs.IncrementalDecoder | None = None
     rest: list[str] = []
@@ -222,7 +272,8 @@ def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[list[
         if decoder is None:
             utf16 = chunk[:2] in (b"\xff\xfe", b"\xfe\xff")
             decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")("replace")
-        rows = decoder.decode(chunk).split("\n")
+        text = decoder.decode(chunk)
+        rows = text.split("\n")
         if len(rows) == 1:
             if size < MAX_LINE:
                 rest.append(rows[0][: MAX_LINE - size])
@@ -240,14 +291,15 @@ def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[list[
             if long:
                 tally.cut += long
                 rows = [row[:MAX_LINE] for row in rows]
-        yield rows
+        whole = rows[0] if len(rows) == 1 else f"{rows[0]}\n{text}"
+        yield rows, [mark for mark in MARKS if mark in whole]
     last = "".join(rest)
     if last:
-        yield [last]
+        yield [last], MARKS
 
 
 def read(chunks: Iterable[bytes], lines: Lines) -> Iterator[LogLine]:
     """The records of a stream of octets; `lines` has the counts then."""
-    for rows in texts(chunks, lines):
-        yield from lines.feed(rows)
+    for rows, marks in texts(chunks, lines):
+        yield from lines.block(rows, marks)
     yield from lines.close()

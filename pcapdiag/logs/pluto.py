@@ -12,7 +12,7 @@ import re
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, told_of
-from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Reader, bounded, with_said
+from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, with_said
 
 _CONNECTION = re.compile(rf'"([^"]*)"(?:\[\d+\])?(?: ({ADDRESS})(?::\d+)?)?(?: #(\d+))?(?:/#?\d+)?:')
 _PACKET_IN = re.compile(rf"\*received (\d+) bytes from ({ADDRESS}):(\d+) on (\S+) ({ADDRESS}):(\d+)")
@@ -82,9 +82,9 @@ class PlutoReader(Reader):
         self._peers: dict[str, object] = {}
         self._life = 0
 
-    def takes(self, text: str) -> bool:
-        """Whether it looks like a line of pluto's: quoted names stand in other logs as well."""
-        return self._GUARD.search(text[:400]) is not None and super().takes(text)
+    def split(self, text: str) -> Parts | None:
+        """The parts of a line that looks like one of pluto's: quoted names stand in other logs as well."""
+        return super().split(text) if self._GUARD.search(text[:400]) else None
 
     def say(self, body: str) -> Said:
         """Read a line: the connection, the state, the message."""
@@ -120,7 +120,8 @@ class PlutoReader(Reader):
     ) -> Said:
         from pcapdiag.logs.table import LineKind
 
-        octets = bytes.fromhex("".join("".join(found.split()) for found in _DUMP.findall(body)))
+        digits = "".join("".join(found.split()) for found in _DUMP.findall(body))
+        octets = bytes.fromhex(digits[: len(digits) & ~1]) if digits else b""
         found = told_of(octets, direction) if octets else None
         length = int(packet[1]) if len(packet[1]) < 7 else None
         told = found[1] if found else Told(direction, length=length)

@@ -11,7 +11,7 @@ from typing import cast
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import told_of
-from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Reader, bounded, spi, with_said
+from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, spi, with_said
 
 _RECEIVED = re.compile(rf"(\d+) bytes message received from ({ADDRESS})\[(\d+)\] to ({ADDRESS})\[(\d+)\]")
 _SENT = re.compile(rf"\d+ times of (\d+) bytes message will be sent to ({ADDRESS})\[(\d+)\]")
@@ -45,9 +45,9 @@ class RacoonReader(Reader):
         self._cookies: dict[str, object] = {}
         self._last = ""
 
-    def takes(self, text: str) -> bool:
-        """Whether it looks like a line of racoon's: many programs write INFO."""
-        return self._GUARD.search(text[:200]) is not None and super().takes(text)
+    def split(self, text: str) -> Parts | None:
+        """The parts of a line that looks like one of racoon's: many programs write INFO."""
+        return super().split(text) if self._GUARD.search(text[:200]) else None
 
     def say(self, body: str) -> Said:
         """Read a line: the ends, the cookies, the message."""

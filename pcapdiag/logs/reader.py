@@ -24,12 +24,26 @@ ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?)"
 UNKNOWN = Said()
 
 
+Parts = tuple[str, str, str]
+"""What stands before a line, with the stamps; the line; its thread."""
+
+
+class Known:
+    """What a text says, and where lines that say it are counted: first line, last line, how many."""
+
+    __slots__ = ("plain", "row", "said")
+
+    def __init__(self, said: Said) -> None:
+        self.said = said
+        self.plain = said.plain
+        self.row: list[int] | None = None
+
+
 class Reader:
     """Reads one format.
 
-    platform -- of its lines, and `platforms` where it reads those of several; head -- what every line of the format
-    begins with: groups `when` (what stands before, with
-        the stamps), `text` (the rest) and, where there is one, `thread`
+    platform -- of its lines, and `platforms` where it reads those of several
+    head -- what every line of the format begins with: groups `when` (what stands before, with the stamps) and `text`
     """
 
     platform = ""
@@ -42,31 +56,46 @@ class Reader:
 
     def __init__(self) -> None:
         self._table = table.load()
-        self._kept: dict[str, Said] = {}
+        self.kept: dict[str, Known] = {}
+        self.plain_lines = 0
 
-    def read(self, number: int, text: str, rows: int = 1) -> LogLine | None:
-        """The record of a line; None where it is not of this format."""
+    def split(self, text: str) -> Parts | None:
+        """What stands before a line, the line, and its thread; None where it is not of this format."""
+        for mark in self.marks:
+            if mark in text:
+                break
+        else:
+            return None
         match = self.head.match(text)
         if match is None:
             return None
-        body = match["text"]
-        said = self._kept.get(body)
-        if said is None:
-            said = self._say(body)
-        thread = match["thread"] if "thread" in self.head.groupindex else ""
-        return self.follow(LogLine(number, self.platform, match["when"], body, said, rows, thread or ""))
+        return match["when"], match["text"], ""
 
     def takes(self, text: str) -> bool:
-        """Whether a line is of this format, roughly; `read` has the last word."""
-        return any(mark in text for mark in self.marks) and self.head.match(text) is not None
+        """Whether a line is of this format."""
+        return self.split(text) is not None
 
-    def _say(self, body: str) -> Said:
+    def read(self, number: int, text: str, rows: int = 1) -> LogLine | None:
+        """The record of a line; None where it is not of this format."""
+        parts = self.split(text)
+        return None if parts is None else self.record(number, parts, rows)
+
+    def record(self, number: int, parts: Parts, rows: int = 1) -> LogLine:
+        """The record of a line that was split."""
+        when, body, thread = parts
+        known = self.kept.get(body)
+        said = known.said if known is not None else self.look_up(body).said
+        return self.follow(LogLine(number, self.platform, when, body, said, rows, thread))
+
+    def look_up(self, body: str) -> Known:
+        """What a line says by itself, kept for the next that says the same."""
         said = self.say(body)
+        known = Known(said)
         if len(body) <= MAX_BODY:
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            self._kept[body] = said
-        return said
+            if len(self.kept) >= MAX_KEPT:
+                self.kept.clear()
+            self.kept[body] = known
+        return known
 
     def say(self, body: str) -> Said:
         """What a line says by itself."""
