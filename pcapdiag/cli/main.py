@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -15,6 +15,9 @@ from pcapdiag.cli.explain import explain
 from pcapdiag.cli.reading import EXIT_UNREADABLE, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
+
+if TYPE_CHECKING:
+    from pcapdiag.logs.joining import JoinedLog
 
 EXIT_ALL_COMPLETED = 0
 EXIT_NOT_COMPLETED = 1
@@ -142,6 +145,18 @@ atexit.register(gc.freeze)
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
+@click.option(
+    "--log",
+    "logs",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(allow_dash=True),
+    help="The log of one of the ends, to stand at the messages. May be given again.",
+)
+@click.option(
+    "--log-at", metavar="ADDRESS", multiple=True, help="Whose log it is; once for each --log. Else its addresses tell."
+)
+@click.option("--log-tz", metavar="ZONE", help="Of the logs' clocks: Europe/Berlin, +02:00, UTC. Else derived.")
 @options.jobs
 @options.keys
 @options.engine
@@ -159,6 +174,9 @@ def analyze(
     spi: str | None,
     ports: Sequence[int],
     psk_file: BinaryIO | None,
+    logs: Sequence[str],
+    log_at: Sequence[str],
+    log_tz: str | None,
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
@@ -185,13 +203,18 @@ def analyze(
         engine=engine,
         max_decompressed=max_decompressed,
     )
+    beside: Sequence[JoinedLog] = ()
+    if logs:
+        from pcapdiag.cli.beside import with_logs
+
+        report, beside = with_logs(report, logs, log_at, log_tz)
     written = page in (None, "-") or _write(page, report.to_html(), _read(captures, keys, psk_file), private=bool(keys))
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
     elif as_json:
         from pcapdiag.report import json_report
 
-        for piece in json_report.render(report):
+        for piece in json_report.render(report, beside):
             click.echo(piece, nl=False)
     elif as_markdown:
         click.echo(encodable(report.to_markdown()), nl=False)
@@ -202,6 +225,10 @@ def analyze(
         detail = 1 if verbose else -1 if quiet else 0
         layout = Layout(width or columns(), wants_colour(color), detail)
         click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
+        if beside and not quiet:
+            from pcapdiag.report import log_beside
+
+            click.echo(encodable(log_beside.render(beside, layout)), nl=False, color=layout.colour)
     if not report.diagnoses:
         from pcapdiag.report.nothing import nothing_found
 

@@ -97,7 +97,7 @@ def read_log(
     logs: list[LogSummary] = []
     errors: list[str] = []
     diagnoses: list[LogDiagnosis] = []
-    names = _names(sources)
+    names = names_of(sources)
     for source, name in zip(sources, names, strict=True):
         try:
             summary, exchanges = _one(source, name, progress)
@@ -139,7 +139,7 @@ def _path(source: Source) -> str:
     return os.fspath(source)
 
 
-def _names(sources: Iterable[Source]) -> list[str]:
+def names_of(sources: Iterable[Source]) -> list[str]:
     """What lines are cited with: the last part of the path, and more of it where two are alike."""
     paths = [_path(source) for source in sources]
     short = ["standard input" if path == "-" else os.path.basename(path) or path for path in paths]
