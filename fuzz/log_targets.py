@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from fuzz.report_targets import is_json, shows_nothing_hostile
-from pcapdiag.logs import table
+from pcapdiag.capture.savefile import Savefile
+from pcapdiag.logs import packets, table
 from pcapdiag.logs.explaining import decode, distinctive
 from pcapdiag.logs.lines import MAX_LINE, READERS, Lines, read
 from pcapdiag.logs.log import read_log
@@ -46,8 +47,20 @@ def reader(platform: str) -> Callable[[bytes], None]:
                 assert said.told.direction in ("", "sent", "received")
         assert sum(lines.platforms.values()) == lines.known + lines.unknown
         assert lines.number <= data.count(b"\n") + 1
+        _becomes_a_capture(data, platform)
 
     return run
+
+
+def _becomes_a_capture(data: bytes, platform: str) -> None:
+    """The messages in a log make a capture that is whole, a frame each."""
+    stream = io.BytesIO()
+    written = packets.write(stream, "log", read([data], Lines((platform,))))
+    stream.seek(0)
+    file = Savefile(stream, name="log")
+    assert sum(1 for _ in file) <= written.packets
+    summary = file.summary()
+    assert (summary.frames, summary.unreadable, summary.truncated) == (written.packets, 0, False)
 
 
 def whole(data: bytes) -> None:
@@ -103,10 +116,11 @@ def seeds_of(platform: str) -> Sequence[bytes]:
         "strongswan": "05[NET] sending packet: from 192.0.2.1[500] to 192.0.2.2[500] (236 bytes)\n"
         "05[ENC] parsed ID_PROT request 0 [ SA V V ]",
         "libreswan": "| *received 28 bytes from 192.0.2.1:500 on eth0 192.0.2.2:500 using UDP\n"
-        "|   00 01 02 03  04 05 06 07",
-        "fortigate": f"ike 0: in {'60e4660a4071c32a' + '0' * 16}0110020000000000{'0000001c'}",
+        f"|   60 e4 66 0a  40 71 c3 2a{'  00 00 00 00' * 2}\n|   01 10 02 00  00 00 00 00  00 00 00 1c",
+        "fortigate": "ike 0: comes 192.0.2.1:500->192.0.2.2:500,ifindex=6....\n"
+        f"ike 0: in {'60e4660a4071c32a' + '0' * 16}0110020000000000{'0000001c'}",
         "racoon": "2015-03-07 17:41:06: DEBUG: 28 bytes message received from 192.0.2.1[500] to 192.0.2.2[500]\n"
-        "00010203 04",
+        f"2015-03-07 17:41:06: DEBUG: \n60e4660a 4071c32a {'0' * 8} {'0' * 8} 01100200 {'0' * 8} 0000001c",
         "openiked": "spi=0x60e4660a4071c32a: send IKE_AUTH req 1 peer 192.0.2.1:500 local 192.0.2.2:500, 462 bytes",
     }[platform]
     return tuple("\n".join([*rows[n : n + 12], extra]).encode() for n in range(0, len(rows), 12))

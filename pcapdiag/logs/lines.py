@@ -75,7 +75,7 @@ class Folded(Record, frozen=True):
 class _Pending:
     """A line that may go on in the next."""
 
-    __slots__ = ("_size", "_texts", "last", "number", "parts", "reader", "rows")
+    __slots__ = ("_size", "_texts", "dump", "last", "number", "parts", "reader", "rows")
 
     def __init__(self, number: int, text: str, reader: Reader, parts: Parts) -> None:
         self.number = number
@@ -83,6 +83,7 @@ class _Pending:
         self.parts = parts
         self.last = text
         self.rows = 1
+        self.dump = reader.begins_dump(text)
         self._texts = [text]
         self._size = len(text)
 
@@ -162,6 +163,12 @@ class Lines:
         """
         for text in texts:
             self.number += 1
+            held = self._pending
+            if held is not None and held.dump and held.reader.goes_on(held.text, held.last, text, held.rows):
+                # Lines of a dump begin like any other.
+                self.wrapped += 1
+                held.add(text)
+                continue
             reader = self._last
             parts = reader.split(text)
             if parts is None and (marks is None or any(mark in text for mark in marks)):

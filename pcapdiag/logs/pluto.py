@@ -12,7 +12,7 @@ import re
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, told_of
-from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, with_said
+from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, unmarked, with_said
 
 _CONNECTION = re.compile(rf'"([^"]*)"(?:\[\d+\])?(?: ({ADDRESS})(?::\d+)?)?(?: #(\d+))?(?:/#?\d+)?:')
 _PACKET_IN = re.compile(rf"\*received (\d+) bytes from ({ADDRESS}):(\d+) on (\S+) ({ADDRESS}):(\d+)")
@@ -121,7 +121,7 @@ class PlutoReader(Reader):
         from pcapdiag.logs.table import LineKind
 
         digits = "".join("".join(found.split()) for found in _DUMP.findall(body))
-        octets = bytes.fromhex(digits[: len(digits) & ~1]) if digits else b""
+        octets = unmarked(bytes.fromhex(digits[: len(digits) & ~1]))
         found = told_of(octets, direction) if octets else None
         length = int(packet[1]) if len(packet[1]) < 7 else None
         told = found[1] if found else Told(direction, length=length)
@@ -168,7 +168,8 @@ class PlutoReader(Reader):
     @staticmethod
     def begins_dump(text: str) -> bool:
         """Whether the octets of a message follow this line."""
-        return bool(_PACKET_IN.search(text) or _PACKET_OUT.search(text))
+        text = text[:MAX_BODY]
+        return " bytes " in text and bool(_PACKET_IN.search(text) or _PACKET_OUT.search(text))
 
 
 def _told(rest: str) -> tuple[Told | None, str]:

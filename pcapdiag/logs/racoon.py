@@ -11,7 +11,7 @@ from typing import cast
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import told_of
-from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, spi, with_said
+from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, spi, unmarked, with_said
 
 _RECEIVED = re.compile(rf"(\d+) bytes message received from ({ADDRESS})\[(\d+)\] to ({ADDRESS})\[(\d+)\]")
 _SENT = re.compile(rf"\d+ times of (\d+) bytes message will be sent to ({ADDRESS})\[(\d+)\]")
@@ -20,6 +20,8 @@ _COOKIES = re.compile(r"\b([0-9a-f]{16}):([0-9a-f]{16})\b")
 _PEER = re.compile(rf"(?:pskey for|configuration found for|\bto|from) ({ADDRESS})\b")
 _DUMP = re.compile(r"(?m)^\s*((?:[0-9a-f]{8}\s*){1,8}|(?:[0-9a-f]{2,8}\s*){1,8})$")
 _DUMP_LINE = re.compile(r"\s*(?:[0-9a-f]{2,8}\s+){0,15}[0-9a-f]{2,8}\s*$")
+_FROM = re.compile(rf"\b(?:send packet from|sockname) ({ADDRESS})\[(\d+)\]")
+_DUMP_HEAD = re.compile(r"DEBUG: *$")
 _INITIATES = re.compile(r"initiate new phase")
 _RESPONDS = re.compile(r"respond new phase")
 _SIDE = re.compile(r"ph1 packet \(side: ([01])")
@@ -44,6 +46,7 @@ class RacoonReader(Reader):
         super().__init__()
         self._cookies: dict[str, object] = {}
         self._last = ""
+        self._from: Said | None = None
 
     def split(self, text: str) -> Parts | None:
         """The parts of a line that looks like one of racoon's: many programs write INFO."""
@@ -57,6 +60,9 @@ class RacoonReader(Reader):
         cookies = _COOKIES.search(body)
         if received is not None or sent is not None:
             return _octets(kind, whole, received, sent)
+        own = _FROM.search(body)
+        if own is not None:
+            return Said(kind=kind, local=own[1], local_port=int(own[2]) & 0xFFFF)
         between = _BETWEEN.search(body)
         peer = _PEER.search(body)
         side = _SIDE.search(body)
@@ -80,6 +86,13 @@ class RacoonReader(Reader):
     def follow(self, line: LogLine) -> LogLine:
         """Put the peer to a line that has the cookies, or nothing."""
         said = line.said
+        own = self._from
+        if said.told is not None and said.told.direction == SENT and not said.local and own is not None:
+            line = with_said(line, local=own.local, local_port=own.local_port)
+            said = line.said
+        elif said.local and not said.peer:
+            self._from = said
+            return line
         cookie = said.initiator_spi.hex()
         session = said.session
         if not session and cookie:
@@ -96,14 +109,24 @@ class RacoonReader(Reader):
 
     def goes_on(self, before: str, last: str, text: str, rows: int) -> bool:
         """A dump goes on for as long as its lines hold octets."""
-        return rows < 5000 and len(text) < 120 and bool(_DUMP_LINE.match(text))
+        if rows > 5000 or len(text) > 200:
+            return False
+        if rows == 1 and _DUMP_HEAD.search(text):
+            return self.begins_dump(before)
+        return bool(_DUMP_LINE.match(text))
+
+    @staticmethod
+    def begins_dump(text: str) -> bool:
+        """Whether the octets of a message follow this line."""
+        text = text[:MAX_BODY]
+        return " bytes message " in text and bool(_RECEIVED.search(text) or _SENT.search(text))
 
 
 def _octets(kind: object, body: str, received: re.Match[str] | None, sent: re.Match[str] | None) -> Said:
     from pcapdiag.logs.table import LineKind
 
     digits = "".join("".join(found.split()) for found in _DUMP.findall(body.partition("\n")[2]))
-    octets = bytes.fromhex(digits[: len(digits) & ~1]) if digits else b""
+    octets = unmarked(bytes.fromhex(digits[: len(digits) & ~1]))
     direction = RECEIVED if received is not None else SENT
     found = told_of(octets, direction) if octets else None
     header = found[0] if found else None

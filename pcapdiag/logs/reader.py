@@ -116,6 +116,11 @@ class Reader:
         """
         return False
 
+    @staticmethod
+    def begins_dump(text: str) -> bool:
+        """Whether the octets of a message follow this line, in lines that begin as any other."""
+        return False
+
     def pieces(self, text: str) -> Sequence[str]:
         """The lines of the format that stand in one line of a file, as when a page was copied."""
         return (text,)
@@ -126,6 +131,11 @@ def bounded(mapping: dict[str, object]) -> None:
     if len(mapping) >= MAX_SESSIONS:
         for key in list(mapping)[: MAX_SESSIONS // 2]:
             del mapping[key]
+
+
+def unmarked(octets: bytes) -> bytes:
+    """A message without the four zero octets that stand before it on UDP 4500 (RFC 3948 §2.2)."""
+    return octets[4:] if octets[:4] == bytes(4) and any(octets[4:12]) else octets
 
 
 def spi(text: str) -> bytes:
