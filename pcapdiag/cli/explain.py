@@ -21,10 +21,17 @@ _LONGEST_QUOTE = 60
 @click.command()
 @click.argument("topic", nargs=-1, metavar="[TOPIC]...")
 @click.option("--platform", type=click.Choice(PLATFORMS), help="Only the checks for this platform, and general ones.")
+@click.option(
+    "--debug",
+    metavar="PLATFORM",
+    help="What to turn on at this platform so that it logs what it knows, and how to turn it off.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
 @options.color
 @click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
-def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: str, width: int | None) -> None:
+def explain(
+    topic: Sequence[str], platform: str | None, debug: str | None, as_json: bool, color: str, width: int | None
+) -> None:
     """Say what a state, a cause, a notify or a line of a device's log means, and what to check.
 
     TOPIC is a state (MM_WAIT_MSG6), the message that is awaited (MM6), a cause (psk-mismatch), a notify by name or
@@ -36,8 +43,11 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
     from pcapdiag.report import explain as report
     from pcapdiag.report.layout import Layout
 
-    knowledge = load()
     layout = Layout(width or columns(), wants_colour(color))
+    if debug is not None:
+        click.echo(encodable(_debugging(debug, topic, layout, as_json)), nl=False, color=layout.colour)
+        return
+    knowledge = load()
     if not topic:
         everything: list[Topic] = [*knowledge.states, *knowledge.causes]
         output = report.render_json(everything, knowledge, platform) if as_json else report.overview(knowledge, layout)
@@ -51,6 +61,19 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
         words = " ".join(topic)
         output = _explained(words, knowledge, layout, platform, as_json)
     click.echo(encodable(output), nl=False, color=layout.colour)
+
+
+def _debugging(platform: str, topic: Sequence[str], layout: "Layout", as_json: bool) -> str:
+    """What to turn on at a platform."""
+    from pcapdiag.logs.debugging import PLATFORMS, debugging_of
+    from pcapdiag.report import explain as report
+
+    if topic:
+        raise click.UsageError("--debug takes no topic")
+    if platform not in PLATFORMS:
+        raise click.BadParameter(f"one of {', '.join(PLATFORMS)}", param_hint="--debug")
+    found = debugging_of(platform)
+    return report.render_debugging_json(found) if as_json else report.render_debugging(found, layout)
 
 
 def _explained(words: str, knowledge: "KnowledgeBase", layout: "Layout", platform: str | None, as_json: bool) -> str:

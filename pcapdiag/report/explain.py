@@ -21,6 +21,7 @@ from pcapdiag.logs.table import LineKind
 from pcapdiag.report.layout import Layout, wrapped
 
 if TYPE_CHECKING:
+    from pcapdiag.logs.debugging import Debugging
     from pcapdiag.logs.explaining import Decoded
 
 SCHEMA_VERSION = 1
@@ -74,6 +75,28 @@ def render_decoded(decoded: "Decoded", layout: Layout) -> str:
     """What a line tells that is not in the table, but is about a message of the exchange."""
     name = PLATFORM_NAMES.get(decoded.platform, decoded.platform)
     return _text([*_heading(f"Log line, {name}", "", layout, None), *_decoded(decoded, layout)])
+
+
+def render_debugging(found: "Debugging", layout: Layout) -> str:
+    """What to turn on at a platform so that it logs what it knows, what that costs, and how to turn it off."""
+    lines = [*_heading(f"Debug, {PLATFORM_NAMES[found.platform]}", "", layout, None)]
+    parts = (("first", found.before), ("one peer", found.peer), ("turn on", found.on), ("turn off", found.off))
+    for label, commands in parts:
+        lines += [f"  {label if n == 0 else '':<{_LABEL - 2}}{command}" for n, command in enumerate(commands)]
+    if not found.peer:
+        lines += _labelled("one peer", "not possible: every peer is logged", layout)
+    lines += _labelled("shows", found.shows, layout)
+    lines += _labelled("costs", found.costs, layout)
+    if found.secrets:
+        lines += _labelled("secrets", "keys may stand in this log: whoever has it can read the tunnel", layout)
+    lines += _labelled("source", found.source, layout)
+    lines += _labelled("then", "pcapdiag log FILE, or pcapdiag analyze CAPTURE --log FILE", layout)
+    return _text(lines)
+
+
+def render_debugging_json(found: "Debugging") -> str:
+    """The same as JSON: one object."""
+    return _dump({"schema_version": SCHEMA_VERSION, "debugging": to_builtins(found)})
 
 
 def render_log(reading: LogReading, knowledge: KnowledgeBase, layout: Layout, platform: str | None = None) -> str:
