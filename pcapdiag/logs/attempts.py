@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import AFTER, number_of, sender_of
+from pcapdiag.logs.reader import masked
 from pcapdiag.logs.stamps import SECOND, last_stamp
 from pcapdiag.logs.table import LineKind
 from pcapdiag.record import Record
@@ -158,7 +159,7 @@ class _Event:
         self.kind = kind
         self.lines = [line.number]
         self.when = line.when
-        self.text = line.text[:400]
+        self.text = masked(line.text[:800])[:400]
         self.place = place
         self.up = up
         self.count = 1

@@ -9,6 +9,7 @@ from pcapdiag.logs.judging import known_states
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Told
 from pcapdiag.logs.lines import READERS
 from pcapdiag.logs.messages import AFTER, number_of, sender_of
+from pcapdiag.logs.reader import masked
 from pcapdiag.logs.table import LineKind
 from pcapdiag.record import Record
 
@@ -98,7 +99,7 @@ def distinctive(line: str) -> str:
         one = reader()
         parts = one.split(text)
         if parts is not None:
-            text = parts[1]
+            text, line = masked(parts[1]), masked(text)
             break
     text = re.sub(r"^%\w+-\d-\d+: |^\[IKEv\d[^\]]*\]:? ?|^ISAKMP[^:]*:\s?(?:\(\S*\):?\s?)?", "", text)
     text = re.sub(r"^(?:Group = [^,]*, )?(?:Username = [^,]*, )?(?:IP = [^,]*, )?", "", text)

@@ -21,6 +21,7 @@ from pcapdiag.logs.judging import LogDiagnosis, judge
 from pcapdiag.logs.line import SENT, LogLine
 from pcapdiag.logs.lines import Lines, read
 from pcapdiag.logs.log import Source, chunks, names_of
+from pcapdiag.logs.reader import masked
 from pcapdiag.logs.stamps import SECOND, last_stamp
 from pcapdiag.record import Record
 
@@ -282,7 +283,13 @@ def _joined(told: Sequence[_Told], sent: Sequence[_Sent], clock: Clock | None) -
             one, how, apart = best[2:]
             taken[best[1], kind] = taken.get((best[1], kind), 0) + 1
             yield JoinedLine(
-                line.number, one.exchange.id, one.sighting.frame, one.step.name, how, apart, line.text[:400]
+                line.number,
+                one.exchange.id,
+                one.sighting.frame,
+                one.step.name,
+                how,
+                apart,
+                masked(line.text[:800])[:400],
             )
 
 

@@ -19,7 +19,7 @@ from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.openiked import OpenikedReader
 from pcapdiag.logs.pluto import PlutoReader
 from pcapdiag.logs.racoon import RacoonReader
-from pcapdiag.logs.reader import Parts, Reader
+from pcapdiag.logs.reader import Parts, Reader, masked
 from pcapdiag.record import Record
 
 MAX_LINE = 1 << 18
@@ -255,7 +255,7 @@ class Lines:
                 yield line
 
     def _unknown(self, line: LogLine) -> None:
-        text = line.text[:MAX_TEMPLATE]
+        text = masked(line.text[: 2 * MAX_TEMPLATE])[:MAX_TEMPLATE]
         key = (line.platform, _SHAPE.sub("#", text))
         found = self._shapes.get(key)
         if found is not None:

@@ -133,6 +133,20 @@ def bounded(mapping: dict[str, object]) -> None:
             del mapping[key]
 
 
+_OCTETS = re.compile(
+    r"(?:^|(?<=\s))\d{1,4}: (?:[0-9A-Fa-f]{2}(?: |$)).*|"  # charon's dumps, the readable column too
+    r"(?:[0-9A-Fa-f]{2}\s+){4,}.*|"
+    r"(?:[0-9A-Fa-f]{8}\s+){2,}.*|"
+    r"(?<=:)[0-9A-Fa-f]{16,}|[0-9A-Fa-f]{17,}",
+    re.DOTALL,
+)
+
+
+def masked(text: str) -> str:
+    """A line without what may be a key or what was enciphered: octets in hexadecimal, whoever printed them."""
+    return _OCTETS.sub("…", text)
+
+
 def unmarked(octets: bytes) -> bytes:
     """A message without the four zero octets that stand before it on UDP 4500 (RFC 3948 §2.2)."""
     return octets[4:] if octets[:4] == bytes(4) and any(octets[4:12]) else octets

@@ -1,15 +1,19 @@
 """Keys out of logs: what a table holds, written as devices log it, is read as from the table."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pcapdiag
+from pcapdiag.cli.main import main
 from pcapdiag.ike.decryption_keys import KeysV2, KeyTableError, KeyV1, parse_table
 from pcapdiag.key_tables import read_tables, write_profile
 from pcapdiag.logs.keys import encryption, rows_in
+from pcapdiag.logs.reader import masked
 from tests import CAPTURES
 
 TABLE = read_tables([CAPTURES / "keys"])
@@ -144,3 +148,34 @@ def test_any_log_gives_rows_that_a_table_takes(noise: list[str], data: st.DataOb
     kept = data.draw(st.lists(st.sampled_from(rows), max_size=60))
     found = list(rows_in([*noise, *kept, *rows[: data.draw(st.integers(0, len(rows)))]]))
     parse_table("\n".join(found), "rows")
+
+
+@pytest.mark.parametrize("make", [fortigate, charon])
+def test_no_key_of_a_log_is_in_a_report(make: Callable[[KeyV1 | KeysV2], str], tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("".join(make(key) for key in (*TABLE.v1, *KNOWN)))
+    for options in ([], ["-v"], ["--json"]):
+        output = CliRunner().invoke(main, ["log", *options, str(log)]).output.lower()
+        dense = "".join(c for c in output if c in "0123456789abcdef")
+        for key in (*TABLE.v1, *KNOWN):
+            parts = [key.key] if isinstance(key, KeyV1) else [key.sk_ei, key.sk_er, key.sk_ai, key.sk_ar]
+            for part in filter(None, parts):
+                assert part.hex()[:12] not in dense
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("   0: 2A 08 57 C0 59 2F 98 76 4A 68 93 54 E0 1F 0C 11  *.W.Y/.vJh.T....", "   …"),
+        ("  32: 2A                                                *", "  …"),
+        ("|   2a 08 57 c0  59 2f 98 76   *.W.", "|   …"),
+        ("encryption(aes) 01234567 89abcdef 01234567 89abcdef", "encryption(aes) …"),
+        ("IKE SA 0449616efd84884c/567f0801f493a4f8 SK_ei 8:9CDC6A6649F22541",
+         "IKE SA 0449616efd84884c/567f0801f493a4f8 SK_ei 8:…"),
+        ("spi:60e4660a4071c32a", "spi:…"),
+        ("no proposal chosen (14), lifetime 86400", "no proposal chosen (14), lifetime 86400"),
+        ("IP = 192.0.2.1, mess id 0xc02b7a5d", "IP = 192.0.2.1, mess id 0xc02b7a5d"),
+    ],
+)  # fmt: skip
+def test_octets_are_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
