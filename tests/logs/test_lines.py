@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapdiag.logs.line import LogLine
-from pcapdiag.logs.lines import MAX_LINE, MAX_SHAPES, READERS, Lines, read, texts
+from pcapdiag.logs.lines import MARKS, MAX_LINE, MAX_SHAPES, READERS, Lines, marks_in, read, texts
 from pcapdiag.logs.log import read_log
 from tests.logs.samples import ASA, SAMPLES, STRONGSWAN, Sample, decode
 
@@ -180,3 +180,12 @@ def test_every_reader_bounds_a_line() -> None:
                 one.read(1, text)
             one.goes_on(text, text, text, 1)
             assert time.monotonic() - began < 2, (reader, text[:10])
+
+
+@given(st.lists(st.sampled_from([*MARKS, "x", " ", '"', "[", "_", "\n"]), max_size=12))
+def test_every_row_with_a_mark_has_one_of_those_of_its_block(pieces: list[str]) -> None:
+    whole = "".join(pieces)
+    found = marks_in(whole)
+    assert set(found) <= {mark for mark in MARKS if mark in whole}
+    for row in whole.split("\n"):
+        assert any(mark in row for mark in MARKS) == any(mark in row for mark in found)
