@@ -3,9 +3,9 @@
 The walker over savefiles, and what takes in the frames that it stops at, are compiled where a C compiler is at hand,
 from the source that runs without one as well; set PCAPDIAG_COMPILE=no to do without.
 
-And the built package has its knowledge base as a module beside the TOML. The TOML is what people write. Parsing and
-checking it takes a sixth of the run time of an analysis of a small capture; done once, at build time, it leaves a
-module of ready records that loads in 2 ms. A checkout reads the TOML.
+And the built package has its knowledge base as a module beside the TOML, and the table of log lines as another. The
+TOML is what people write. Parsing and checking it takes a sixth of the run time of an analysis of a small capture; done
+once, at build time, it leaves a module of ready records that loads in 2 ms. A checkout reads the TOML.
 """
 
 import os
@@ -27,7 +27,7 @@ DIRECTIVES = {
 
 
 class BuildWithKnowledge(build_py):
-    """Writes causes_built.py into what is built."""
+    """Writes causes_built.py and lines_built.py into what is built."""
 
     def run(self) -> None:
         """Build as usual, then convert; a knowledge base that breaks its rules fails the build."""
@@ -37,9 +37,14 @@ class BuildWithKnowledge(build_py):
             sys.path.insert(0, str(ROOT))
             from pcapdiag.diagnosis import causes
 
-            names = "Cause, Check, DebugLine, DocumentItem, KnowledgeBase, NotifyEntry, State"
+            names = "Cause, Check, DocumentItem, KnowledgeBase, NotifyEntry, State"
             head = f'"""Made of causes.toml by the build."""\n\nfrom pcapdiag.diagnosis.causes import {names}\n\n'
             target.write_text(f"{head}KNOWLEDGE = {causes.load()!r}\n", encoding="utf-8")
+            from pcapdiag.logs import table
+
+            head = '"""Made of lines/*.toml by the build."""\n\nfrom pcapdiag.logs.table import LineKind\n\n'
+            lines = Path(self.build_lib, "pcapdiag", "logs", "lines_built.py")
+            lines.write_text(f"{head}KINDS = {table.read_entries()!r}\n", encoding="utf-8")
 
 
 def extensions() -> list[Extension]:

@@ -246,7 +246,7 @@ def knowledge(data: bytes) -> None:
         return
     layout = Layout(80)
     explain_report.overview(found, layout)
-    for entry in (*found.states, *found.causes, *found.notifies, *found.debug_lines):
+    for entry in (*found.states, *found.causes, *found.notifies):
         explain_report.render(entry, found, layout)
         explain_report.render_json([entry], found)
 
@@ -255,10 +255,10 @@ def knowledge(data: bytes) -> None:
 def knowledge_seeds() -> Sequence[bytes]:
     """Entries of each kind with what they refer to, cut out of the real one."""
     whole = (seeds.ROOT / "pcapdiag" / "diagnosis" / "causes.toml").read_text()
-    head, *entries = re.split(r"^(?=\[\[(?:cause|state|notify|debug)\]\])", whole, flags=re.MULTILINE)
+    head, *entries = re.split(r"^(?=\[\[(?:cause|state|notify)\]\])", whole, flags=re.MULTILINE)
     version = re.search(r"^schema_version.*$", head, re.MULTILINE)
     assert version is not None
-    first = {kind: next(e for e in entries if e.startswith(f"[[{kind}]]")) for kind in ("cause", "notify", "debug")}
+    first = {kind: next(e for e in entries if e.startswith(f"[[{kind}]]")) for kind in ("cause", "notify")}
     small = [e for e in entries if e.startswith("[[cause]]")][:3]
     lines = [*_chunks([version[0], *small], 1), *_chunks([version[0], first["cause"], first["notify"]], 1)]
     return tuple("\n".join(chunk).encode() for chunk in lines)

@@ -4,9 +4,10 @@ What is documented to be raised is caught within; whatever else comes out is a f
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
-from fuzz import capture_targets, ike_targets, mutation, report_targets, seeds
+from fuzz import capture_targets, ike_targets, log_targets, mutation, report_targets, seeds
 from pcapdiag.record import Record
 
 Mutation = Callable[[bytes, Random, Sequence[bytes]], bytes]
@@ -83,5 +84,16 @@ TARGETS = {
             seeds.short_captures,
             mutation.mutate_capture,
         ),
+        *(
+            Target(
+                f"log-{platform}",
+                f"logs of {platform}",
+                log_targets.reader(platform),
+                partial(log_targets.seeds_of, platform),
+            )
+            for platform in log_targets.FORMATS
+        ),
+        Target("logs", "logs of any format, to their reports", log_targets.whole, log_targets.whole_seeds),
+        Target("lines", "the table of log lines", log_targets.entries, log_targets.entries_seeds),
     )
 }

@@ -17,6 +17,7 @@ What it does
     sniff -- watches interfaces, or a capture that is being written; gives a Sniffer, an iterator of events
     columns -- what the columns of the tables of a Report are
     interfaces -- the interfaces that can be watched, each as Listed
+    read_log -- reads what devices logged of IKE; gives a LogReport
 
 What it finds in captures
     Report -- of all that was read: CaptureReport and CaptureSummary of each capture, a Diagnosis of each exchange,
@@ -31,6 +32,9 @@ What it finds in captures from several points
     Comparison -- the joined Report, each PointReport with its Clock, and of every message each Transmission with its
         Fate, and a Passage for each point; Change, Gap and EspPassage say what is changed and missed on the way
 
+What it finds in logs
+    LogReport -- of all logs: a LogSummary of each, and a LogDiagnosis of each LogExchange, with the lines that say so
+
 What a watch tells (Event is any of these)
     Seen, Bounced -- a message went by, an ICMP error did; Waiting -- an answer is late
     Verdict -- the Diagnosis, when it is known
@@ -38,8 +42,8 @@ What a watch tells (Event is any of these)
     Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
 
 Errors, each one line that says what to do
-    CaptureError, KeyTableError, CryptographyMissingError, WiresharkMissingError; DifferentFailuresError where captures
-    that are compared have nothing in common
+    CaptureError, KeyTableError, LogError, CryptographyMissingError, WiresharkMissingError; DifferentFailuresError where
+    captures that are compared have nothing in common
 
 Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
 integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
@@ -93,6 +97,9 @@ if TYPE_CHECKING:
         Waiting,
     )
     from pcapdiag.live.sniffer import Sniffer, sniff
+    from pcapdiag.logs.attempts import LogExchange
+    from pcapdiag.logs.judging import LogDiagnosis
+    from pcapdiag.logs.log import LogError, LogReport, LogSummary, read_log
     from pcapdiag.pipeline import CaptureReport, Report, analyze
     from pcapdiag.report.dataframes import columns
 
@@ -125,6 +132,11 @@ __all__ = [
     "KeepaliveFlow",
     "KeyTableError",
     "Listed",
+    "LogDiagnosis",
+    "LogError",
+    "LogExchange",
+    "LogReport",
+    "LogSummary",
     "Message",
     "Mode",
     "Notice",
@@ -156,6 +168,7 @@ __all__ = [
     "columns",
     "compare",
     "interfaces",
+    "read_log",
     "sniff",
 ]
 
@@ -192,6 +205,9 @@ _HOMES = {
         "Waiting",
     ),
     "live.sniffer": ("Sniffer", "sniff"),
+    "logs.attempts": ("LogExchange",),
+    "logs.judging": ("LogDiagnosis",),
+    "logs.log": ("LogError", "LogReport", "LogSummary", "read_log"),
     "pipeline": ("CaptureReport", "Report", "analyze"),
     "report.dataframes": ("columns",),
 }

@@ -1,21 +1,26 @@
-"""Reading key tables from files: Wireshark's own, and those that strongSwan's save-keys writes."""
+"""Reading keys from files: Wireshark's tables, those that strongSwan's save-keys writes, and logs that hold keys."""
 
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pcapdiag.ike.decryption_keys import KeyTable, KeyTableError, parse_table
 
 NAMES = ("ikev1_decryption_table", "ikev2_decryption_table")
 """What Wireshark calls the tables within a profile."""
 MAX_OCTETS = 16 << 20
-"""A table is never as large; this is another file."""
+"""A table is never as large; this is another file, a log perhaps."""
+_LONGEST = 1 << 18
+"""Octets of a line of a log."""
 
 
 def read_tables(paths: Iterable[str | os.PathLike[str]]) -> KeyTable:
     """The rows of these tables; a directory stands for the tables in it, as a Wireshark profile.
 
-    Raises KeyTableError, with one line, for what cannot be read or is no table.
+    A file may also be a log: FortiGate's debug at level -1, or charon's at level 4 (`pcapdiag.logs.keys`).
+
+    Raises KeyTableError, with one line, for what cannot be read or is neither.
     """
     found = KeyTable()
     for path in _files(paths):
@@ -51,11 +56,19 @@ def _files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
+    """A table, or what is in a log as one."""
+    from pcapdiag.logs.keys import looks_like_log
+
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_OCTETS + 1)
-        if len(octets) > MAX_OCTETS:
-            raise KeyTableError(f"{path}: too large for a key table")
+            large = len(octets) > MAX_OCTETS
+            if large or looks_like_log(octets.decode("utf-8", "replace")):
+                rows = _rows(octets, file)
+                if rows:
+                    return rows
+                why = "too large for a key table" if large else "a log that names no algorithms or SPIs for its keys"
+                raise KeyTableError(f"{path}: {why}")
         return octets.decode("utf-8")
     except UnicodeDecodeError:
         raise KeyTableError(f"{path}: not a key table: it is not text") from None
@@ -63,3 +76,18 @@ def _text(path: Path) -> str:
         raise KeyTableError(f"{path}: no such file") from None
     except OSError as fault:
         raise KeyTableError(f"{path}: {fault.strerror or fault}") from None
+
+
+def _rows(first: bytes, file: BinaryIO) -> str:
+    """The keys in a log as the rows of a table; `first` is what was read of it."""
+    from pcapdiag.logs.keys import rows_in
+
+    def lines() -> Iterator[str]:
+        *whole, rest = first.split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+        while line := file.readline(_LONGEST):
+            yield (rest + line).decode("utf-8", "replace")
+            rest = b""
+        yield rest.decode("utf-8", "replace")
+
+    return "".join(f"{row}\n" for row in rows_in(lines()))

@@ -2,11 +2,15 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pcapdiag.cli import options
+
+if TYPE_CHECKING:
+    from pcapdiag.diagnosis.causes import KnowledgeBase
+    from pcapdiag.report.layout import Layout
 
 EXIT_USAGE = 2
 PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
@@ -17,10 +21,17 @@ _LONGEST_QUOTE = 60
 @click.command()
 @click.argument("topic", nargs=-1, metavar="[TOPIC]...")
 @click.option("--platform", type=click.Choice(PLATFORMS), help="Only the checks for this platform, and general ones.")
+@click.option(
+    "--debug",
+    metavar="PLATFORM",
+    help="What to turn on at this platform so that it logs what it knows, and how to turn it off.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
 @options.color
 @click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
-def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: str, width: int | None) -> None:
+def explain(
+    topic: Sequence[str], platform: str | None, debug: str | None, as_json: bool, color: str, width: int | None
+) -> None:
     """Say what a state, a cause, a notify or a line of a device's log means, and what to check.
 
     TOPIC is a state (MM_WAIT_MSG6), the message that is awaited (MM6), a cause (psk-mismatch), a notify by name or
@@ -32,8 +43,11 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
     from pcapdiag.report import explain as report
     from pcapdiag.report.layout import Layout
 
-    knowledge = load()
     layout = Layout(width or columns(), wants_colour(color))
+    if debug is not None:
+        click.echo(encodable(_debugging(debug, topic, layout, as_json)), nl=False, color=layout.colour)
+        return
+    knowledge = load()
     if not topic:
         everything: list[Topic] = [*knowledge.states, *knowledge.causes]
         output = report.render_json(everything, knowledge, platform) if as_json else report.overview(knowledge, layout)
@@ -45,15 +59,38 @@ def explain(topic: Sequence[str], platform: str | None, as_json: bool, color: st
         output = log or report.render_log(reading, knowledge, layout, platform)
     else:
         words = " ".join(topic)
-        entry = knowledge.find(words)
-        if entry is None:
-            _fail(_unknown(words, knowledge.suggest(words)))
-        output = (
-            report.render_json([entry], knowledge, platform)
-            if as_json
-            else report.render(entry, knowledge, layout, platform)
-        )
+        output = _explained(words, knowledge, layout, platform, as_json)
     click.echo(encodable(output), nl=False, color=layout.colour)
+
+
+def _debugging(platform: str, topic: Sequence[str], layout: "Layout", as_json: bool) -> str:
+    """What to turn on at a platform."""
+    from pcapdiag.logs.debugging import PLATFORMS, debugging_of
+    from pcapdiag.report import explain as report
+
+    if topic:
+        raise click.UsageError("--debug takes no topic")
+    if platform not in PLATFORMS:
+        raise click.BadParameter(f"one of {', '.join(PLATFORMS)}", param_hint="--debug")
+    found = debugging_of(platform)
+    return report.render_debugging_json(found) if as_json else report.render_debugging(found, layout)
+
+
+def _explained(words: str, knowledge: "KnowledgeBase", layout: "Layout", platform: str | None, as_json: bool) -> str:
+    """What is known of a topic; ends the program with a line where that is nothing."""
+    from pcapdiag.logs.explaining import decode, distinctive, entries
+    from pcapdiag.logs.table import LineKind
+    from pcapdiag.report import explain as report
+
+    found = entries(knowledge, words)
+    decoded = decode(words) if not found or isinstance(found[0], LineKind) else None
+    if not found and (decoded is None or decoded.told is None):
+        _fail(_unknown(distinctive(words), knowledge.suggest(words), decoded.platform if decoded else ""))
+    if as_json:
+        return report.render_json(found, knowledge, platform, decoded)
+    if not found and decoded is not None:
+        return report.render_decoded(decoded, layout)
+    return "\n".join(report.render(entry, knowledge, layout, platform, decoded) for entry in found)
 
 
 def _standard_input() -> Iterator[str]:
@@ -62,13 +99,16 @@ def _standard_input() -> Iterator[str]:
         yield line.decode("utf-8-sig", "replace")
 
 
-def _unknown(topic: str, near: Sequence[str]) -> str:
+def _unknown(topic: str, near: Sequence[str], platform: str = "") -> str:
+    """That a topic is not known: of a line the part that tells it from others, and whose it is."""
+    from pcapdiag.report.explain import PLATFORM_NAMES
     from pcapdiag.report.wording import safe
 
     shown = safe(" ".join(topic[: _LONGEST_QUOTE + 1].split()))
     shown = shown if len(topic) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}…"
     rest = f"nearest: {', '.join(near)}" if near else "`pcapdiag explain` lists what there is"
-    return f"`{shown}` is not known; {rest}"
+    whose = f" (a line of {PLATFORM_NAMES.get(platform, platform)}'s)" if platform else ""
+    return f"`{shown}` is not known{whose}; {rest}"
 
 
 def _nothing_known(lines: int) -> str:

@@ -17,6 +17,7 @@ from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
+    from pcapdiag.logs.joining import JoinedLog
     from pcapdiag.pipeline import Report
 
 EXIT_ALL_COMPLETED = 0
@@ -31,6 +32,7 @@ _LATE = {
     "compare": ("pcapdiag.cli.compare", "Join captures of one failure from several points: what was lost, and where."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
+    "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
     "messages": ("pcapdiag.cli.messages", "List every IKE message, a row each: text, CSV, NDJSON, Parquet."),
 }
@@ -145,6 +147,18 @@ atexit.register(gc.freeze)
     metavar="FILE",
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
+@click.option(
+    "--log",
+    "logs",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(allow_dash=True),
+    help="The log of one of the ends, to stand at the messages. May be given again.",
+)
+@click.option(
+    "--log-at", metavar="ADDRESS", multiple=True, help="Whose log it is; once for each --log. Else its addresses tell."
+)
+@click.option("--log-tz", metavar="ZONE", help="Of the logs' clocks: Europe/Berlin, +02:00, UTC. Else derived.")
 @options.jobs
 @options.keys
 @options.engine
@@ -162,6 +176,9 @@ def analyze(
     spi: str | None,
     ports: Sequence[int],
     psk_file: str | None,
+    logs: Sequence[str],
+    log_at: Sequence[str],
+    log_tz: str | None,
     jobs: int | None,
     keys: Sequence[str],
     engine: str,
@@ -190,15 +207,20 @@ def analyze(
     )
     if len(report.captures) > 1:
         _several_points(report)
+    beside: Sequence[JoinedLog] = ()
+    if logs:
+        from pcapdiag.cli.beside import with_logs
+
+        report, beside = with_logs(report, logs, log_at, log_tz)
     written = page in (None, "-") or _write(
-        page, report.to_html(), inputs_of(captures, keys, psk_file), private=bool(keys)
+        page, report.to_html(), inputs_of(captures, keys, psk_file, *logs), private=bool(keys)
     )
     if page == "-":
         click.echo(report.to_html().encode(), nl=False)
     elif as_json:
         from pcapdiag.report import json_report
 
-        for piece in json_report.render(report):
+        for piece in json_report.render(report, beside):
             click.echo(piece, nl=False)
     elif as_markdown:
         click.echo(encodable(report.to_markdown()), nl=False)
@@ -209,6 +231,10 @@ def analyze(
         detail = 1 if verbose else -1 if quiet else 0
         layout = Layout(width or columns(), wants_colour(color), detail)
         click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
+        if beside and not quiet:
+            from pcapdiag.report import log_beside
+
+            click.echo(encodable(log_beside.render(beside, layout)), nl=False, color=layout.colour)
     if not report.diagnoses:
         from pcapdiag.report.nothing import nothing_found
 

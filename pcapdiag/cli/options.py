@@ -29,7 +29,8 @@ keys = click.option(
     multiple=True,
     type=FILE,
     help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
-    "profile directory that holds them. May be given again.",
+    "profile directory that holds them; or a log that holds keys (FortiGate's debug, strongSwan at level 4). May be "
+    "given again.",
 )
 engine = click.option(
     "--engine",

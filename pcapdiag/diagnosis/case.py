@@ -38,6 +38,7 @@ class Evidence(Record, frozen=True):
     id -- E1, E2 … within the exchange; kind -- what sort of fact it is, stable
     text -- one or two sentences; frames -- that show it, never empty
     display_filter -- for Wireshark; kinds -- `kind` and, where one fact is an instance of several, the others
+    source -- "wire", or "log" where lines of a device's log say so; lines -- these: "asa.log:120"
     """
 
     id: str
@@ -46,6 +47,8 @@ class Evidence(Record, frozen=True):
     frames: tuple[Frame, ...]
     display_filter: str
     kinds: tuple[str, ...]
+    source: str = "wire"
+    lines: tuple[str, ...] = ()
 
 
 class Fact(Record, frozen=True):

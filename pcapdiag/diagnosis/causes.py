@@ -1,4 +1,4 @@
-"""The knowledge base: what each state, cause, notify and log line means, and what to check.
+"""The knowledge base: what each state, cause and notify means, and what to check.
 
 The text lives in ``causes.toml`` beside this module. It is read once, checked strictly, and handed out as
 frozen records, so that a misspelt key or an unknown cause is found by the first test, not by a reader.
@@ -10,11 +10,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec.structs import replace
 
 from pcapdiag.record import Record
+
+if TYPE_CHECKING:
+    from pcapdiag.logs.table import LineKind
 
 SCHEMA_VERSION = 1
 
@@ -135,23 +138,7 @@ class NotifyEntry(Record, frozen=True):
     causes: tuple[str, ...]
 
 
-class DebugLine(Record, frozen=True):
-    """A line that a device logs.
-
-    Fields: *platform*, who prints it; *contains*, the fragments that must all occur in it; *meaning*; *wire*,
-    what a capture shows at that moment; *causes*, likeliest first; *document*, True if the source document
-    has the line.
-    """
-
-    platform: str
-    contains: tuple[str, ...]
-    meaning: str
-    wire: str
-    causes: tuple[str, ...]
-    document: bool = False
-
-
-Topic = State | Cause | tuple[NotifyEntry, ...] | DebugLine
+Topic: TypeAlias = "State | Cause | tuple[NotifyEntry, ...] | LineKind"
 """What can be explained. Notify message types come as all those of one name or number, IKEv1 first."""
 
 
@@ -176,12 +163,11 @@ class LogReading(Record, frozen=True):
 
 
 class KnowledgeBase(Record, frozen=True):
-    """All entries of ``causes.toml``, each kind in the order of the file."""
+    """All entries of ``causes.toml``, each kind in the order of the file; lines of logs are in a table of their own."""
 
     states: tuple[State, ...]
     causes: tuple[Cause, ...]
     notifies: tuple[NotifyEntry, ...]
-    debug_lines: tuple[DebugLine, ...]
 
     def state(self, id_or_alias: str) -> State | None:
         """Return the state of that name, or None. Case does not matter, and an identifier beats an alias."""
@@ -216,15 +202,22 @@ class KnowledgeBase(Record, frozen=True):
         found = (entry for entry in self.notifies if entry.name == name or entry.number == number)
         return tuple(sorted(found, key=lambda entry: entry.version))
 
-    def debug(self, line: str) -> DebugLine | None:
+    @property
+    def debug_lines(self) -> tuple[LineKind, ...]:
+        """Every line of a log that is known: `pcapdiag.logs.table`, which is read when it is first asked for."""
+        from pcapdiag.logs.table import load as load_table
+
+        return load_table().kinds
+
+    def debug(self, line: str) -> LineKind | None:
         """Return the entry that fits a pasted log line best, or None.
 
-        An entry fits if all its fragments occur in the line, whatever the case and the white space. Of
-        several, the one with the most text in its fragments wins.
+        An entry fits if its fixed parts occur in the line in their order, whatever the case and the white space. Of
+        several, the one with the most text wins.
         """
-        folded = _fold(line)
-        fitting = (entry for entry in self.debug_lines if all(part in folded for part in _fragments(entry.contains)))
-        return max(fitting, key=lambda entry: sum(map(len, entry.contains)), default=None)
+        from pcapdiag.logs.table import load as load_table
+
+        return load_table().match(line)
 
     def first_checks(self, state: State, platform: str = "asa") -> tuple[tuple[DocumentItem, Check], ...]:
         """Return, for each cause that the document gives for a state, the most useful check on that platform.
@@ -297,14 +290,14 @@ class KnowledgeBase(Record, frozen=True):
         """The fragments of log lines that share most of their words with *line*, or hold all of it."""
         folded = _fold(line)
         words = set(folded.split())
-        near: list[tuple[float, str]] = []
+        near: list[tuple[int, float, str]] = []
         for entry in self.debug_lines:
             text = " … ".join(entry.contains)
             own = set(_fold(text).split()) - {"…"}
             share = 1.0 if len(words) > 1 and folded in _fold(text) else len(own & words) / len(own)
             if share >= 0.6 and words:
-                near.append((-share, text))
-        return [text for _, text in sorted(near)]
+                near.append((-len(own & words), -share, text))
+        return [text for _, _, text in sorted(near)]
 
     def _awaiting(self, message: str) -> State | None:
         """The state of the end that waits for a message such as ``MM4``; message 1 is awaited with nothing at hand."""
@@ -367,10 +360,8 @@ def parse(text: str) -> KnowledgeBase:
     notifies = tuple(_notify(table, known) for table in root.tables("notify", "name"))
     _distinct("notify", ((entry.version, entry.number) for entry in notifies), "version and number")
     _distinct("notify", ((entry.version, entry.name) for entry in notifies), "version and name")
-    lines = tuple(_debug(table, known) for table in root.tables("debug", "contains"))
-    _distinct("debug", (tuple(map(_fold, entry.contains)) for entry in lines), "contains")
     root.done()
-    return KnowledgeBase(states, causes, notifies, lines)
+    return KnowledgeBase(states, causes, notifies)
 
 
 def _state(table: _Table, known: Collection[str]) -> State:
@@ -443,21 +434,6 @@ def _notify(table: _Table, known: Collection[str]) -> NotifyEntry:
     table.done()
     if entry.version not in (1, 2):
         raise table.fault("version", "must be 1 or 2")
-    return entry
-
-
-def _debug(table: _Table, known: Collection[str]) -> DebugLine:
-    entry = DebugLine(
-        platform=table.choice("platform", PLATFORMS),
-        contains=table.lines("contains"),
-        meaning=table.prose("meaning"),
-        wire=table.prose("wire"),
-        causes=table.choices("causes", known),
-        document="document" in table and table.boolean("document"),
-    )
-    table.done()
-    if not entry.contains:
-        raise table.fault("contains", "is empty")
     return entry
 
 
@@ -568,11 +544,6 @@ def _distinct(kind: str, keys: Iterator[object], what: str) -> None:
 
 def _fold(text: str) -> str:
     return " ".join(text.translate(_LOOKALIKES).split()).casefold()
-
-
-@cache
-def _fragments(contains: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_fold, contains))
 
 
 def _underscored(text: str) -> str:

@@ -3,13 +3,13 @@
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
 from pcapdiag.diagnosis.causes import (
     Cause,
     Check,
-    DebugLine,
     KnowledgeBase,
     KnownLine,
     LogReading,
@@ -17,8 +17,13 @@ from pcapdiag.diagnosis.causes import (
     State,
     Topic,
 )
+from pcapdiag.logs.table import LineKind
 from pcapdiag.report import both_ends
 from pcapdiag.report.layout import Layout, wrapped
+
+if TYPE_CHECKING:
+    from pcapdiag.logs.debugging import Debugging
+    from pcapdiag.logs.explaining import Decoded
 
 SCHEMA_VERSION = 1
 PLATFORM_NAMES = {
@@ -29,6 +34,10 @@ PLATFORM_NAMES = {
     "libreswan": "libreswan",
     "fortigate": "FortiGate",
     "paloalto": "Palo Alto",
+    "racoon": "racoon",
+    "openiked": "OpenIKED",
+    "mikrotik": "MikroTik",
+    "sonicwall": "SonicWall",
 }
 """In the order in which their checks are shown."""
 
@@ -37,9 +46,58 @@ _LABEL = 15
 _LONGEST_QUOTE = 300
 
 
-def render(topic_entry: Topic, knowledge: KnowledgeBase, layout: Layout, platform: str | None = None) -> str:
-    """Everything about one topic; of the checks only those of *platform*, and those of none, where one is given."""
-    return _text(_topic(topic_entry, knowledge, layout, platform, set()))
+def render(
+    topic_entry: Topic,
+    knowledge: KnowledgeBase,
+    layout: Layout,
+    platform: str | None = None,
+    decoded: "Decoded | None" = None,
+) -> str:
+    """Everything about one topic; of the checks only those of *platform*, and those of none, where one is given.
+
+    decoded -- what the line that was asked about tells beyond its meaning
+    """
+    lines = list(_topic(topic_entry, knowledge, layout, platform, set()))
+    if decoded is not None and isinstance(topic_entry, LineKind):
+        labels = ("  on the wire", "  state", "  who knows", "  against", "  its text")
+        place = next((n for n, line in enumerate(lines) if _bare(line).startswith(labels)), len(lines))
+        lines[place:place] = _decoded(decoded, layout)
+    return _text(lines)
+
+
+def _bare(line: str) -> str:
+    """The line without colour."""
+    from click import unstyle
+
+    return unstyle(line)
+
+
+def render_decoded(decoded: "Decoded", layout: Layout) -> str:
+    """What a line tells that is not in the table, but is about a message of the exchange."""
+    name = PLATFORM_NAMES.get(decoded.platform, decoded.platform)
+    return _text([*_heading(f"Log line, {name}", "", layout, None), *_decoded(decoded, layout)])
+
+
+def render_debugging(found: "Debugging", layout: Layout) -> str:
+    """What to turn on at a platform so that it logs what it knows, what that costs, and how to turn it off."""
+    lines = [*_heading(f"Debug, {PLATFORM_NAMES[found.platform]}", "", layout, None)]
+    parts = (("first", found.before), ("one peer", found.peer), ("turn on", found.on), ("turn off", found.off))
+    for label, commands in parts:
+        lines += [f"  {label if n == 0 else '':<{_LABEL - 2}}{command}" for n, command in enumerate(commands)]
+    if not found.peer:
+        lines += _labelled("one peer", "not possible: every peer is logged", layout)
+    lines += _labelled("shows", found.shows, layout)
+    lines += _labelled("costs", found.costs, layout)
+    if found.secrets:
+        lines += _labelled("secrets", "keys may stand in this log: whoever has it can read the tunnel", layout)
+    lines += _labelled("source", found.source, layout)
+    lines += _labelled("then", "pcapdiag log FILE, or pcapdiag analyze CAPTURE --log FILE", layout)
+    return _text(lines)
+
+
+def render_debugging_json(found: "Debugging") -> str:
+    """The same as JSON: one object."""
+    return _dump({"schema_version": SCHEMA_VERSION, "debugging": to_builtins(found)})
 
 
 def render_log(reading: LogReading, knowledge: KnowledgeBase, layout: Layout, platform: str | None = None) -> str:
@@ -58,9 +116,20 @@ def overview(knowledge: KnowledgeBase, layout: Layout) -> str:
     return _text(_overview(knowledge, layout))
 
 
-def render_json(entries: Iterable[Topic], knowledge: KnowledgeBase, platform: str | None = None) -> str:
-    """Entries as one JSON document. Placeholders stay in braces; fields are added, never renamed."""
+def render_json(
+    entries: Iterable[Topic],
+    knowledge: KnowledgeBase,
+    platform: str | None = None,
+    decoded: "Decoded | None" = None,
+) -> str:
+    """Entries as one JSON document. Placeholders stay in braces; fields are added, never renamed.
+
+    decoded -- what the line that was asked about tells beyond its meaning: `message` and `states` of its entry
+    """
     found = [item for entry in entries for item in _objects(entry, knowledge, platform)]
+    if decoded is not None:
+        found = found or [{"kind": "debug", "platform": decoded.platform}]
+        found[0] = {**found[0], **_decoded_object(decoded)}
     return _dump({"schema_version": SCHEMA_VERSION, "entries": found})
 
 
@@ -87,7 +156,7 @@ def _topic(
         yield from _state(entry, knowledge, layout, platform, source)
     elif isinstance(entry, Cause):
         yield from _cause(entry, knowledge, layout, platform, source)
-    elif isinstance(entry, DebugLine):
+    elif isinstance(entry, LineKind):
         yield from _debug_line(entry, knowledge, layout, titled, source)
     else:
         yield from _notifies(entry, knowledge, layout, titled, source)
@@ -164,14 +233,56 @@ def _notifies(
     yield from _hint("What to check", [cause for entry in entries for cause in entry.causes], layout, source)
 
 
+_KNOWS = {
+    ("self", "confirmed"): "The end that logs this: in its own log it confirms the first cause.",
+    ("self", "likely"): "The end that logs this; it points to the first cause and does not prove it.",
+    ("self", "possible"): "The end that logs this; why it is so, it does not know.",
+    ("peer", "confirmed"): "The other end; this one repeats what it was told.",
+    ("peer", "likely"): "The other end; this one repeats what it was told. Its own log says why.",
+    ("peer", "possible"): "The other end; this one repeats what it was told. Its own log says why.",
+}
+
+
+def _decoded(decoded: "Decoded", layout: Layout) -> Iterator[str]:
+    """Which message a line is about, and what that leaves."""
+    told = decoded.told
+    if told is not None:
+        verb = {"sent": "sent", "received": "received"}.get(told.direction, "")
+        again = " again" if told.again else ""
+        names = " or ".join(name for name, _ in decoded.readings) or "a message that the line does not name"
+        parts = [f"{names}, {verb}{again}" if verb else names]
+        if told.payloads:
+            from pcapdiag.report.wording import safe
+
+            parts.append(safe(", ".join(told.payloads)))
+        if told.length is not None:
+            parts.append(f"{told.length} octets")
+        if told.sealed is not None:
+            parts.append("encrypted" if told.sealed else "in clear")
+        yield from _labelled("message", "; ".join(parts), layout)
+        for name, then in decoded.readings:
+            if then:
+                yield from _labelled(f"if {name}" if len(decoded.readings) > 1 else "then", then, layout)
+    elif decoded.states:
+        yield from _labelled("this end is in", " or ".join(decoded.states), layout)
+
+
 def _debug_line(
-    entry: DebugLine, knowledge: KnowledgeBase, layout: Layout, titled: set[str], source: KnownLine | None
+    entry: LineKind, knowledge: KnowledgeBase, layout: Layout, titled: set[str], source: KnownLine | None
 ) -> Iterator[str]:
     quote = "" if source else f"… {' … '.join(entry.contains)} …"
     yield from _heading(f"Log line, {PLATFORM_NAMES[entry.platform]}", quote, layout, source)
     yield from _prose(entry.meaning, layout)
     yield ""
-    yield from _labelled("on the wire", entry.wire, layout)
+    if entry.wire:
+        yield from _labelled("on the wire", entry.wire, layout)
+    if entry.state and not entry.wire:
+        yield from _labelled("state", entry.state, layout)
+    if entry.knows and entry.causes:
+        yield from _labelled("who knows", _KNOWS[entry.knows, entry.status], layout)
+    if entry.against:
+        yield from _labelled("against", ", ".join(entry.against), layout)
+    yield from _labelled("its text", entry.source, layout)
     yield from _causes(entry.causes, knowledge, layout, titled)
     yield from _hint("What to check", entry.causes, layout, source)
 
@@ -296,14 +407,29 @@ def _text(lines: Iterable[str]) -> str:
 def _objects(entry: Topic, knowledge: KnowledgeBase, platform: str | None) -> list[dict[str, object]]:
     if isinstance(entry, State):
         return [{"kind": "state", **to_builtins(entry)}]
-    if isinstance(entry, DebugLine):
-        return [{"kind": "debug", **to_builtins(entry)}]
+    if isinstance(entry, LineKind):
+        return [{"kind": "debug", "contains": list(entry.contains), **to_builtins(entry)}]
     if isinstance(entry, Cause):
         fields = to_builtins(entry)
         shown = entry.checks if platform is None else entry.checks_for(platform)
         places = [{"state": state, "item": item} for state, item in knowledge.document_items(entry.id)]
         return [{"kind": "cause", **fields, "checks": [to_builtins(check) for check in shown], "document": places}]
     return [{"kind": "notify", **to_builtins(notify)} for notify in entry]
+
+
+def _decoded_object(decoded: "Decoded") -> dict[str, object]:
+    told = decoded.told
+    message = None
+    if told is not None:
+        message = {
+            "names": [name for name, _ in decoded.readings],
+            "direction": told.direction or None,
+            "payloads": list(told.payloads) if told.payloads is not None else None,
+            "length": told.length,
+            "encrypted": told.sealed,
+            "again": told.again,
+        }
+    return {"message": message, "states": list(decoded.states)}
 
 
 def _dump(content: object) -> str:

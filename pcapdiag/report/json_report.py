@@ -8,12 +8,14 @@ that the ends show themselves to be; `pcapdiag explain --json CAUSE` has all of 
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.ranking import RankedCause
@@ -23,16 +25,28 @@ from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transf
 from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import payload_details, transform_text
 
+if TYPE_CHECKING:
+    from pcapdiag.logs.joining import JoinedLog
+
 SCHEMA_VERSION = 1
 
 Json = str | int | bool | None | msgspec.Raw | list["Json"] | dict[str, "Json"]
 """What stands in a document; a time is written out already."""
 
 
-def render(report: Report) -> Iterator[str]:
-    """One JSON document in pieces, an exchange a line, so that a report of a flood need not fit into memory twice."""
+def render(report: Report, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str]:
+    """One JSON document in pieces, an exchange a line, so that a report of a flood need not fit into memory twice.
+
+    beside -- logs that were joined to the captures
+    """
+    logs: dict[str, Json] = {}
+    if beside:
+        from pcapdiag.report.log_beside import as_json
+
+        logs["logs"] = as_json(beside)
     head = _encoded(
         {
+            **logs,
             "schema_version": SCHEMA_VERSION,
             "captures": [_capture(c) for c in report.captures],
             "errors": list(report.errors),
@@ -196,10 +210,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             {"frame": i.frame.number, "from": i.source, "version": i.version, "type": i.type, "code": i.code}
             for i in e.icmp_errors
         ],
-        "evidence": [
-            {"id": i.id, "kind": i.kind, "text": i.text, "frames": _frames(i.frames), "filter": i.display_filter}
-            for i in diagnosis.evidence
-        ],
+        "evidence": [_evidence(i) for i in diagnosis.evidence],
         "causes": [_cause(c, e) for c in diagnosis.causes],
         "display_filter": exchange_filter(e),
         "tunnel": {
@@ -220,6 +231,20 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             for p in diagnosis.phase2
         ],
     }
+
+
+def _evidence(item: Evidence) -> Json:
+    found: dict[str, Json] = {
+        "id": item.id,
+        "kind": item.kind,
+        "text": item.text,
+        "frames": _frames(item.frames),
+        "filter": item.display_filter,
+    }
+    if item.source != "wire":
+        found["source"] = item.source
+        found["lines"] = list(item.lines)
+    return found
 
 
 def _cause(ranked: RankedCause, exchange: Exchange) -> dict[str, Json]:

@@ -18,7 +18,8 @@ PASTED = (
 def _entries() -> list[Topic]:
     base = load()
     notifies = dict.fromkeys(base.find(str(entry.number)) for entry in base.notifies)
-    return [*base.states, *base.causes, *(entry for entry in notifies if entry), *base.debug_lines]
+    lines = {line.platform: line for line in base.debug_lines}
+    return [*base.states, *base.causes, *(entry for entry in notifies if entry), *lines.values()]
 
 
 def _name(entry: Topic) -> str:
@@ -53,6 +54,15 @@ def test_every_entry_fits(base: KnowledgeBase, entry: Topic, width: int) -> None
     assert set(too_long) <= _commands(base) | both
     assert not re.search(r"[{}]|\n\n\n|[ \t]\n|\n\n\\Z", text)
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_every_line_of_a_log_fits(base: KnowledgeBase, width: int) -> None:
+    for entry in base.debug_lines:
+        text = explain.render(entry, base, Layout(width))
+        assert max(map(len, text.splitlines())) <= width, entry.id
+        assert entry.meaning.split()[0] in text
+        assert not re.search(r"\n\n\n|[ \t]\n", text), entry.id
 
 
 @pytest.mark.parametrize("entry", _entries(), ids=_name)

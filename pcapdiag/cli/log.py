@@ -1,0 +1,126 @@
+"""`pcapdiag log`: what devices logged of IKE, without a capture."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pcapdiag.cli import options
+
+EXIT_WELL = 0
+EXIT_NOT_WELL = 1
+EXIT_UNREADABLE = 3
+EXIT_NO_IKE = 4
+
+
+@click.command()
+@click.argument("logs", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
+@click.option(
+    "--to-pcap",
+    metavar="OUT",
+    type=click.Path(),
+    help="Write the messages that a log holds whole (FortiGate, racoon, libreswan at debug level) as a pcapng capture, "
+    "instead of a report. Takes one log.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Every exchange in full, every kind of line.")
+@click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
+@options.color
+@options.width
+def log(
+    logs: Sequence[str],
+    as_json: bool,
+    peer: str | None,
+    to_pcap: str | None,
+    verbose: bool,
+    quiet: bool,
+    color: str,
+    width: int | None,
+) -> None:
+    """Read what devices log of IKE: exchanges, states, where it stopped, and why, with the lines that say so.
+
+    Cisco ASA (console debug and syslog), Cisco IOS and IOS XE, strongSwan, libreswan, FortiGate (debug and event log),
+    racoon and OpenIKED; the format is found by looking, several in one file are told apart. `-` is standard input.
+
+    Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
+    2 wrong usage; 3 a log could not be read; 4 no IKE found.
+    """
+    if to_pcap is not None:
+        if len(logs) != 1 or as_json or peer is not None:
+            raise click.UsageError("--to-pcap takes one log, and neither --json nor --peer")
+        sys.exit(_write(logs[0], to_pcap))
+    from pcapdiag.cli.reading import warn
+    from pcapdiag.cli.terminal import columns, encodable, wants_colour
+    from pcapdiag.logs.log import LogError, read_log
+
+    try:
+        report = read_log(logs, peer=peer)
+    except LogError as error:
+        warn(str(error).splitlines())
+        sys.exit(EXIT_UNREADABLE)
+    warn(report.errors)
+    if as_json:
+        from pcapdiag.report import log_json
+
+        for piece in log_json.render(report):
+            click.echo(piece, nl=False)
+    elif report.diagnoses:
+        from pcapdiag.report import log_text
+        from pcapdiag.report.layout import Layout
+
+        detail = 1 if verbose else -1 if quiet else 0
+        layout = Layout(width or columns(), wants_colour(color), detail)
+        click.echo(encodable(log_text.render(report, layout)), nl=False, color=layout.colour)
+    if report.errors:
+        sys.exit(EXIT_UNREADABLE)
+    if not report.diagnoses:
+        warn(_nothing(sum(s.lines for s in report.logs), sum(sum(s.platforms.values()) for s in report.logs), peer))
+        sys.exit(EXIT_NO_IKE)
+    sys.exit(EXIT_WELL if report.all_well else EXIT_NOT_WELL)
+
+
+def _write(log: str, output: str) -> int:
+    """Write the messages of a log as a capture, and say what was written; the exit status."""
+    from pcapdiag.cli.reading import warn
+    from pcapdiag.logs.lines import Lines, read
+    from pcapdiag.logs.log import LogError, chunks, names_of
+    from pcapdiag.logs.packets import Written, write
+    from pcapdiag.output import OutputError, written
+
+    found = Written()
+    try:
+        with written(output, inputs=[log]) as stream:
+            found = write(stream, names_of([log])[0], read(chunks(log), Lines()))
+            if not found.packets:
+                raise LogError
+    except LogError:
+        said = [f"{found.homeless} messages are in it, and not between which addresses"] if found.homeless else []
+        warn(["the log holds no message whole, with its addresses; nothing is written", *said])
+        return EXIT_NO_IKE
+    except OutputError as error:
+        warn(str(error).splitlines())
+        return EXIT_UNREADABLE
+    except OSError as error:
+        warn([f"{log}: {error.strerror or error}"])
+        return EXIT_UNREADABLE
+    notes = [f"{found.packets} messages are written to {output}, their times as the log shows them, as if in UTC"]
+    if found.homeless:
+        notes.append(f"{found.homeless} are left out: the log does not say between which addresses")
+    if found.untimed:
+        notes.append(f"{found.untimed} have no time in the log, and are a millisecond apart")
+    warn(notes)
+    return EXIT_WELL
+
+
+def _nothing(lines: int, known: int, peer: str | None) -> list[str]:
+    if lines == 0:
+        return ["the log is empty"]
+    if peer is not None and known:
+        return [f"no exchange with {peer} in {lines} lines"]
+    if known:
+        return [f"{known} of {lines} lines are of a format that is known, and none tells of a negotiation"]
+    return [
+        f"none of {lines} lines is of a format that is known (ASA, IOS, strongSwan, libreswan, FortiGate, racoon, "
+        "OpenIKED)"
+    ]
