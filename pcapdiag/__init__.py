@@ -21,7 +21,8 @@ What it finds in captures
     Report -- of all that was read: CaptureReport and CaptureSummary of each capture, a Diagnosis of each exchange,
         Folded for exchanges that had to make room, KeepaliveFlow and EspFlow
     Diagnosis -- of an exchange: the Exchange, the Stop with its Outcome, Phase2, Evidence, and each RankedCause, which
-        is a Cause with its Status
+        is a Cause with its Status. Its `checks` are what to check next, each a Check that is placed at an end
+        (PlacedCheck), in the commands of the Platform that the end is; `request` is what to ask at the other end
     Exchange -- two Peers, the Mode, and the messages: a Step has the Side that sent it, the Message as it was decoded,
         Opened or Unopened where there were keys, and a Sighting for each time that it was sent; IcmpErrors quote it. A
         Frame is a place in a capture
@@ -33,7 +34,7 @@ What a watch tells (Event is any of these)
     Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
 
 Errors, each one line that says what to do
-    CaptureError, KeyTableError, CryptographyMissingError, WiresharkMissingError
+    CaptureError, KeyTableError, CryptographyMissingError, PlatformError, WiresharkMissingError
 
 Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
 integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
@@ -50,8 +51,10 @@ if TYPE_CHECKING:
     from pcapdiag.capture.source import InterfaceCounts
     from pcapdiag.capture.wireshark import WiresharkMissingError
     from pcapdiag.diagnosis.case import Evidence
-    from pcapdiag.diagnosis.causes import Cause
+    from pcapdiag.diagnosis.causes import Cause, Check
+    from pcapdiag.diagnosis.checks import PlacedCheck
     from pcapdiag.diagnosis.phase2 import Phase2
+    from pcapdiag.diagnosis.platforms import Platform, PlatformError
     from pcapdiag.diagnosis.ranking import RankedCause, Status
     from pcapdiag.diagnosis.stop import Outcome, Stop
     from pcapdiag.diagnosis.verdict import Diagnosis
@@ -93,6 +96,7 @@ __all__ = [
     "CaptureReport",
     "CaptureSummary",
     "Cause",
+    "Check",
     "CryptographyMissingError",
     "Diagnosis",
     "EspFlow",
@@ -114,6 +118,9 @@ __all__ = [
     "Outcome",
     "Peer",
     "Phase2",
+    "PlacedCheck",
+    "Platform",
+    "PlatformError",
     "RankedCause",
     "Report",
     "Seen",
@@ -143,8 +150,10 @@ _HOMES = {
     "capture.source": ("InterfaceCounts",),
     "capture.wireshark": ("WiresharkMissingError",),
     "diagnosis.case": ("Evidence",),
-    "diagnosis.causes": ("Cause",),
+    "diagnosis.causes": ("Cause", "Check"),
+    "diagnosis.checks": ("PlacedCheck",),
     "diagnosis.phase2": ("Phase2",),
+    "diagnosis.platforms": ("Platform", "PlatformError"),
     "diagnosis.ranking": ("RankedCause", "Status"),
     "diagnosis.stop": ("Outcome", "Stop"),
     "diagnosis.verdict": ("Diagnosis",),

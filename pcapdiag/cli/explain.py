@@ -7,9 +7,10 @@ from typing import NoReturn
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
 
 EXIT_USAGE = 2
-PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
+PLATFORMS = tuple(PLATFORM_NAMES)
 _LONGEST_LINE = 65536
 _LONGEST_QUOTE = 60
 

@@ -143,6 +143,8 @@ atexit.register(gc.freeze)
 )
 @options.jobs
 @options.keys
+@options.platforms
+@options.local
 @options.engine
 @options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
@@ -160,6 +162,8 @@ def analyze(
     psk_file: BinaryIO | None,
     jobs: int | None,
     keys: Sequence[str],
+    platforms: Sequence[str],
+    local: Sequence[str],
     engine: str,
     max_decompressed: float | None,
     verbose: bool,
@@ -181,6 +185,8 @@ def analyze(
         psk_file=psk_file,
         jobs=jobs,
         keys=keys,
+        platforms=platforms,
+        local=local,
         engine=engine,
         max_decompressed=max_decompressed,
     )

@@ -2,6 +2,8 @@
 
 import click
 
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+
 peer = click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
 spi = click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
 ports = click.option(
@@ -26,6 +28,20 @@ keys = click.option(
     type=click.Path(),
     help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
     "profile directory that holds them. May be given again.",
+)
+platforms = click.option(
+    "--platform",
+    "platforms",
+    metavar="END=NAME",
+    multiple=True,
+    help="What an end is, for advice in its own commands: its address, `initiator` or `responder`, and one of "
+    f"{', '.join(PLATFORM_NAMES)}. May be given again.",
+)
+local = click.option(
+    "--local",
+    metavar="ADDRESS",
+    multiple=True,
+    help="The address of your own device: advice is for it, with what to ask at the other end. May be given again.",
 )
 engine = click.option(
     "--engine",

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pcapdiag.diagnosis.case import Evidence
+from pcapdiag.diagnosis.versions import in_ikev2
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
@@ -635,9 +638,11 @@ class Ranking:
             for entry in state.document if state else ():
                 places.setdefault(entry.cause, []).append((name, entry.item))
         rows, rules = [], rules_for(kinds)
-        for cause in self._knowledge.causes:
+        for cause in self._knowledge.causes_in(2 if "ikev2" in kinds else 1):
             document = tuple(dict.fromkeys(places.get(cause.id, ())))
             rule = next((r for r in rules if r.cause == cause.id and _fits(r, kinds)), None)
+            if rule is not None and "ikev2" in kinds:
+                rule = replace(rule, says=in_ikev2(rule.says))
             row = _Row(cause, rule, document)
             if document or (rule is not None and _ranked(row, kinds).leads):
                 rows.append(row)

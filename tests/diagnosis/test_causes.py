@@ -19,6 +19,7 @@ from pcapdiag.diagnosis.causes import (
     load,
     parse,
 )
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
 
 # Written down from the document, state by state; not from causes.toml.
 DOCUMENT = {
@@ -249,7 +250,7 @@ class TestContent:
     @pytest.mark.parametrize(("command", "cause"), DOCUMENT_COMMANDS.items())
     def test_commands_of_the_document(self, base, command, cause):
         checks = [check for check in base.cause(cause).checks if check.platform == "asa"]
-        texts = [text for check in checks for text in (check.command or "", check.do)]
+        texts = [text for check in checks for text in (check.command or "", check.do, *check.first)]
         assert any(text == command or text.startswith(command + " ") or command in text for text in texts)
 
     @pytest.mark.parametrize("setting", ["peer-id-validate nocheck", "ignore-ipsec-keyusage"])
@@ -261,11 +262,12 @@ class TestContent:
     @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
     def test_placeholders_resolve(self, cause):
         for check in cause.checks:
-            for text in (check.do, check.command, check.expect):
+            for text in (check.do, check.command, check.expect, *check.first, *check.undo):
                 fields = {name for _, name, _, _ in string.Formatter().parse(text or "") if name is not None}
                 assert fields <= set(PLACEHOLDERS)
             filled = check.fill(peer="192.0.2.1", local="198.51.100.2")
-            assert not re.search(r"[{}]", filled.do + (filled.command or "") + (filled.expect or ""))
+            texts = (filled.do, filled.command or "", filled.expect or "", *filled.first, *filled.undo)
+            assert not re.search(r"[{}]", "".join(texts))
 
     def test_pfs_carries_its_remark(self, base):
         assert "RFC 2409 §5.5" in base.cause("pfs-mismatch").remark
@@ -491,9 +493,18 @@ class TestLookups:
     def test_load_from_a_zipped_installation(self, tmp_path):
         package = Path(causes_module.__file__).parents[1]
         with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
-            for path in ("__init__.py", "record.py", "version.py", "diagnosis/__init__.py", "diagnosis/causes.py"):
-                archive.write(package / path, f"pcapdiag/{path}")
-            archive.write(package / "diagnosis/causes.toml", "pcapdiag/diagnosis/causes.toml")
+            modules = (
+                "__init__",
+                "record",
+                "version",
+                "diagnosis/__init__",
+                "diagnosis/causes",
+                "diagnosis/platform_names",
+            )
+            for path in modules:
+                archive.write(package / f"{path}.py", f"pcapdiag/{path}.py")
+            for data in ("causes.toml", *(f"commands/{name}.toml" for name in PLATFORM_NAMES)):
+                archive.write(package / "diagnosis" / data, f"pcapdiag/diagnosis/{data}")
         code = (
             f"import sys; sys.path.insert(0, {str(tmp_path / 'pcapdiag.zip')!r})\n"
             "from pcapdiag.diagnosis import causes\n"
@@ -519,6 +530,7 @@ meaning = "m"
 supports = "s"
 against = "g"
 decide = "d"
+look = "l"
 visible = true
 """
 CHECK = """
