@@ -32,9 +32,9 @@ PLATFORMS = (*PLATFORM_NAMES, "any")
 DOES = ("show", "debug", "change")
 """What a command does: it looks, it logs more until that is ended, or it changes how the device works."""
 
-PLACEHOLDERS = ("peer", "local", "ports")
-"""What may stand in braces in a check: the other end's address and this end's, seen from where it is done, and a
-capture filter for the ports that IKE uses here."""
+PLACEHOLDERS = ("peer", "local", "family", "ports")
+"""What may stand in braces in a check: the other end's address and this end's, seen from where it is done, 4 or 6 for
+the family of these, and a capture filter for the ports that IKE uses here."""
 
 _PLACEHOLDER = r"\{([^{}]*)\}|[{}]"
 _PARAGRAPH = r"\n[ \t]*\n\s*"
@@ -107,9 +107,12 @@ class Check(Record, frozen=True):
 
     def fill(self, *, peer: str, local: str, ports: str = "udp port 500 or udp port 4500") -> Check:
         """Return the check with both addresses, as seen from where it is done, in the place of the braces."""
+        values = {"{peer}": peer, "{local}": local, "{family}": "6" if ":" in peer else "4", "{ports}": ports}
 
         def filled(text: str) -> str:
-            return text.replace("{peer}", peer).replace("{local}", local).replace("{ports}", ports)
+            for name, value in values.items():
+                text = text.replace(name, value)
+            return text
 
         return replace(
             self,

@@ -163,6 +163,8 @@ class _Placing:
                 and c.does != "change"
                 and end.side in self._sides(c.end, refused_by, ours)
             ]
+            # Where there is room for one, it looks: a debug is for who knows the device.
+            own.sort(key=lambda check: check.does == "debug" and len(end.possible) > BY_HINT)
             found += own[: BY_HINT if len(end.possible) <= BY_HINT else 1]
         words = Check(cause.at, "any", f"Look at this: {cause.look.rstrip('.')}")
         filled = self._placed(cause.id, end.side, words, end.basis)

@@ -10,6 +10,7 @@ _PHRASES = (
     (r"\bthe answer to message 1\b", "the IKE_SA_INIT response"),
     (r"\bin answer to message 1\b", "in answer to IKE_SA_INIT"),
     (r"\bmessages 5 and 6\b", "IKE_AUTH"),
+    (r"\bmessages 1 (and 2|to 4)\b", "the messages of IKE_SA_INIT"),
     (r"\bmessages? [34]\b", "IKE_SA_INIT"),
     (r"\bmessage 1\b", "the IKE_SA_INIT request"),
     (r"\bmessage 2\b", "the IKE_SA_INIT response"),

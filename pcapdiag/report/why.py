@@ -168,9 +168,10 @@ def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]
         explained.add((placed.cause, placed.at))
     unknown = unknown_ends(new)
     if unknown:
-        yield from wrapped(
-            f"Where you know what it is: --platform {unknown[0]}=NAME tells its commands.", layout, 2, "  "
-        )
+        hint = f"Where you know what it is, --platform {unknown[0]}=NAME tells its commands alone"
+        if diagnosis.request is None:
+            hint += "; --local ADDRESS, for your own end, what to check there, and what to ask at the other"
+        yield from wrapped(f"{hint}.", layout, 2, "  ")
     yield from _request(diagnosis, layout)
 
 

@@ -621,3 +621,94 @@ class TestLoader:
         with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
             parse(WHOLE.replace(old, new, 1))
         assert "\n" not in str(caught.value)
+
+
+COMMANDS = """
+schema_version = 1
+platform = "asa"
+
+[sources]
+doc = "https://example.com/doc"
+
+[command.look]
+run = "show it {peer}"
+does = "show"
+source = "doc"
+
+[command.more]
+run = "debug it"
+does = "debug"
+ike = 1
+software = "9.1 and later"
+first = ["debug only {peer}"]
+undo = ["undebug all"]
+source = "doc"
+
+[command.set]
+run = "set it"
+does = "change"
+source = "doc"
+
+[[check]]
+causes = ["a"]
+use = "look"
+end = "either"
+do = "Look"
+
+[[check]]
+causes = ["a"]
+use = "more"
+end = "refuser"
+do = "Watch {peer}"
+expect = "A line"
+when = ["notify-x"]
+
+[[check]]
+causes = ["a"]
+use = "set"
+end = "either"
+do = "Set it"
+"""
+
+
+class TestCommands:
+    def test_joined(self):
+        (cause,) = parse(WHOLE.replace(CHECK, ""), {"asa": COMMANDS}).causes
+        assert [(c.platform, c.command, c.does, c.ike) for c in cause.checks] == [
+            ("asa", "show it {peer}", "show", None),
+            ("asa", "debug it", "debug", 1),
+            ("asa", "set it", "change", None),
+        ]
+        filled = cause.checks[1].fill(peer="192.0.2.1", local="192.0.2.2")
+        assert (filled.first, filled.undo) == (("debug only 192.0.2.1",), ("undebug all",))
+        assert filled.source == "https://example.com/doc"
+        assert [c.command for c in cause.in_version(2).checks] == ["show it {peer}", "set it"]
+        assert not cause.checks[1].fits(1, ())
+        assert cause.checks[1].fits(1, ("notify-x",))
+        assert not cause.checks[1].fits(2, ("notify-x",))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ('platform = "asa"', 'platform = "ios"', "commands of asa: platform: is not 'asa'"),
+            ('undo = ["undebug all"]\n', "", "commands of asa: command 'more': undo: missing"),
+            ('undo = ["undebug all"]', "undo = []", "command 'more': undo: is empty: nothing ends this debug"),
+            ('does = "show"', 'does = "look"', "commands of asa: command 'look': does: does not know 'look'"),
+            ('source = "doc"', 'source = "book"', "commands of asa: command 'look': source: does not know 'book'"),
+            ('does = "show"\nsource', 'does = "show"\nsauce', "command 'look': source: missing"),
+            ("ike = 1", "ike = 3", "commands of asa: command 'more': ike: must be 1 or 2"),
+            ('run = "show it {peer}"', 'run = "show it {host}"', "command 'look': run: unknown placeholder '{host}'"),
+            ('do = "Watch {peer}"', 'do = "Watch {"', "commands of asa: check 2: do: unknown placeholder '{'"),
+            ('use = "look"', 'use = "watch"', "commands of asa: check 1: use: does not know 'watch'"),
+            ('use = "look"', 'use = "set"', "'set' changes something for 'a' before anything is looked at"),
+            ('causes = ["a"]', 'causes = ["b"]', "commands of asa: check 1: causes: does not know 'b'"),
+            ('do = "Set it"', 'do = "Set it"\nike = 4', "commands of asa: check 3: ike: is not that of the command"),
+            ('use = "set"', 'use = "look"', "commands of asa: command: 'set' is used by no check"),
+            ("schema_version = 1", "schema_version =", "commands of asa: not TOML: "),
+        ],
+    )
+    def test_faults(self, old, new, message):
+        assert old in COMMANDS
+        with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
+            parse(WHOLE, {"asa": COMMANDS.replace(old, new, 1)})
+        assert "\n" not in str(caught.value)
