@@ -110,9 +110,13 @@ class Check(Record, frozen=True):
         values = {"{peer}": peer, "{local}": local, "{family}": "6" if ":" in peer else "4", "{ports}": ports}
 
         def filled(text: str) -> str:
-            for name, value in values.items():
-                text = text.replace(name, value)
+            if "{" in text:
+                for name, value in values.items():
+                    text = text.replace(name, value)
             return text
+
+        if not any("{" in text for text in (self.do, self.command or "", self.expect or "", *self.first, *self.undo)):
+            return self
 
         return replace(
             self,
@@ -252,7 +256,7 @@ class KnowledgeBase(Record, frozen=True):
 
     def causes_in(self, version: int) -> tuple[Cause, ...]:
         """Return all causes as they are told of an exchange of this version of IKE."""
-        return _causes_in(self.causes, version)
+        return tuple(cause.in_version(version) for cause in self.causes)
 
     def state(self, id_or_alias: str) -> State | None:
         """Return the state of that name, or None. Case does not matter, and an identifier beats an alias."""
@@ -456,11 +460,6 @@ def _root(text: str, where: str) -> _Table:
     if root.integer("schema_version") != SCHEMA_VERSION:
         raise root.fault("schema_version", f"must be {SCHEMA_VERSION}")
     return root
-
-
-@cache
-def _causes_in(causes: tuple[Cause, ...], version: int) -> tuple[Cause, ...]:
-    return tuple(cause.in_version(version) for cause in causes)
 
 
 def _joined(cause: Cause, own: list[Check]) -> Cause:

@@ -5,7 +5,7 @@ for, and the first command of each platform that is possible stands beside it un
 end is theirs, the checks are those of that end, and `pcapdiag.diagnosis.request` has what to ask of the other.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.platforms import Basis, Platform
@@ -15,7 +15,7 @@ from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.causes import Check
+    from pcapdiag.diagnosis.causes import Cause, Check
     from pcapdiag.diagnosis.verdict import Diagnosis
 
 BY_HINT = 2
@@ -23,6 +23,10 @@ BY_HINT = 2
 
 PHASE2 = ("pfs-mismatch", "phase2-proposal-mismatch", "phase2-selector-mismatch")
 """Causes for which it is the end that was asked in phase 2 that refused."""
+
+
+MOST_KEPT = 1024
+"""Choices of commands that are kept at a time."""
 
 
 class PlacedCheck(Record, frozen=True):
@@ -40,6 +44,12 @@ class PlacedCheck(Record, frozen=True):
     check: "Check"
     by_platform: "tuple[Check, ...]" = ()
     basis: Basis | None = None
+
+
+def checks_by_cause(diagnosis: "Diagnosis") -> dict[str, list[PlacedCheck]]:
+    """The checks of every cause that is possible or better, by its id."""
+    placing = _Placing(diagnosis)
+    return {ranked.cause.id: placing.of(ranked) for ranked in diagnosis.causes if ranked.leads}
 
 
 def fitting_checks(ranked: RankedCause, diagnosis: "Diagnosis") -> list[PlacedCheck]:
@@ -86,6 +96,27 @@ def ports_filter(exchange: Exchange, kinds: Collection[str]) -> str:
     return " or ".join(f"udp port {port}" for port in sorted(ports))
 
 
+class _Planned(Record, frozen=True):
+    """A check, where it is placed, and what stands beside it; with no address in it yet."""
+
+    check: "Check"
+    side: Side | None
+    by_platform: "tuple[Check, ...]" = ()
+    basis: Basis | None = None
+
+
+_KEPT: "dict[tuple[object, ...], tuple[Cause, list[_Planned]]]" = {}
+_ASKED: "dict[str, tuple[Cause, frozenset[str]]]" = {}
+
+
+def _asked(cause: "Cause") -> frozenset[str]:
+    """The kinds of evidence that a check of this cause asks for."""
+    kept = _ASKED.get(cause.id)
+    if kept is None or kept[0] is not cause:
+        kept = _ASKED[cause.id] = (cause, frozenset(k for c in cause.checks for k in (*c.when, *c.unless)))
+    return kept[1]
+
+
 class _Placing:
     """Places the checks of causes at the ends of one exchange."""
 
@@ -93,38 +124,63 @@ class _Placing:
         self._diagnosis = diagnosis
         self._ends = {side: diagnosis.platform(side) for side in Side}
         self._version = 2 if diagnosis.exchange.mode is Mode.IKEV2 else 1
-        # A vantage is told of many exchanges at once by its kind; the mode and what else holds needs no frame.
-        self._kinds = {kind for item in diagnosis.evidence for kind in item.kinds}
+        self._kinds = frozenset(kind for item in diagnosis.evidence for kind in item.kinds)
         self._ports = ports_filter(diagnosis.exchange, self._kinds)
+        self._ours = next((side for side, end in self._ends.items() if end.mine), None)
+        self._what = tuple((end.possible, end.basis, end.mine) for end in self._ends.values())
 
     def of(self, ranked: RankedCause) -> list[PlacedCheck]:
-        cause = ranked.cause
+        """The checks of one cause, in order."""
+        return [
+            PlacedCheck(
+                ranked.cause.id,
+                planned.side,
+                "the path" if planned.side is None else self._ends[planned.side].address,
+                self._filled(planned.check, planned.side),
+                tuple(self._filled(check, planned.side) for check in planned.by_platform),
+                planned.basis,
+            )
+            for planned in self._plan(ranked.cause)
+        ]
+
+    def _plan(self, cause: "Cause") -> "list[_Planned]":
+        """What is placed where. It is the same for many exchanges, and so it is kept."""
         refused_by = refuser(cause.id, self._diagnosis)
-        ours = next((side for side, end in self._ends.items() if end.mine), None)
-        begin: list[PlacedCheck] = []
-        known: list[PlacedCheck] = []
-        behind: list[PlacedCheck] = []
-        for check in cause.checks:
-            if not check.fits(self._version, self._kinds):
-                continue
-            sides = self._sides(check.end, refused_by, ours)
+        kinds = self._kinds & _asked(cause)
+        key = (cause.id, self._version, kinds, refused_by, self._what)
+        kept = _KEPT.get(key)
+        if kept is not None and kept[0] is cause:
+            return kept[1]
+        if len(_KEPT) >= MOST_KEPT:
+            _KEPT.clear()
+        found = self._planned(cause, refused_by, kinds)
+        _KEPT[key] = (cause, found)
+        return found
+
+    def _planned(self, cause: "Cause", refused_by: Side, kinds: frozenset[str]) -> "list[_Planned]":
+        begin: list[_Planned] = []
+        known: list[_Planned] = []
+        behind: list[_Planned] = []
+        fitting = [check for check in cause.checks if check.fits(self._version, kinds)]
+        for check in fitting:
+            sides = self._sides(check.end, refused_by)
             if check.platform == "any":
                 if sides:
-                    (begin if check.first_of_all else behind).append(self._placed(cause.id, sides[0], check))
+                    (begin if check.first_of_all else behind).append(_Planned(check, sides[0]))
                 continue
             for side in sides:
                 end = self._ends[side] if side is not None else None
                 if end is not None and end.certain and check.platform in end.possible:
-                    known.append(self._placed(cause.id, side, check, end.basis))
+                    known.append(_Planned(check, side, (), end.basis))
                     break
         words = [
-            self._in_words(ranked, end, refused_by, ours)
+            self._in_words(cause, end, refused_by, fitting)
             for end in self._ends.values()
-            if not end.certain and self._words_at(cause.at, end, refused_by, ours)
+            if not end.certain and self._words_at(cause.at, end, refused_by)
         ]
         return [*begin, *known[:1], *words, *known[1:], *behind]
 
-    def _sides(self, end: str, refused_by: Side, ours: Side | None) -> list[Side | None]:
+    def _sides(self, end: str, refused_by: Side) -> list[Side | None]:
         """Where a check can be done, the best place first; none where it is not at the user's own end."""
         if end == "path":
             return [None]
@@ -135,60 +191,40 @@ class _Placing:
             "refused": [refused_by.other],
             "either": [Side.INITIATOR, Side.RESPONDER],
         }[end]
-        if ours is not None:
-            places = [side for side in places if side is ours]
+        if self._ours is not None:
+            places = [side for side in places if side is self._ours]
         known = [side for side in places if self._ends[side].certain]
         return [*known, *(side for side in places if side not in known)]
 
-    def _words_at(self, at: str, end: Platform, refused_by: Side, ours: Side | None) -> bool:
+    def _words_at(self, at: str, end: Platform, refused_by: Side) -> bool:
         """Whether an end of which the platform is not certain is the one to look at for a cause."""
-        if ours is not None:
-            return end.side is ours
-        sides = self._sides(at, refused_by, ours)
+        if self._ours is not None:
+            return end.side is self._ours
+        sides = self._sides(at, refused_by)
         # What either end can look at is told where its commands are known; else at the first.
         return bool(sides) and sides[0] is end.side
 
-    def _in_words(self, ranked: RankedCause, end: Platform, refused_by: Side, ours: Side | None) -> PlacedCheck:
+    def _in_words(self, cause: "Cause", end: Platform, refused_by: Side, fitting: "Sequence[Check]") -> "_Planned":
+        """What to look at, and for each platform that the end can be, how to begin."""
         from pcapdiag.diagnosis.causes import Check  # with the knowledge base, which is there by now
 
-        cause = ranked.cause
         found: list[Check] = []
         for platform in end.possible:
             own = [
                 c
-                for c in cause.checks
+                for c in fitting
                 if c.platform == platform
-                and c.fits(self._version, self._kinds)
                 and not (c.software or "").startswith("before ")
                 and c.does != "change"
-                and end.side in self._sides(c.end, refused_by, ours)
+                and end.side in self._sides(c.end, refused_by)
             ]
             # Where there is room for one, it looks: a debug is for who knows the device.
             own.sort(key=lambda check: check.does == "debug" and len(end.possible) > BY_HINT)
             found += own[: BY_HINT if len(end.possible) <= BY_HINT else 1]
         words = Check(cause.at, "any", f"Look at this: {cause.look.rstrip('.')}")
-        filled = self._placed(cause.id, end.side, words, end.basis)
-        return PlacedCheck(
-            filled.cause,
-            filled.side,
-            filled.at,
-            filled.check,
-            tuple(self._filled(c, end.side) for c in found),
-            end.basis,
-        )
-
-    def _placed(self, cause: str, side: Side | None, check: "Check", basis: Basis | None = None) -> PlacedCheck:
-        at = "the path" if side is None else self._ends[side].address
-        return PlacedCheck(cause, side, at, self._filled(check, side), (), basis)
+        return _Planned(words, end.side, tuple(found), end.basis)
 
     def _filled(self, check: "Check", side: Side | None) -> "Check":
         here = self._ends[side or Side.INITIATOR].address
         there = self._ends[(side or Side.INITIATOR).other].address
         return check.fill(peer=there, local=here, ports=self._ports)
-
-
-def commands_of(placed: PlacedCheck) -> "Iterator[Check]":
-    """The checks with commands that one place has: its own, or those of each platform that is possible."""
-    if placed.check.command:
-        yield placed.check
-    yield from placed.by_platform

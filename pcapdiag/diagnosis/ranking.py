@@ -612,6 +612,7 @@ class Ranking:
 
     def __init__(self, knowledge: "KnowledgeBase") -> None:
         self._knowledge = knowledge
+        self._causes: dict[int, tuple[Cause, ...]] = {}
         self._rows: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Row, ...]] = {}
 
     def rank(
@@ -638,7 +639,10 @@ class Ranking:
             for entry in state.document if state else ():
                 places.setdefault(entry.cause, []).append((name, entry.item))
         rows, rules = [], rules_for(kinds)
-        for cause in self._knowledge.causes_in(2 if "ikev2" in kinds else 1):
+        version = 2 if "ikev2" in kinds else 1
+        if version not in self._causes:
+            self._causes[version] = self._knowledge.causes_in(version)
+        for cause in self._causes[version]:
             document = tuple(dict.fromkeys(places.get(cause.id, ())))
             rule = next((r for r in rules if r.cause == cause.id and _fits(r, kinds)), None)
             if rule is not None and "ikev2" in kinds:

@@ -109,6 +109,7 @@ class ExchangeView(Record, frozen=True):
     """What is told of exchanges that ended alike, by the first of them.
 
     prefix -- what the ids of its parts begin with, on a page
+    request -- what to ask at the other end, in lines
     shown, more -- evidence: what is worth a line, and the rest; untold -- how much of both is left out
     leads, lesser -- causes: possible or better, and the others
     filters -- for Wireshark, each with what it shows; empty where that is in several files
@@ -137,7 +138,7 @@ class ExchangeView(Record, frozen=True):
     leads: tuple[RankedCause, ...]
     lesser: tuple[RankedCause, ...]
     checks: tuple[CheckView, ...]
-    request: str
+    request: tuple[str, ...]
     rivals: tuple[RankedCause, ...]
     messages: tuple[MessageRow, ...]
     unlisted: int
@@ -180,7 +181,7 @@ def view(group: Group, several: bool) -> ExchangeView:
         leads=tuple(c for c in diagnosis.causes if c.leads),
         lesser=tuple(c for c in diagnosis.causes if not c.leads),
         checks=tuple(map(_check, next_checks(diagnosis, MAX_CHECKS))),
-        request=diagnosis.request or "",
+        request=tuple((diagnosis.request or "").splitlines()),
         rivals=tuple(rivals(diagnosis.causes)),
         messages=tuple(_messages(diagnosis, several, {i.id for i in (*shown, *more)})),
         unlisted=max(0, len(e.steps) - MAX_MESSAGES) + e.uncounted,

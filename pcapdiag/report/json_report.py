@@ -9,14 +9,14 @@ that the ends show themselves to be, or, where that is not known, of each that i
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
+from pcapdiag.diagnosis.checks import PlacedCheck, checks_by_cause
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.platforms import Basis, Platform
 from pcapdiag.diagnosis.ranking import RankedCause
@@ -171,6 +171,7 @@ def _folded(folded: Folded) -> dict[str, Json]:
 
 def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
     e, stop = diagnosis.exchange, diagnosis.stop
+    checks = checks_by_cause(diagnosis)
     return {
         "id": e.id,
         "conversation": " ".join(e.conversation),
@@ -206,7 +207,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             {"id": i.id, "kind": i.kind, "text": i.text, "frames": _frames(i.frames), "filter": i.display_filter}
             for i in diagnosis.evidence
         ],
-        "causes": [_cause(c, diagnosis) for c in diagnosis.causes],
+        "causes": [_cause(c, checks.get(c.cause.id, [])) for c in diagnosis.causes],
         "request": diagnosis.request,
         "display_filter": exchange_filter(e),
         "phase2": [
@@ -224,7 +225,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
     }
 
 
-def _cause(ranked: RankedCause, diagnosis: Diagnosis) -> dict[str, Json]:
+def _cause(ranked: RankedCause, checks: Sequence[PlacedCheck]) -> dict[str, Json]:
     return {
         "id": ranked.cause.id,
         "title": ranked.cause.title,
@@ -233,7 +234,7 @@ def _cause(ranked: RankedCause, diagnosis: Diagnosis) -> dict[str, Json]:
         "because": list(ranked.because),
         "against": list(ranked.against),
         "document": [{"state": state, "item": item} for state, item in ranked.document],
-        "checks": [_check(p) for p in fitting_checks(ranked, diagnosis)] if ranked.leads else [],
+        "checks": [_check(p) for p in checks],
     }
 
 
