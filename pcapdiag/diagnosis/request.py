@@ -48,7 +48,10 @@ def _lines(diagnosis: "Diagnosis", ours: Side, causes: list[RankedCause]) -> Ite
     yield ""
     mode = _MODES.get(e.mode, "IKEv1")
     yield f"The IPsec tunnel between {there} (you) and {here} (us) does not work. {mode}; {role}."
-    yield f"Our capture of {began:%Y-%m-%d %H:%M:%S} UTC shows: {diagnosis.stop.reason}"
+    kinds = {kind for item in diagnosis.evidence for kind in item.kinds}
+    theirs = f"vantage-{ours.other}" in kinds
+    whose = "A capture taken on your side" if theirs else "Our capture"
+    yield f"{whose}, of {began:%Y-%m-%d %H:%M:%S} UTC, shows: {diagnosis.stop.reason}"
     answer = e.responder_spi.hex() if e.responder_spi else "none"
     yield f"To find it in your log: {'SPIs' if two else 'cookies'} {e.initiator_spi.hex()} and {answer}."
     yield ""
@@ -61,9 +64,14 @@ def _lines(diagnosis: "Diagnosis", ours: Side, causes: list[RankedCause]) -> Ite
                 yield f"      {line}"
             if check.does == "debug":
                 yield f"      (and to end it: {'; '.join(check.undo)})"
-    capture = f"host {here} and ({ports_filter(e, {k for i in diagnosis.evidence for k in i.kinds})})"
     yield ""
-    yield f"What your log says at that time helps most, and a capture on your side while we try: {capture}"
+    if theirs:
+        yield "What your log says at that time helps most."
+        return
+    yield (
+        "What your log says at that time helps most, and a capture on your side while we try: "
+        f"host {here} and ({ports_filter(e, kinds)})"
+    )
 
 
 def _commands(ranked: RankedCause, diagnosis: "Diagnosis", ours: Side) -> "list[Check]":

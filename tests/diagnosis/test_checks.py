@@ -243,3 +243,18 @@ def test_no_capture_at_the_end_where_this_one_is(name: str) -> None:
         if "vantage-responder" in kinds:
             at = [p for p in _all(found) if (p.check.command or "").startswith("tcpdump")]
             assert not [p for p in at if p.side is Side.RESPONDER]
+
+
+def test_a_capture_is_not_asked_for_where_this_one_is_theirs() -> None:
+    from msgspec.structs import replace
+
+    asked: dict[bool, set[bool]] = {}
+    for name in SCENES:
+        for found in diagnosed(*made(name)):
+            if found.exchange.initiator.address != LEFT:
+                continue
+            kinds = {k for e in found.evidence for k in e.kinds}
+            request = replace(found, given=Given((), (LEFT,))).request
+            if request is not None:
+                asked.setdefault("vantage-responder" in kinds, set()).add("a capture on your side while" in request)
+    assert asked == {True: {False}, False: {True}}
