@@ -37,8 +37,9 @@ class BuildWithKnowledge(build_py):
             sys.path.insert(0, str(ROOT))
             from pcapdiag.diagnosis import causes
 
-            names = "Cause, Check, DocumentItem, KnowledgeBase, NotifyEntry, State"
-            head = f'"""Made of causes.toml by the build."""\n\nfrom pcapdiag.diagnosis.causes import {names}\n\n'
+            names = "Cause, Check, DocumentItem, KnowledgeBase, NotifyEntry, State, Wording"
+            made = '"""Made of causes.toml and commands/ by the build."""'
+            head = f"{made}\n\nfrom pcapdiag.diagnosis.causes import {names}\n\n"
             target.write_text(f"{head}KNOWLEDGE = {causes.load()!r}\n", encoding="utf-8")
             from pcapdiag.logs import table
 

@@ -23,7 +23,8 @@ What it finds in captures
     Report -- of all that was read: CaptureReport and CaptureSummary of each capture, a Diagnosis of each exchange,
         Folded for exchanges that had to make room, KeepaliveFlow and EspFlow
     Diagnosis -- of an exchange: the Exchange, the Stop with its Outcome, Phase2, Evidence, and each RankedCause, which
-        is a Cause with its Status
+        is a Cause with its Status. Its `checks` are what to check next, each a Check that is placed at an end
+        (PlacedCheck), in the commands of the Platform that the end is; `request` is what to ask at the other end
     Exchange -- two Peers, the Mode, and the messages: a Step has the Side that sent it, the Message as it was decoded,
         Opened or Unopened where there were keys, and a Sighting for each time that it was sent; IcmpErrors quote it. A
         Frame is a place in a capture
@@ -42,8 +43,8 @@ What a watch tells (Event is any of these)
     Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
 
 Errors, each one line that says what to do
-    CaptureError, KeyTableError, LogError, CryptographyMissingError, WiresharkMissingError; DifferentFailuresError where
-    captures that are compared have nothing in common
+    CaptureError, KeyTableError, LogError, CryptographyMissingError, PlatformError, WiresharkMissingError;
+    DifferentFailuresError where captures that are compared have nothing in common
 
 Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
 integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
@@ -65,8 +66,10 @@ if TYPE_CHECKING:
     from pcapdiag.comparison.translations import Change
     from pcapdiag.comparison.tunnel import EspPassage
     from pcapdiag.diagnosis.case import Evidence
-    from pcapdiag.diagnosis.causes import Cause
+    from pcapdiag.diagnosis.causes import Cause, Check
+    from pcapdiag.diagnosis.checks import PlacedCheck
     from pcapdiag.diagnosis.phase2 import Phase2
+    from pcapdiag.diagnosis.platforms import Platform, PlatformError
     from pcapdiag.diagnosis.ranking import RankedCause, Status
     from pcapdiag.diagnosis.stop import Outcome, Stop
     from pcapdiag.diagnosis.verdict import Diagnosis
@@ -112,6 +115,7 @@ __all__ = [
     "CaptureSummary",
     "Cause",
     "Change",
+    "Check",
     "Clock",
     "Comparison",
     "CryptographyMissingError",
@@ -145,6 +149,9 @@ __all__ = [
     "Passage",
     "Peer",
     "Phase2",
+    "PlacedCheck",
+    "Platform",
+    "PlatformError",
     "PointReport",
     "RankedCause",
     "Report",
@@ -183,8 +190,10 @@ _HOMES = {
     "comparison.translations": ("Change",),
     "comparison.tunnel": ("EspPassage",),
     "diagnosis.case": ("Evidence",),
-    "diagnosis.causes": ("Cause",),
+    "diagnosis.causes": ("Cause", "Check"),
+    "diagnosis.checks": ("PlacedCheck",),
     "diagnosis.phase2": ("Phase2",),
+    "diagnosis.platforms": ("Platform", "PlatformError"),
     "diagnosis.ranking": ("RankedCause", "Status"),
     "diagnosis.stop": ("Outcome", "Stop"),
     "diagnosis.verdict": ("Diagnosis",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile, Source
+from pcapdiag.diagnosis.platforms import given_of
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
@@ -129,6 +130,8 @@ def analyze(
     spi: str | None = None,
     psks: Collection[bytes] = (),
     keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
     engine: str = OWN,
     max_exchanges: int = MAX_EXCHANGES,
     max_decompressed: int | None = None,
@@ -145,6 +148,10 @@ def analyze(
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode; they appear in no report
     keys -- tables of keys as Wireshark keeps them, or its profile directories, to open encrypted messages with; no
         key and no password that is found inside appears in a report
+    platforms -- what the ends are, for advice in their own commands: `{"192.0.2.1": "asa", "responder": "fortigate"}`,
+        or "END=NAME" each; an end is an address, "initiator" or "responder"
+    local -- the addresses of your own devices: advice is for these, and `Diagnosis.request` is what to ask at the other
+        end
     engine -- "own", or "tshark" for formats and encapsulations that only Wireshark knows (it needs pyshark and tshark)
     max_decompressed -- octets that a compressed capture may become; by default a GB, and any size up to 100 times that
         of the file. Reading stops there, as at any damage
@@ -155,9 +162,11 @@ def analyze(
     peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
+    Raises PlatformError for a platform that is not known, and for an end that is no address.
     Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed,
     WiresharkMissingError where the engine is not.
     """
+    given = given_of(platforms, local)
     table = _table(keys)
     sources = _sources(paths)
     sizes = [_size(source) for source in sources] if progress is not None else []
@@ -200,6 +209,7 @@ def analyze(
         keepalives=keepalives,
         esp=[flow for c in captures for flow in c.summary.esp_flows],
         keys=list(psks),
+        given=given,
     )
     return Report(
         captures=tuple(captures),

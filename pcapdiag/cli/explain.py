@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes import KnowledgeBase
     from pcapdiag.report.layout import Layout
 
 EXIT_USAGE = 2
-PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto")
+PLATFORMS = tuple(PLATFORM_NAMES)
 _LONGEST_LINE = 65536
 _LONGEST_QUOTE = 60
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import inputs_of, warn
+from pcapdiag.cli.reading import check_ends, inputs_of, warn
 
 if TYPE_CHECKING:
     from pcapdiag.capture.pcapng import Writer
@@ -57,6 +57,8 @@ EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 @click.option("--no-drop-privileges", "keep", is_flag=True, help="Keep the rights of root, or the capability.")
 @click.option("--metrics", "metrics_file", metavar="FILE", help="Write metrics (Prometheus text) there every 15 s.")
 @click.option("--metrics-listen", metavar="ADDRESS:PORT", help="Serve them over HTTP, under /metrics.")
+@options.platforms
+@options.local
 @options.color
 @click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
 def live(
@@ -77,6 +79,8 @@ def live(
     stop_on: str | None,
     user: str | None,
     keep: bool,
+    platforms: Sequence[str],
+    local: Sequence[str],
     metrics_file: str | None,
     metrics_listen: str | None,
     color: str,
@@ -88,11 +92,13 @@ def live(
     `tcpdump -U -w - | pcapdiag live -`.
     """
     _check_usage(names, stream, path, full_screen, as_json or quiet)
+    check_ends(platforms, local)
     through_dumpcap = engine == "tshark"
     if through_dumpcap and (len(names) != 1 or path or promiscuous or tunnels):
         raise click.UsageError("--engine tshark takes one interface, and none of -w, --promiscuous, --tunnels")
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.cli.terminal import columns, wants_colour
+    from pcapdiag.diagnosis.platforms import given_of
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
     from pcapdiag.live.privileges import PrivilegeError
     from pcapdiag.live.session import Watch
@@ -120,7 +126,8 @@ def live(
         _fail(f"{error}{became and f' ({became})'}")
     if writer is not None:
         observers.append(_recorder(source, writer, tell))
-    watch = Watch(messages=not quiet, esp=(lambda: source.summary().esp_flows) if stream or through_dumpcap else None)
+    esp = (lambda: source.summary().esp_flows) if stream or through_dumpcap else None
+    watch = Watch(messages=not quiet, esp=esp, given=given_of(platforms, local))
     limits = Limits(duration, count, stops, linger=full_screen)
     with Signals() as signals, contextlib.ExitStack() as stack:
         if full_screen:

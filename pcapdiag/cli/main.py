@@ -161,6 +161,8 @@ atexit.register(gc.freeze)
 @click.option("--log-tz", metavar="ZONE", help="Of the logs' clocks: Europe/Berlin, +02:00, UTC. Else derived.")
 @options.jobs
 @options.keys
+@options.platforms
+@options.local
 @options.engine
 @options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every proposal.")
@@ -181,6 +183,8 @@ def analyze(
     log_tz: str | None,
     jobs: int | None,
     keys: Sequence[str],
+    platforms: Sequence[str],
+    local: Sequence[str],
     engine: str,
     max_decompressed: float | None,
     verbose: bool,
@@ -202,6 +206,8 @@ def analyze(
         psk_file=psk_file,
         jobs=jobs,
         keys=keys,
+        platforms=platforms,
+        local=local,
         engine=engine,
         max_decompressed=max_decompressed,
     )

@@ -2,6 +2,8 @@
 
 import click
 
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+
 FILE = click.Path(readable=False, allow_dash=True)
 """The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of
 fault, and the same exit status."""
@@ -31,6 +33,20 @@ keys = click.option(
     help="Keys to open encrypted messages with: Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a "
     "profile directory that holds them; or a log that holds keys (FortiGate's debug, strongSwan at level 4). May be "
     "given again.",
+)
+platforms = click.option(
+    "--platform",
+    "platforms",
+    metavar="END=NAME",
+    multiple=True,
+    help="What an end is, for advice in its own commands: its address, `initiator` or `responder`, and one of "
+    f"{', '.join(PLATFORM_NAMES)}. May be given again.",
+)
+local = click.option(
+    "--local",
+    metavar="ADDRESS",
+    multiple=True,
+    help="The address of your own device: advice is for it, with what to ask at the other end. May be given again.",
 )
 engine = click.option(
     "--engine",

@@ -39,12 +39,15 @@ def read(
     keys: Sequence[str],
     engine: str,
     psk_file: str | None = None,
+    platforms: Sequence[str] = (),
+    local: Sequence[str] = (),
     max_decompressed: float | None = None,
 ) -> "Report":
     """The report on these captures; ends the program with a line where there can be none. Warnings are told.
 
     max_decompressed -- in GB
     """
+    check_ends(platforms, local)
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
@@ -64,6 +67,8 @@ def read(
                 spi=spi,
                 psks=candidates,
                 keys=keys,
+                platforms=platforms,
+                local=local,
                 engine=engine,
                 max_decompressed=most,
                 executor=executor,
@@ -74,6 +79,17 @@ def read(
         sys.exit(EXIT_UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     return report
+
+
+def check_ends(platforms: Sequence[str], local: Sequence[str]) -> None:
+    """Refuse what is said of the ends and cannot be understood, before anything is read."""
+    if platforms or local:
+        from pcapdiag.diagnosis.platforms import PlatformError, given_of
+
+        try:
+            given_of(platforms, local)
+        except PlatformError as error:
+            raise click.UsageError(str(error)) from None
 
 
 def announce(captures: Sequence[str]) -> None:

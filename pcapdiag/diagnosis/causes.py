@@ -1,7 +1,8 @@
 """The knowledge base: what each state, cause and notify means, and what to check.
 
-The text lives in ``causes.toml`` beside this module. It is read once, checked strictly, and handed out as
-frozen records, so that a misspelt key or an unknown cause is found by the first test, not by a reader.
+The text lives in ``causes.toml`` beside this module, and the commands in ``commands/``, a file a platform. They are
+read once, checked strictly, and handed out as frozen records, so that a misspelt key, an unknown cause, a debug that
+nothing ends or a change that no look comes before is found by the first test, not by a reader.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec.structs import replace
 
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES, speaks
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
@@ -24,14 +26,18 @@ SCHEMA_VERSION = 1
 ENDS = ("initiator", "responder", "both")
 """Which end can be in a state."""
 
-CHECK_ENDS = ("initiator", "responder", "either", "path")
-"""Where a check is done."""
+CHECK_ENDS = ("initiator", "responder", "either", "refuser", "refused", "path")
+"""Where a check is done; the end that refused knows why, and the one that was refused has what was refused."""
 
-PLATFORMS = ("asa", "ios", "strongswan", "libreswan", "fortigate", "paloalto", "any")
+PLATFORMS = (*PLATFORM_NAMES, "any")
 """Whose commands a check uses, or who prints a log line."""
 
-PLACEHOLDERS = ("peer", "local")
-"""What may stand in braces in a check: the other end's address and this end's, seen from where it is done."""
+DOES = ("show", "debug", "change")
+"""What a command does: it looks, it logs more until that is ended, or it changes how the device works."""
+
+PLACEHOLDERS = ("peer", "local", "family", "ports")
+"""What may stand in braces in a check: the other end's address and this end's, seen from where it is done, 4 or 6 for
+the family of these, and a capture filter for the ports that IKE uses here."""
 
 _PLACEHOLDER = r"\{([^{}]*)\}|[{}]"
 _PARAGRAPH = r"\n[ \t]*\n\s*"
@@ -78,6 +84,13 @@ class Check(Record, frozen=True):
     Fields: *end*, one of `CHECK_ENDS`; *platform*, one of `PLATFORMS`; *do*, one imperative line; *command*,
     where there is one; *expect*, how to read the answer. Braces hold `PLACEHOLDERS`; what is in angle
     brackets is for the reader to fill in.
+
+    Of the command: *does*, one of `DOES`; *ike*, the version of IKE that it is for, None for both; *software*, the
+    versions of the platform that have it; *first*, what is typed before, such as a filter for this peer; *undo*,
+    what ends it; *source*, the address of the public document that describes it.
+
+    *when* and *unless* are kinds of evidence: one of the former has to be there, none of the latter may.
+    *first_of_all*: a check of any device that comes before the platforms' own.
     """
 
     end: str
@@ -85,19 +98,55 @@ class Check(Record, frozen=True):
     do: str
     command: str | None = None
     expect: str | None = None
+    does: str | None = None
+    ike: int | None = None
+    software: str | None = None
+    first: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+    source: str | None = None
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    first_of_all: bool = False
 
-    def fill(self, *, peer: str, local: str) -> Check:
+    def fill(self, *, peer: str, local: str, ports: str = "udp port 500 or udp port 4500") -> Check:
         """Return the check with both addresses, as seen from where it is done, in the place of the braces."""
+        values = {"{peer}": peer, "{local}": local, "{family}": "6" if ":" in peer else "4", "{ports}": ports}
 
         def filled(text: str) -> str:
-            return text.replace("{peer}", peer).replace("{local}", local)
+            if "{" in text:
+                for name, value in values.items():
+                    text = text.replace(name, value)
+            return text
+
+        if not any("{" in text for text in (self.do, self.command or "", self.expect or "", *self.first, *self.undo)):
+            return self
 
         return replace(
             self,
             do=filled(self.do),
             command=None if self.command is None else filled(self.command),
             expect=None if self.expect is None else filled(self.expect),
+            first=tuple(map(filled, self.first)),
+            undo=tuple(map(filled, self.undo)),
         )
+
+    def fits(self, version: int, kinds: Collection[str]) -> bool:
+        """Whether it has a place in a report on an exchange of this version of IKE with evidence of these kinds."""
+        if self.ike not in (None, version) or any(kind in kinds for kind in self.unless):
+            return False
+        return not self.when or any(kind in kinds for kind in self.when)
+
+
+class Wording(Record, frozen=True):
+    """What is said of a cause in IKEv2 where that differs from IKEv1; None where it does not."""
+
+    title: str | None = None
+    meaning: str | None = None
+    supports: str | None = None
+    against: str | None = None
+    decide: str | None = None
+    look: str | None = None
+    remark: str | None = None
 
 
 class Cause(Record, frozen=True):
@@ -105,8 +154,9 @@ class Cause(Record, frozen=True):
 
     Fields: *id*, stable and public; *title*, at most 60 characters; *meaning*; *supports* and *against*, what
     on the wire speaks for it and against it; *decide*, which capture or command separates it from its rivals;
+    *look*, what to look for on a device of any make; *at*, the end where that is, one of `CHECK_ENDS`;
     *visible*, False where no capture can show it, and then *invisible* says why; *remark*, or None; *checks*,
-    the most useful first.
+    the most useful first; *ikev2*, what is worded in another way there.
     """
 
     id: str
@@ -115,14 +165,35 @@ class Cause(Record, frozen=True):
     supports: str
     against: str
     decide: str
+    look: str
+    at: str
     visible: bool
     invisible: str | None
     remark: str | None
     checks: tuple[Check, ...]
+    ikev2: Wording = Wording()
 
     def checks_for(self, platform: str) -> tuple[Check, ...]:
         """Return the checks that use that platform's commands or none of a platform's own, the most useful first."""
         return tuple(check for check in self.checks if check.platform in (platform, "any"))
+
+    def in_version(self, version: int) -> Cause:
+        """Return the cause as it is told of an exchange of this version of IKE: its words, and its checks."""
+        checks = tuple(check for check in self.checks if check.ike in (None, version))
+        if version != 2:
+            return replace(self, checks=checks)
+        new = self.ikev2
+        return replace(
+            self,
+            title=new.title or self.title,
+            meaning=new.meaning or self.meaning,
+            supports=new.supports or self.supports,
+            against=new.against or self.against,
+            decide=new.decide or self.decide,
+            look=new.look or self.look,
+            remark=new.remark or (None if new.meaning else self.remark),
+            checks=checks,
+        )
 
 
 class NotifyEntry(Record, frozen=True):
@@ -168,6 +239,10 @@ class KnowledgeBase(Record, frozen=True):
     states: tuple[State, ...]
     causes: tuple[Cause, ...]
     notifies: tuple[NotifyEntry, ...]
+
+    def causes_in(self, version: int) -> tuple[Cause, ...]:
+        """Return all causes as they are told of an exchange of this version of IKE."""
+        return tuple(cause.in_version(version) for cause in self.causes)
 
     def state(self, id_or_alias: str) -> State | None:
         """Return the state of that name, or None. Case does not matter, and an identifier beats an alias."""
@@ -222,18 +297,16 @@ class KnowledgeBase(Record, frozen=True):
     def first_checks(self, state: State, platform: str = "asa") -> tuple[tuple[DocumentItem, Check], ...]:
         """Return, for each cause that the document gives for a state, the most useful check on that platform.
 
-        Where the best check of all is general, or none is known for the platform, it is a general one. A cause that
-        the document gives twice comes once, and so does a check that two causes share.
+        The states are those of IKEv1, and so are the checks. Where none is known for the platform, it is a general
+        one. A cause that the document gives twice comes once, and so does a check that two causes share.
         """
         found: dict[tuple[str, str | None], tuple[DocumentItem, Check]] = {}
         for item in state.document:
             cause = self.cause(item.cause)
-            if cause is None or not (checks := cause.checks_for(platform)):
-                continue
-            check = checks[0]
-            if check is not cause.checks[0]:
-                check = next((own for own in checks if own.platform == platform), check)
-            found.setdefault((check.do, check.command), (item, check))
+            checks = [] if cause is None else [c for c in cause.in_version(1).checks_for(platform) if not c.when]
+            if checks:
+                check = next((own for own in checks if own.platform == platform), checks[0])
+                found.setdefault((check.do, check.command), (item, check))
         return tuple(found.values())
 
     def find(self, topic: str) -> Topic | None:
@@ -335,26 +408,29 @@ def load() -> KnowledgeBase:
         return knowledge
     from pkgutil import get_data  # reads out of a zipped installation too; importlib.resources imports for 15 ms
 
-    octets = get_data("pcapdiag.diagnosis", "causes.toml")
-    if octets is None:
-        raise KnowledgeError("causes.toml cannot be read: the importer of this installation hands out no files")
-    return parse(octets.decode("utf-8"))
+    def text_of(name: str) -> str:
+        octets = get_data("pcapdiag.diagnosis", name)
+        if octets is None:
+            raise KnowledgeError(f"{name} cannot be read: the importer of this installation hands out no files")
+        return octets.decode("utf-8")
+
+    return parse(text_of("causes.toml"), {name: text_of(f"commands/{name}.toml") for name in PLATFORM_NAMES})
 
 
-def parse(text: str) -> KnowledgeBase:
-    """Read the text of a knowledge base. Raises `KnowledgeError` at the first thing that is wrong with it."""
-    import tomllib
+def parse(text: str, commands: Mapping[str, str] | None = None) -> KnowledgeBase:
+    """Read the text of a knowledge base, and of the commands of each platform.
 
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise KnowledgeError(f"not TOML: {error}") from None
-    root = _Table("top level", tables)
-    if root.integer("schema_version") != SCHEMA_VERSION:
-        raise root.fault("schema_version", f"must be {SCHEMA_VERSION}")
+    Raises `KnowledgeError` at the first thing that is wrong with them.
+    """
+    root = _root(text, "top level")
     causes = tuple(_cause(table) for table in root.tables("cause", "id"))
     _distinct("cause", (cause.id for cause in causes), "id")
     known = {cause.id for cause in causes}
+    own: dict[str, list[Check]] = {cause_id: [] for cause_id in known}
+    for platform, platform_text in (commands or {}).items():
+        for cause_id, check in _commands(platform, platform_text, known):
+            own[cause_id].append(check)
+    causes = tuple(_joined(cause, own[cause.id]) for cause in causes)
     states = tuple(_state(table, known) for table in root.tables("state", "id"))
     _distinct("state", (name for state in states for name in (state.id, *state.aliases)), "id or alias")
     notifies = tuple(_notify(table, known) for table in root.tables("notify", "name"))
@@ -362,6 +438,109 @@ def parse(text: str) -> KnowledgeBase:
     _distinct("notify", ((entry.version, entry.name) for entry in notifies), "version and name")
     root.done()
     return KnowledgeBase(states, causes, notifies)
+
+
+def _root(text: str, where: str) -> _Table:
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise KnowledgeError(f"{'' if where == 'top level' else f'{where}: '}not TOML: {error}") from None
+    root = _Table(where, tables)
+    if root.integer("schema_version") != SCHEMA_VERSION:
+        raise root.fault("schema_version", f"must be {SCHEMA_VERSION}")
+    return root
+
+
+def _joined(cause: Cause, own: list[Check]) -> Cause:
+    """The cause with the platforms' checks: behind those of any device that come first, before the others."""
+    begin = [check for check in cause.checks if check.first_of_all]
+    return replace(cause, checks=(*begin, *own, *(check for check in cause.checks if not check.first_of_all)))
+
+
+def _commands(platform: str, text: str, known: Collection[str]) -> Iterator[tuple[str, Check]]:
+    """The checks of one platform, each with the causes that it is for."""
+    root = _root(text, f"commands of {platform}")
+    if root.choice("platform", PLATFORM_NAMES) != platform:
+        raise root.fault("platform", f"is not {platform!r}")
+    sources = {key: root.table("sources").line(key) for key in root.table("sources").keys}
+    commands = {name: _command(table, platform, sources) for name, table in root.named_tables("command").items()}
+    used: set[str] = set()
+    looked: set[tuple[str, int]] = set()
+    for table in root.tables("check", None):
+        causes = table.choices("causes", known)
+        name = table.choice("use", commands)
+        used.add(name)
+        check = _platform_check(table, commands[name])
+        for cause_id in causes:
+            for version in (1, 2):
+                if check.ike not in (None, version):
+                    continue
+                if check.does != "change":
+                    looked.add((cause_id, version))
+                elif (cause_id, version) not in looked:
+                    raise table.fault(
+                        "use", f"{name!r} changes something for {cause_id!r} before anything is looked at"
+                    )
+            yield cause_id, check
+    if idle := sorted(commands.keys() - used):
+        raise root.fault("command", f"{idle[0]!r} is used by no check")
+    root.done()
+
+
+def _command(table: _Table, platform: str, sources: Mapping[str, str]) -> Check:
+    """A command, as a check that has no place and no words yet."""
+    does = table.choice("does", DOES)
+    ike = table.integer("ike") if "ike" in table else None
+    if ike not in (None, 1, 2):
+        raise table.fault("ike", "must be 1 or 2")
+    if ike is None and not (speaks(platform, 1) and speaks(platform, 2)):
+        ike = 1 if speaks(platform, 1) else 2
+    check = Check(
+        end="either",
+        platform=platform,
+        do="",
+        command=table.line("run"),
+        does=does,
+        ike=ike,
+        software=table.line("software") if "software" in table else None,
+        first=table.lines("first", required=False),
+        undo=table.lines("undo", required=does == "debug"),
+        source=sources[table.choice("source", sources)],
+    )
+    if does == "debug" and not check.undo:
+        raise table.fault("undo", "is empty: nothing ends this debug")
+    table.done()
+    for key, texts in (("run", (check.command or "",)), ("first", check.first), ("undo", check.undo)):
+        _placeholders(table, key, texts)
+    return check
+
+
+def _platform_check(table: _Table, command: Check) -> Check:
+    ike = table.integer("ike") if "ike" in table else command.ike
+    if ike not in (None, 1, 2) or command.ike not in (None, ike):
+        raise table.fault("ike", "is not that of the command")
+    check = replace(
+        command,
+        end=table.choice("end", CHECK_ENDS),
+        do=table.line("do"),
+        expect=table.line("expect") if "expect" in table else None,
+        ike=ike,
+        when=table.lines("when", required=False),
+        unless=table.lines("unless", required=False),
+    )
+    table.done()
+    _placeholders(table, "do", (check.do,))
+    _placeholders(table, "expect", (check.expect or "",))
+    return check
+
+
+def _placeholders(table: _Table, key: str, texts: Iterable[str]) -> None:
+    for text in texts:
+        for found in re.finditer(_PLACEHOLDER, text):
+            if found[1] not in PLACEHOLDERS:
+                raise table.fault(key, f"unknown placeholder {found[0]!r}")
 
 
 def _state(table: _Table, known: Collection[str]) -> State:
@@ -396,30 +575,45 @@ def _cause(table: _Table) -> Cause:
         supports=table.prose("supports"),
         against=table.prose("against"),
         decide=table.prose("decide"),
+        look=table.prose("look"),
+        at=table.choice("at", CHECK_ENDS) if "at" in table else "either",
         visible=visible,
         invisible=None if visible else table.prose("invisible"),
         remark=table.prose("remark") if "remark" in table else None,
         checks=tuple(_check(check) for check in table.tables("check", None)),
+        ikev2=_wording(table.table("ikev2")) if "ikev2" in table else Wording(),
     )
     table.done()
     return cause
 
 
+def _wording(table: _Table) -> Wording:
+    """What a cause is told with in IKEv2."""
+    title = table.line("title", longest=60) if "title" in table else None
+    found = {key: table.prose(key) for key in Wording.__struct_fields__ if key != "title" and key in table}
+    table.done()
+    return Wording(title=title, **found)
+
+
 def _check(table: _Table) -> Check:
+    """A check of any device."""
     check = Check(
         end=table.choice("end", CHECK_ENDS),
-        platform=table.choice("platform", PLATFORMS),
+        platform=table.choice("platform", PLATFORMS) if "platform" in table else "any",
         do=table.line("do"),
         command=table.line("command") if "command" in table else None,
         expect=table.line("expect") if "expect" in table else None,
+        does="show" if "command" in table else None,
+        ike=table.integer("ike") if "ike" in table else None,
+        when=table.lines("when", required=False),
+        unless=table.lines("unless", required=False),
+        first_of_all="first_of_all" in table and table.boolean("first_of_all"),
     )
+    if check.ike not in (None, 1, 2):
+        raise table.fault("ike", "must be 1 or 2")
     table.done()
     for key, text in (("do", check.do), ("command", check.command), ("expect", check.expect)):
-        if text is None or not ("{" in text or "}" in text):
-            continue
-        for found in re.finditer(_PLACEHOLDER, text):
-            if found[1] not in PLACEHOLDERS:
-                raise table.fault(key, f"unknown placeholder {found[0]!r}")
+        _placeholders(table, key, (text or "",))
     return check
 
 
@@ -520,6 +714,22 @@ class _Table:
         if value not in allowed:
             raise self.fault(key, f"does not know {value!r}")
         return value
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._content)
+
+    def table(self, key: str) -> _Table:
+        content: dict[str, Any] = self._get(key, dict, "a table")
+        return _Table(f"{self._where}: {key}", content)
+
+    def named_tables(self, key: str) -> dict[str, _Table]:
+        """Return the tables under *key* by their names."""
+        content: dict[str, Any] = self._get(key, dict, "a table of tables")
+        for name, item in content.items():
+            if not isinstance(item, dict):
+                raise self.fault(key, f"{name!r} must be a table")
+        return {name: _Table(f"{self._where}: {key} {name!r}", item) for name, item in content.items()}
 
     def tables(self, key: str, name: str | None) -> tuple[_Table, ...]:
         """Return the tables under *key*, each called by its field *name*, or by its place if it has none."""

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis import child_room, facts_after, facts_path, facts_peers, facts_stop
 from pcapdiag.diagnosis.case import Case, Evidence, Fact
-from pcapdiag.exchange.model import Exchange
+from pcapdiag.diagnosis.versions import in_ikev2
+from pcapdiag.exchange.model import Exchange, Mode
 
 TELLING = (
     "answers-to-another-port",
@@ -74,10 +75,11 @@ def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evide
 def gather(case: Case) -> tuple[Evidence, ...]:
     """Every fact of this exchange, numbered; the first is the stop itself. The same text is not said twice."""
     facts: dict[str, list[Fact]] = {}
+    two = case.exchange.mode is Mode.IKEV2
     for source in SOURCES:
         for fact in source(case):
             if fact.frames:
-                facts.setdefault(fact.text, []).append(fact)
+                facts.setdefault(in_ikev2(fact.text) if two else fact.text, []).append(fact)
     return tuple(
         Evidence(f"E{number}", alike[0].kind, text, alike[0].frames, _frame_filter(alike[0].frames), _kinds(alike))
         for number, (text, alike) in enumerate(facts.items(), 1)
@@ -97,7 +99,7 @@ def _frame_filter(frames: Sequence[Frame]) -> str:
 
 
 def exchange_filter(exchange: Exchange) -> str:
-    """Wireshark's display filter for everything under this exchange's cookies, ICMP errors that quote it included."""
+    """Wireshark's display filter for all under this exchange's cookies (SPIs), ICMP errors that quote it included."""
     field = "isakmp.ispi"
     return f"{field} == {exchange.initiator_spi.hex(':')}"
 

@@ -180,7 +180,7 @@ def _child_outcome(
         number = again[0].message.header.message_id
         return (
             Outcome.SUPERSEDED,
-            f"It was refused with {what}, and asked anew at once (message {number}), as with another group.",
+            f"It was refused with {what}, and asked anew at once (message ID {number}), as with another group.",
         )
     return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
 

@@ -13,7 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pcapdiag.diagnosis.case import Evidence
+from pcapdiag.diagnosis.versions import in_ikev2
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
@@ -909,6 +912,7 @@ class Ranking:
 
     def __init__(self, knowledge: "KnowledgeBase") -> None:
         self._knowledge = knowledge
+        self._causes: dict[int, tuple[Cause, ...]] = {}
         self._rows: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Row, ...]] = {}
 
     def rank(
@@ -935,9 +939,14 @@ class Ranking:
             for entry in state.document if state else ():
                 places.setdefault(entry.cause, []).append((name, entry.item))
         rows, rules = [], _by_cause(any(kind.startswith(FROM_KEYS) for kind in kinds))
-        for cause in self._knowledge.causes:
+        version = 2 if "ikev2" in kinds else 1
+        if version not in self._causes:
+            self._causes[version] = self._knowledge.causes_in(version)
+        for cause in self._causes[version]:
             document = tuple(dict.fromkeys(places.get(cause.id, ())))
             rule = next((r for r in rules.get(cause.id, ()) if _fits(r, kinds)), None)
+            if rule is not None and version == 2:
+                rule = replace(rule, says=in_ikev2(rule.says))
             row = _Row(cause, rule, document)
             if document or (rule is not None and _ranked(row, kinds).leads):
                 rows.append(row)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec.structs import replace
 
@@ -10,6 +10,7 @@ from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.case import Attempts, Case, Evidence
 from pcapdiag.diagnosis.evidence import gather, numbered
 from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
+from pcapdiag.diagnosis.platforms import NOTHING_GIVEN, Given, Platform, platform_of
 from pcapdiag.diagnosis.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
 from pcapdiag.diagnosis.stops import conversations, find_stop, find_stops
@@ -17,6 +18,9 @@ from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.record import Displayed, Record
+
+if TYPE_CHECKING:
+    from pcapdiag.diagnosis.checks import PlacedCheck
 
 TROUBLE = frozenset(
     (
@@ -50,6 +54,7 @@ class Diagnosis(Displayed, frozen=True):
     chosen -- what the responder took of it: in IKEv1 one transform, in IKEv2 one of each type; empty without an answer
     tunnel -- whether the tunnel is there
     evidence -- facts with frames; causes -- best first, empty where nothing went wrong
+    given -- what the user said of the ends
     """
 
     exchange: Exchange
@@ -60,11 +65,36 @@ class Diagnosis(Displayed, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     causes: tuple[RankedCause, ...] = ()
     tunnel: Tunnel = Tunnel(TunnelState.UNKNOWN, "", ())
+    given: Given = NOTHING_GIVEN
 
     @property
     def well(self) -> bool:
         """Phase 1 completed, or was in use already, and nothing says that what followed failed."""
         return self.completed and not self.tunnel.state.failed
+
+    def platform(self, side: Side) -> Platform:
+        """What one end is: by what the user said, its vendor IDs, or its retransmission schedule."""
+        return platform_of(self.exchange, side, self.given)
+
+    @property
+    def checks(self) -> "tuple[PlacedCheck, ...]":
+        """What to check next, the most useful first: for the likely causes, at the end where it is, in its commands.
+
+        Where the user said which end is theirs, what can be checked there.
+        """
+        from pcapdiag.diagnosis.checks import next_checks
+
+        return next_checks(self, 40)
+
+    @property
+    def request(self) -> str | None:
+        """What to ask the administrator of the other end, as a text ready to send.
+
+        None where it is not said which end is the user's own, or where nothing has to be asked.
+        """
+        from pcapdiag.diagnosis.request import request_text
+
+        return request_text(self)
 
     @property
     def completed(self) -> bool:
@@ -82,6 +112,7 @@ def diagnose(
     keepalives: Sequence[KeepaliveFlow] = (),
     esp: Sequence[EspFlow] = (),
     keys: Sequence[bytes] = (),
+    given: Given = NOTHING_GIVEN,
     met_before: Mapping[str, Collection[str]] | None = None,
     only: Collection[int] | None = None,
 ) -> tuple[Diagnosis, ...]:
@@ -89,6 +120,7 @@ def diagnose(
 
     gaps -- ends of earlier captures that no other went on from, in order
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
+    given -- what the user said of the ends
     met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
     only -- ids of those that are to be diagnosed, beside the others; None: all
 
@@ -107,6 +139,8 @@ def diagnose(
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
         found += _conversation(setting, ends, around, only)
+    if given != NOTHING_GIVEN:
+        found = [replace(d, given=given) for d in found]
     place = {e.id: number for number, e in enumerate(exchanges)}
 
     def order(diagnosis: Diagnosis) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, IcmpError
 from pcapdiag.diagnosis.phase2 import phase2_of
+from pcapdiag.diagnosis.platforms import NOTHING_GIVEN, Given
 from pcapdiag.diagnosis.schedule import pending, settles_at
 from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome, Setting, Stop
 from pcapdiag.diagnosis.stops import find_stop, find_stops
@@ -102,7 +103,7 @@ class Watch:
     not run ahead of what was fed: tick() takes a time up to which everything was.
 
     messages -- whether messages are told one by one; esp -- gives the ESP flows seen so far
-    keys -- see `diagnose`
+    keys, given -- see `diagnose`
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class Watch:
         max_watched: int = MAX_WATCHED,
         esp: Callable[[], Sequence[EspFlow]] | None = None,
         keys: Collection[bytes] = (),
+        given: Given = NOTHING_GIVEN,
     ) -> None:
         self.tracker = Tracker(max_watched, judge=self._folded)
         self._messages = messages
         self._max_watched = max_watched
         self._esp = esp
         self._keys = tuple(keys)
+        self._given = given
         self._openings: OrderedDict[int, _Watched] = OrderedDict()
         self._going: OrderedDict[int, _Watched] = OrderedDict()
         self._talks: dict[tuple[str, str], _Talk] = {}
@@ -462,6 +465,7 @@ class Watch:
             keepalives=self._keepalives(exchanges),
             esp=self._esp() if self._esp is not None else (),
             keys=self._keys,
+            given=self._given,
             met_before={e.initiator.address: self._met.get(e.initiator.address, ()) for e in exchanges},
             only=only,
         )

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 from msgspec.structs import replace
 
 from pcapdiag.capture.source import Source
+from pcapdiag.diagnosis.platforms import given_of
 from pcapdiag.diagnosis.stop import Outcome
 from pcapdiag.live.events import Event, Summary, Verdict
 from pcapdiag.live.loop import Ending, Limits, outcomes, run
@@ -247,6 +248,8 @@ def sniff(
     stop_on: Outcome | str | Iterable[Outcome | str] = (),
     messages: bool = True,
     psks: Collection[bytes] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
     promiscuous: bool = False,
     tunnels: bool = False,
     engine: str = LIBPCAP,
@@ -265,6 +268,7 @@ def sniff(
         "any" of these): it ends with the first such verdict
     messages -- whether there is an event for each message, too
     psks -- pre-shared keys to hold against the hashes of Aggressive Mode
+    platforms, local -- what the ends are, and which addresses are your own devices: as `analyze` takes them
     promiscuous -- take in frames that are for other machines; tunnels -- look into GRE, IP in IP, VXLAN, GENEVE and AH
     engine -- "libpcap", or "tshark" to capture one interface through Wireshark's dumpcap
 
@@ -277,7 +281,9 @@ def sniff(
     stops = [stop_on] if isinstance(stop_on, str) else list(stop_on)
     limits = Limits(duration, count, frozenset(o for stop in stops for o in outcomes(stop)))
     opened, streams = _opened(source, ports, promiscuous, tunnels, engine)
-    watch = Watch(messages=messages, esp=(lambda: opened.summary().esp_flows) if streams else None, keys=psks)
+    given = given_of(platforms, local)
+    esp = (lambda: opened.summary().esp_flows) if streams else None
+    watch = Watch(messages=messages, esp=esp, keys=psks, given=given)
     return Sniffer(opened, watch, limits)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.checks import next_checks
+from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.evidence import exchange_filter
 from pcapdiag.diagnosis.grouping import Group
 from pcapdiag.diagnosis.ranking import RankedCause
@@ -17,7 +17,16 @@ from pcapdiag.report.ladder import marks_of, of_phase1
 from pcapdiag.report.ladder_svg import ladder_svg, lost_pieces
 from pcapdiag.report.markup import MAX_REASONS
 from pcapdiag.report.text import again, headline, peer_text, states, stopped_after, tunnel_trouble
-from pcapdiag.report.why import leading_cause, rivals, telling, where
+from pcapdiag.report.why import (
+    command_lines,
+    ends_with,
+    leading_cause,
+    platform_lines,
+    platform_note,
+    rivals,
+    task,
+    telling,
+)
 from pcapdiag.report.wording import (
     MODE_NAMES,
     clipped,
@@ -29,13 +38,12 @@ from pcapdiag.report.wording import (
     payload_details,
     payload_summary,
     proposal_lines,
+    spi_word,
     transform_text,
 )
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-    from pcapdiag.diagnosis.causes import Check
 
 MAX_MESSAGES, MAX_DETAILS, MAX_DETAIL = 64, 24, 240
 """Messages that are listed of an exchange, lines on the payloads of one, and characters in such a line."""
@@ -80,10 +88,28 @@ class OverviewRow(Record, frozen=True):
     count: int
 
 
+class CheckView(Record, frozen=True):
+    """One check: where and what, the commands, what ends or undoes them, and how to read the answer.
+
+    note -- on the platform, where that is not known; commands -- to copy; by_platform -- the same for each platform
+        that is possible, with its name; source -- the public document of the command
+    """
+
+    task: str
+    note: str
+    commands: tuple[str, ...]
+    by_platform: tuple[tuple[str, str], ...]
+    ends: str
+    undo: str
+    expect: str
+    source: str
+
+
 class ExchangeView(Record, frozen=True):
     """What is told of exchanges that ended alike, by the first of them.
 
     prefix -- what the ids of its parts begin with, on a page
+    request -- what to ask at the other end, in lines
     shown, more -- evidence: what is worth a line, and the rest; untold -- how much of both is left out
     leads, lesser -- causes: possible or better, and the others
     filters -- for Wireshark, each with what it shows; empty where that is in several files
@@ -111,7 +137,8 @@ class ExchangeView(Record, frozen=True):
     untold: int
     leads: tuple[RankedCause, ...]
     lesser: tuple[RankedCause, ...]
-    checks: "tuple[tuple[str, Check], ...]"
+    checks: tuple[CheckView, ...]
+    request: tuple[str, ...]
     rivals: tuple[RankedCause, ...]
     messages: tuple[MessageRow, ...]
     unlisted: int
@@ -157,13 +184,28 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
         untold=untold,
         leads=tuple(c for c in diagnosis.causes if c.leads),
         lesser=tuple(c for c in diagnosis.causes if not c.leads),
-        checks=tuple((where(p), p.check) for p in next_checks(diagnosis.causes, e, MAX_CHECKS)),
+        checks=tuple(map(_check, next_checks(diagnosis, MAX_CHECKS))),
+        request=tuple((diagnosis.request or "").splitlines()),
         rivals=tuple(rivals(diagnosis.causes)),
         messages=tuple(_messages(diagnosis, several, {i.id for i in (*shown, *more)})),
         unlisted=max(0, len(e.steps) - MAX_MESSAGES) + e.uncounted,
         filters=(("the exchange", exchange_filter(e)), *_filters((*shown, *more), several)),
         members=tuple(_member(d, several) for d in group.members[:MAX_MEMBERS]) if len(group.members) > 1 else (),
         count=len(group.members),
+    )
+
+
+def _check(placed: PlacedCheck) -> CheckView:
+    check = placed.check
+    return CheckView(
+        task=task(placed),
+        note=platform_note(placed),
+        commands=tuple(command_lines(placed)) if not placed.by_platform else (),
+        by_platform=tuple(platform_lines(placed)),
+        ends=ends_with(check) if check.undo else "",
+        undo="; ".join(check.undo),
+        expect=check.expect or "",
+        source=check.source or "",
     )
 
 
@@ -217,8 +259,7 @@ def _evidence(diagnosis: Diagnosis) -> tuple[tuple[Evidence, ...], tuple[Evidenc
 
 def _facts(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     e = diagnosis.exchange
-    name = "SPIs" if e.mode.value == "ikev2" else "cookies"
-    yield name, f"{e.initiator_spi.hex()} → {e.responder_spi.hex() if e.responder_spi else 'none seen'}"
+    yield spi_word(e), f"{e.initiator_spi.hex()} → {e.responder_spi.hex() if e.responder_spi else 'none seen'}"
     if e.other_responder_spis:
         yield "also answered with", ", ".join(s.hex() for s in e.other_responder_spis[:16])
     yield "initiator", peer_text(e.initiator)

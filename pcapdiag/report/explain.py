@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
+from pcapdiag.diagnosis import platform_names
 from pcapdiag.diagnosis.causes import (
     Cause,
     Check,
@@ -27,21 +28,23 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 PLATFORM_NAMES = {
+    **platform_names.PLATFORM_NAMES,
     "asa": "ASA",
-    "any": "Any device",
     "ios": "IOS",
-    "strongswan": "strongSwan",
-    "libreswan": "libreswan",
-    "fortigate": "FortiGate",
-    "paloalto": "Palo Alto",
+    "any": "Any device",
     "racoon": "racoon",
-    "openiked": "OpenIKED",
-    "mikrotik": "MikroTik",
     "sonicwall": "SonicWall",
 }
 """In the order in which their checks are shown."""
 
-_PLACES = {"initiator": "at the initiator", "responder": "at the responder", "path": "on the path", "either": ""}
+_PLACES = {
+    "initiator": "at the initiator",
+    "responder": "at the responder",
+    "refuser": "at the end that refused",
+    "refused": "at the end that was refused",
+    "path": "on the path",
+    "either": "",
+}
 _LABEL = 15
 _LONGEST_QUOTE = 300
 
@@ -345,10 +348,15 @@ def _check(number: int, check: Check, place: str, layout: Layout) -> Iterator[st
     """One check; its command whole and alone on its line, to be copied, even where it is longer than the line."""
     filled = check.fill(peer="<peer address>", local="<local address>")
     task = f"{place[0].upper()}{place[1:]}: {filled.do}" if place else filled.do
+    about = ", ".join(([f"IKEv{filled.ike}"] if filled.ike else []) + ([filled.software] if filled.software else []))
+    task += f" ({about})" if about else ""
     yield from wrapped(f"{number:>3}. {task}", layout, 5)
     if filled.command is not None:
-        indent = max(0, min(7, layout.width - len(filled.command)))
-        yield " " * indent + layout.paint(filled.command, fg="green")
+        for line in (*filled.first, filled.command):
+            yield " " * max(0, min(7, layout.width - len(line))) + layout.paint(line, fg="green")
+    if filled.undo:
+        word = "To end it" if filled.does == "debug" else "To undo it"
+        yield from wrapped(f"{word}: {'; '.join(filled.undo)}", layout, 7, " " * 5)
     if filled.expect is not None:
         yield from wrapped(f"→ {filled.expect}", layout, 7, " " * 5)
 

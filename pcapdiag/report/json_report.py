@@ -3,7 +3,8 @@
 Times are Unix seconds as decimal numbers with nine places, so that no digit of the capture's own resolution is lost;
 what is not ASCII is escaped, so that no file name and no identity does anything to a terminal; frame numbers are those
 of Wireshark for that file. Checks stand at the causes that are possible or better, with the commands of the platforms
-that the ends show themselves to be; `pcapdiag explain --json CAUSE` has all of them.
+that the ends show themselves to be, or, where that is not known, of each that is possible in `by_platform`;
+`pcapdiag explain --json CAUSE` has all of them.
 """
 
 import json
@@ -16,16 +17,18 @@ import msgspec
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.checks import PlacedCheck, fitting_checks
+from pcapdiag.diagnosis.checks import PlacedCheck, checks_by_cause
 from pcapdiag.diagnosis.evidence import exchange_filter
+from pcapdiag.diagnosis.platforms import Basis, Platform
 from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Exchange, Folded, Peer, Step
+from pcapdiag.exchange.model import Folded, Peer, Side, Step
 from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
 from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import payload_details, transform_text
 
 if TYPE_CHECKING:
+    from pcapdiag.diagnosis.causes import Check
     from pcapdiag.logs.joining import JoinedLog
 
 SCHEMA_VERSION = 1
@@ -179,12 +182,13 @@ def _folded(folded: Folded) -> dict[str, Json]:
 
 def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
     e, stop = diagnosis.exchange, diagnosis.stop
+    checks = checks_by_cause(diagnosis)
     return {
         "id": e.id,
         "conversation": " ".join(e.conversation),
         "mode": e.mode.value,
-        "initiator": _peer(e.initiator),
-        "responder": _peer(e.responder),
+        "initiator": _peer(diagnosis.platform(Side.INITIATOR), e.initiator),
+        "responder": _peer(diagnosis.platform(Side.RESPONDER), e.responder),
         "roles_certain": e.roles_certain,
         "initiator_spi": e.initiator_spi.hex(),
         "responder_spi": e.responder_spi.hex() if e.responder_spi else None,
@@ -211,7 +215,8 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
             for i in e.icmp_errors
         ],
         "evidence": [_evidence(i) for i in diagnosis.evidence],
-        "causes": [_cause(c, e) for c in diagnosis.causes],
+        "causes": [_cause(c, checks.get(c.cause.id, [])) for c in diagnosis.causes],
+        "request": diagnosis.request,
         "display_filter": exchange_filter(e),
         "tunnel": {
             "state": diagnosis.tunnel.state.value,
@@ -247,7 +252,7 @@ def _evidence(item: Evidence) -> Json:
     return found
 
 
-def _cause(ranked: RankedCause, exchange: Exchange) -> dict[str, Json]:
+def _cause(ranked: RankedCause, checks: Sequence[PlacedCheck]) -> dict[str, Json]:
     return {
         "id": ranked.cause.id,
         "title": ranked.cause.title,
@@ -256,7 +261,7 @@ def _cause(ranked: RankedCause, exchange: Exchange) -> dict[str, Json]:
         "because": list(ranked.because),
         "against": list(ranked.against),
         "document": [{"state": state, "item": item} for state, item in ranked.document],
-        "checks": [_check(p) for p in fitting_checks(ranked, exchange)] if ranked.leads else [],
+        "checks": [_check(p) for p in checks],
     }
 
 
@@ -269,11 +274,31 @@ def _check(placed: PlacedCheck) -> dict[str, Json]:
         "do": placed.check.do,
         "command": placed.check.command,
         "expect": placed.check.expect,
+        **_command(placed.check),
+        "by_platform": [
+            {"platform": c.platform, "do": c.do, "command": c.command, "expect": c.expect, **_command(c)}
+            for c in placed.by_platform
+        ],
     }
 
 
-def _peer(peer: Peer) -> dict[str, Json]:
+def _command(check: "Check") -> dict[str, Json]:
+    """What a command does, for which software and version of IKE, what comes before it, what ends it, its source."""
     return {
+        "does": check.does,
+        "ike": check.ike,
+        "software": check.software,
+        "first": list(check.first),
+        "undo": list(check.undo),
+        "source": check.source,
+    }
+
+
+def _peer(end: Platform, peer: Peer) -> dict[str, Json]:
+    return {
+        "platforms": list(end.possible) if end.basis is not Basis.NONE else [],
+        "platform_basis": end.basis.value,
+        "mine": end.mine,
         "address": peer.address,
         "port": peer.port,
         "vendors": list(peer.vendors),

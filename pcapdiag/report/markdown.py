@@ -33,8 +33,16 @@ from pcapdiag.report.text import (
     summary,
     tunnel_trouble,
 )
-from pcapdiag.report.why import leading_cause, rivals, status_word, telling, where
-from pcapdiag.report.wording import MODE_NAMES, clipped, frame_list, proposal_lines, safe, transform_text
+from pcapdiag.report.why import (
+    command_lines,
+    ends_with,
+    leading_cause,
+    rivals,
+    status_word,
+    task,
+    telling,
+)
+from pcapdiag.report.wording import MODE_NAMES, clipped, frame_list, proposal_lines, safe, spi_word, transform_text
 
 FULL, MOST = 40_000, 60_000
 LADDER_WIDTH = 100
@@ -127,7 +135,7 @@ def _block(found: Group, several: bool, draw: Draw) -> Iterator[str]:
 def _facts(diagnosis: Diagnosis) -> Iterator[str]:
     e = diagnosis.exchange
     answer = e.responder_spi.hex() if e.responder_spi else "none seen"
-    yield f"- cookies: `{e.initiator_spi.hex()}` → {code(answer) if e.responder_spi else answer}"
+    yield f"- {spi_word(e)}: `{e.initiator_spi.hex()}` → {code(answer) if e.responder_spi else answer}"
     yield f"- initiator: {inline(peer_text(e.initiator))}"
     yield f"- responder: {inline(peer_text(e.responder))}"
     if not e.roles_certain:
@@ -160,18 +168,28 @@ def _why(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
     for ranked in diagnosis.causes:
         yield f"- **{status_word(ranked.status)}**: {_cause(ranked)}"
     yield ""
-    checks = next_checks(diagnosis.causes, diagnosis.exchange)
+    checks = next_checks(diagnosis)
     if checks:
         yield "**What to check next**"
         yield ""
     for number, placed in enumerate(checks, 1):
-        yield f"{number}. {inline(f'{where(placed)}: {placed.check.do}.')}"
-        if placed.check.command:
+        yield f"{number}. {inline(task(placed))}"
+        lines = command_lines(placed)
+        if lines:
             yield ""
-            yield from (f"   {line}" for line in fenced([placed.check.command]))
+            yield from (f"   {line}" for line in fenced(lines))
+        if placed.check.undo:
+            yield ""
+            yield f"   {inline(ends_with(placed.check))} {', '.join(code(safe(line)) for line in placed.check.undo)}"
         if placed.check.expect:
             yield ""
             yield f"   → {inline(placed.check.expect)}"
+        yield ""
+    request = diagnosis.request
+    if request:
+        yield "**What to ask at the other end**"
+        yield ""
+        yield from fenced(request.rstrip().split("\n"))
         yield ""
     for ranked in rivals(diagnosis.causes)[:2]:
         yield f"**What would decide** ({ranked.cause.id}): {inline(ranked.cause.decide)}"

@@ -35,6 +35,7 @@ from pcapdiag.report.wording import (
     proposal_lines,
     safe,
     seconds,
+    spi_word,
     transform_text,
 )
 
@@ -305,7 +306,7 @@ def _exchange(found: Group, layout: Layout, draw: Draw) -> Iterator[str]:
 def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     e = diagnosis.exchange
     answer = e.responder_spi.hex() if e.responder_spi else "none seen"
-    yield f"  cookies    {e.initiator_spi.hex()} → {answer}"
+    yield f"  {spi_word(e):<9}  {e.initiator_spi.hex()} → {answer}"
     if e.other_responder_spis:
         others = ", ".join(s.hex() for s in e.other_responder_spis)
         yield from wrapped(f"  the responder also answered with {others}", layout, 13)

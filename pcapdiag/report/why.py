@@ -1,16 +1,22 @@
 """Why: the evidence, the causes ranked with their reasons, what to check next, and what would decide."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.case import Evidence
 from pcapdiag.diagnosis.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.evidence import exchange_filter, tells
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+from pcapdiag.diagnosis.platforms import Basis
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import both_ends
 from pcapdiag.report.ladder import cited
 from pcapdiag.report.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
+
+if TYPE_CHECKING:
+    from pcapdiag.diagnosis.causes import Check
 
 _WORDS = {Status.RULED_OUT: "ruled out"}
 _COLOURS = {
@@ -120,9 +126,9 @@ def _reasons(ranked: RankedCause) -> str:
 
 
 def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
-    e = diagnosis.exchange
-    found = next_checks(diagnosis.causes, e, 40 if layout.detail > 0 else 6)
+    found = next_checks(diagnosis, 40 if layout.detail > 0 else 6)
     if not found:
+        yield from _request(diagnosis, layout)
         return
     new = [p for p in found if (p.cause, p.at) not in explained]
     yield layout.paint("  What to check next", bold=True)
@@ -132,19 +138,114 @@ def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]
     for number, placed in enumerate(new, 1):
         yield from _check(number, placed, layout)
         explained.add((placed.cause, placed.at))
+    unknown = unknown_ends(new)
+    if unknown:
+        hint = f"Where you know what it is, --platform {unknown[0]}=NAME tells its commands alone"
+        if diagnosis.request is None:
+            hint += "; --local ADDRESS, for your own end, what to check there, and what to ask at the other"
+        yield from wrapped(f"{hint}.", layout, 2, "  ")
+    yield from _request(diagnosis, layout)
+
+
+def _request(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    """The text for the administrator of the other end, to be copied whole."""
+    request = diagnosis.request
+    if request is None:
+        return
+    yield ""
+    yield layout.paint("  What to ask at the other end", bold=True)
+    for line in request.rstrip().split("\n"):
+        text = safe(line)
+        indent = len(text) - len(text.lstrip())
+        # A command is copied, and so stays on one line.
+        yield from wrapped(text, layout, 4, "    ") if indent < 6 else [f"    {text}"]
+
+
+def unknown_ends(checks: Sequence[PlacedCheck]) -> list[str]:
+    """The addresses of the ends whose platform nothing tells for certain, in the order in which they come."""
+    return list(dict.fromkeys(p.at for p in checks if p.by_platform))
 
 
 def where(placed: PlacedCheck) -> str:
-    """Where a check is to be done."""
-    return f"At {placed.at} ({placed.side})" if placed.side else "On the path"
+    """Where a check is to be done, and on what: `At 192.0.2.1 (responder, Cisco ASA)`."""
+    if placed.side is None:
+        return "On the path"
+    platform = PLATFORM_NAMES.get(placed.check.platform)
+    old = f" {placed.check.software}" if platform and placed.check.software else ""
+    return f"At {placed.at} ({placed.side}{f', {platform}{old}' if platform else ''})"
+
+
+def command_lines(placed: PlacedCheck) -> list[str]:
+    """The commands of a check, a line each, with what comes before; else those of each platform beside its name."""
+    if not placed.by_platform:
+        return [*placed.check.first, placed.check.command] if placed.check.command else []
+    width = max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
+    lines, last = [], ""
+    for name, line in platform_lines(placed):
+        lines.append(f"{name if name != last else '':<{width}}  {line}")
+        last = name
+    return lines
+
+
+def platform_lines(placed: PlacedCheck) -> Iterator[tuple[str, str]]:
+    """The platforms that are possible, and their lines: what comes before a command, the command, and what ends it."""
+    for check in placed.by_platform:
+        name = PLATFORM_NAMES[check.platform]
+        yield from ((name, line) for line in (*check.first, check.command or ""))
+        if check.undo:
+            yield name, f"({'to end it' if check.does == 'debug' else 'to undo it'}: {'; '.join(check.undo)})"
+
+
+def task(placed: PlacedCheck) -> str:
+    """Where and what, as a sentence."""
+    do = placed.check.do
+    return f"{where(placed)}: {do}{'' if do.endswith('?') else '.'}"
+
+
+def ends_with(check: "Check") -> str:
+    """How what undoes a command is told."""
+    return "To end it:" if check.does == "debug" else "To undo it:"
 
 
 def _check(number: int, placed: PlacedCheck, layout: Layout) -> Iterator[str]:
-    yield from wrapped(f"{where(placed)}: {placed.check.do}.", layout, 5, f"  {number:>2} ")
-    if placed.check.command:
-        yield layout.paint(f"       {safe(placed.check.command)}", bold=True)
+    yield from wrapped(task(placed), layout, 5, f"  {number:>2} ")
+    if note := platform_note(placed):
+        yield from wrapped(note, layout, 5, "     ")
+    yield from _commands(placed, layout)
+    if placed.check.undo:
+        yield from wrapped(f"{ends_with(placed.check)} {'; '.join(placed.check.undo)}", layout, 7, "     ")
     if placed.check.expect:
         yield from wrapped(f"→ {placed.check.expect}", layout, 7, "     ")
+
+
+def _commands(placed: PlacedCheck, layout: Layout) -> Iterator[str]:
+    """Each command whole and alone on its line, to be copied; beside the platform's name where there is room."""
+    if not placed.by_platform:
+        for line in command_lines(placed):
+            yield f"       {layout.paint(safe(line), bold=True)}"
+        return
+    column = 7 + max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
+    for check in placed.by_platform:
+        name = f"     {PLATFORM_NAMES[check.platform]}"
+        lines = [safe(line) for line in (*check.first, check.command or "")]
+        if len(lines) == 1 and column + len(lines[0]) <= layout.width:
+            yield f"{name:<{column}}{layout.paint(lines[0], bold=True)}"
+        else:
+            yield name
+            yield from (f"       {layout.paint(line, bold=True)}" for line in lines)
+        if check.undo:
+            yield from wrapped(f"{ends_with(check)} {'; '.join(check.undo)}", layout, 9, "       ")
+
+
+def platform_note(placed: PlacedCheck) -> str:
+    """What is known of the platform, where that is not enough to name it; else nothing."""
+    if not placed.by_platform:
+        return ""
+    if placed.basis is Basis.SCHEDULE:
+        return "By its retransmissions it may be this; they are a hint:"
+    if placed.basis is Basis.VENDOR_ID:
+        return "By its vendor IDs it is one of these:"
+    return "What it is does not show. By platform:"
 
 
 def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:

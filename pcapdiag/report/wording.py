@@ -31,6 +31,11 @@ MODE_NAMES = {
 }
 
 
+def spi_word(exchange: Exchange) -> str:
+    """What the eight octets of each end are called: cookies in IKEv1, SPIs in IKEv2."""
+    return "SPIs" if exchange.mode is Mode.IKEV2 else "cookies"
+
+
 def safe(text: str) -> str:
     """Text out of packets or from file names, so that it cannot act in a terminal: no controls, no direction marks."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -477,3 +477,42 @@ def test_only_one_report_is_printed(options: tuple[str, ...]) -> None:
     result = run("analyze", *options, STALLED)
     assert result.exit_code == 2
     assert "only one of them can" in result.stderr
+
+
+# --- which end is mine, and what it is -------------------------------------------------------------------------
+
+
+def test_local_and_platform() -> None:
+    capture = str(CAPTURES / "ikev2-authentication-failed.pcap")
+    result = run(
+        "analyze", capture, "--local", "10.1.0.2", "--platform", "10.1.0.2=fortios", "--platform", "responder=asa"
+    )
+    assert result.exit_code == 1
+    checks, request = result.stdout.split("What to ask at the other end")
+    assert "At 10.1.0.2 (initiator, FortiGate): " in checks
+    assert "At 10.2.0.2" not in checks
+    assert "To the administrator of 10.2.0.2\n" in request
+    assert "debug crypto ikev2 protocol 127" in request
+    assert "to end it: undebug all" in request
+
+
+def test_local_and_platform_in_json() -> None:
+    capture = str(CAPTURES / "ikev2-authentication-failed.pcap")
+    (found,) = json.loads(
+        run("analyze", "--json", capture, "--local", "10.2.0.2", "--platform", "responder=asa").stdout
+    )["exchanges"]
+    assert (found["responder"]["platforms"], found["responder"]["platform_basis"]) == (["asa"], "given")
+    assert (found["responder"]["mine"], found["initiator"]["mine"]) == (True, False)
+    assert found["request"].startswith("To the administrator of 10.1.0.2\n")
+    checks = [check for cause in found["causes"] for check in cause["checks"]]
+    assert {check["end"] for check in checks} <= {"responder", "path"}
+    debugs = [check for check in checks if check["does"] == "debug"]
+    assert debugs
+    assert all(check["undo"] and check["source"] for check in debugs)
+
+
+@pytest.mark.parametrize("arguments", [("--platform", "asa"), ("--platform", "initiator=pix"), ("--local", "here")])
+def test_ends_that_cannot_be_understood(arguments: tuple[str, str]) -> None:
+    result = run("analyze", str(CAPTURES / "mm1-no-reply.pcap"), *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""

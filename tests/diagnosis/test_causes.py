@@ -19,6 +19,7 @@ from pcapdiag.diagnosis.causes import (
     load,
     parse,
 )
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
 
 # Written down from the document, state by state; not from causes.toml.
 DOCUMENT = {
@@ -249,7 +250,7 @@ class TestContent:
     @pytest.mark.parametrize(("command", "cause"), DOCUMENT_COMMANDS.items())
     def test_commands_of_the_document(self, base, command, cause):
         checks = [check for check in base.cause(cause).checks if check.platform == "asa"]
-        texts = [text for check in checks for text in (check.command or "", check.do)]
+        texts = [text for check in checks for text in (check.command or "", check.do, *check.first)]
         assert any(text == command or text.startswith(command + " ") or command in text for text in texts)
 
     @pytest.mark.parametrize("setting", ["peer-id-validate nocheck", "ignore-ipsec-keyusage"])
@@ -261,11 +262,12 @@ class TestContent:
     @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
     def test_placeholders_resolve(self, cause):
         for check in cause.checks:
-            for text in (check.do, check.command, check.expect):
+            for text in (check.do, check.command, check.expect, *check.first, *check.undo):
                 fields = {name for _, name, _, _ in string.Formatter().parse(text or "") if name is not None}
                 assert fields <= set(PLACEHOLDERS)
             filled = check.fill(peer="192.0.2.1", local="198.51.100.2")
-            assert not re.search(r"[{}]", filled.do + (filled.command or "") + (filled.expect or ""))
+            texts = (filled.do, filled.command or "", filled.expect or "", *filled.first, *filled.undo)
+            assert not re.search(r"[{}]", "".join(texts))
 
     def test_pfs_carries_its_remark(self, base):
         assert "RFC 2409 §5.5" in base.cause("pfs-mismatch").remark
@@ -491,9 +493,18 @@ class TestLookups:
     def test_load_from_a_zipped_installation(self, tmp_path):
         package = Path(causes_module.__file__).parents[1]
         with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
-            for path in ("__init__.py", "record.py", "version.py", "diagnosis/__init__.py", "diagnosis/causes.py"):
-                archive.write(package / path, f"pcapdiag/{path}")
-            archive.write(package / "diagnosis/causes.toml", "pcapdiag/diagnosis/causes.toml")
+            modules = (
+                "__init__",
+                "record",
+                "version",
+                "diagnosis/__init__",
+                "diagnosis/causes",
+                "diagnosis/platform_names",
+            )
+            for path in modules:
+                archive.write(package / f"{path}.py", f"pcapdiag/{path}.py")
+            for data in ("causes.toml", *(f"commands/{name}.toml" for name in PLATFORM_NAMES)):
+                archive.write(package / "diagnosis" / data, f"pcapdiag/diagnosis/{data}")
         code = (
             f"import sys; sys.path.insert(0, {str(tmp_path / 'pcapdiag.zip')!r})\n"
             "from pcapdiag.diagnosis import causes\n"
@@ -519,6 +530,7 @@ meaning = "m"
 supports = "s"
 against = "g"
 decide = "d"
+look = "l"
 visible = true
 """
 CHECK = """
@@ -597,4 +609,95 @@ class TestLoader:
         assert old in WHOLE
         with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
             parse(WHOLE.replace(old, new, 1))
+        assert "\n" not in str(caught.value)
+
+
+COMMANDS = """
+schema_version = 1
+platform = "asa"
+
+[sources]
+doc = "https://example.com/doc"
+
+[command.look]
+run = "show it {peer}"
+does = "show"
+source = "doc"
+
+[command.more]
+run = "debug it"
+does = "debug"
+ike = 1
+software = "9.1 and later"
+first = ["debug only {peer}"]
+undo = ["undebug all"]
+source = "doc"
+
+[command.set]
+run = "set it"
+does = "change"
+source = "doc"
+
+[[check]]
+causes = ["a"]
+use = "look"
+end = "either"
+do = "Look"
+
+[[check]]
+causes = ["a"]
+use = "more"
+end = "refuser"
+do = "Watch {peer}"
+expect = "A line"
+when = ["notify-x"]
+
+[[check]]
+causes = ["a"]
+use = "set"
+end = "either"
+do = "Set it"
+"""
+
+
+class TestCommands:
+    def test_joined(self):
+        (cause,) = parse(WHOLE.replace(CHECK, ""), {"asa": COMMANDS}).causes
+        assert [(c.platform, c.command, c.does, c.ike) for c in cause.checks] == [
+            ("asa", "show it {peer}", "show", None),
+            ("asa", "debug it", "debug", 1),
+            ("asa", "set it", "change", None),
+        ]
+        filled = cause.checks[1].fill(peer="192.0.2.1", local="192.0.2.2")
+        assert (filled.first, filled.undo) == (("debug only 192.0.2.1",), ("undebug all",))
+        assert filled.source == "https://example.com/doc"
+        assert [c.command for c in cause.in_version(2).checks] == ["show it {peer}", "set it"]
+        assert not cause.checks[1].fits(1, ())
+        assert cause.checks[1].fits(1, ("notify-x",))
+        assert not cause.checks[1].fits(2, ("notify-x",))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ('platform = "asa"', 'platform = "ios"', "commands of asa: platform: is not 'asa'"),
+            ('undo = ["undebug all"]\n', "", "commands of asa: command 'more': undo: missing"),
+            ('undo = ["undebug all"]', "undo = []", "command 'more': undo: is empty: nothing ends this debug"),
+            ('does = "show"', 'does = "look"', "commands of asa: command 'look': does: does not know 'look'"),
+            ('source = "doc"', 'source = "book"', "commands of asa: command 'look': source: does not know 'book'"),
+            ('does = "show"\nsource', 'does = "show"\nsauce', "command 'look': source: missing"),
+            ("ike = 1", "ike = 3", "commands of asa: command 'more': ike: must be 1 or 2"),
+            ('run = "show it {peer}"', 'run = "show it {host}"', "command 'look': run: unknown placeholder '{host}'"),
+            ('do = "Watch {peer}"', 'do = "Watch {"', "commands of asa: check 2: do: unknown placeholder '{'"),
+            ('use = "look"', 'use = "watch"', "commands of asa: check 1: use: does not know 'watch'"),
+            ('use = "look"', 'use = "set"', "'set' changes something for 'a' before anything is looked at"),
+            ('causes = ["a"]', 'causes = ["b"]', "commands of asa: check 1: causes: does not know 'b'"),
+            ('do = "Set it"', 'do = "Set it"\nike = 4', "commands of asa: check 3: ike: is not that of the command"),
+            ('use = "set"', 'use = "look"', "commands of asa: command: 'set' is used by no check"),
+            ("schema_version = 1", "schema_version =", "commands of asa: not TOML: "),
+        ],
+    )
+    def test_faults(self, old, new, message):
+        assert old in COMMANDS
+        with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
+            parse(WHOLE, {"asa": COMMANDS.replace(old, new, 1)})
         assert "\n" not in str(caught.value)
