@@ -209,7 +209,8 @@ def default_folders() -> list[Path]:
 def stray(made: Scene, dice: Random) -> Variant | None:
     """The capture with one or two strays aimed at one of its exchanges."""
     target = dice.choice(made.diagnoses)
-    places = [n for n, d in made.sent.items() if _is_of(d, target)]
+    first = {t.frame.number - 1 for step in target.exchange.steps for t in step.sent}
+    places = [n for n, d in made.sent.items() if n in first and _is_of(d, target)]
     if not places:
         return None
     frames = list(made.frames)
@@ -359,9 +360,9 @@ def _names(made: Scene, places: Iterable[int]) -> str:
 
 
 def _swapped(made: Scene, dice: Random) -> Variant | None:
-    if len(made.frames) < 2:
-        return None
-    return _with_swapped(made, dice.randrange(len(made.frames) - 1))
+    times = [at for at, _ in made.frames]
+    places = [n for n in range(len(times) - 1) if times[n + 1] - times[n] <= SECOND // 2]
+    return _with_swapped(made, dice.choice(places)) if places else None
 
 
 def _with_swapped(made: Scene, place: int) -> Variant:
@@ -463,14 +464,15 @@ def _only_keys_tell(variant: Variant, before: Said, after: Said) -> bool:
 
     With an end's own address and both cookies, an IKE_AUTH of the right size, or an INFORMATIONAL right behind it, is
     the answer that was due, one more round of EAP, or a refusal of the answer (RFC 7296 §1.2, §2.16, §2.21.2). In IKEv1
-    a notify or a delete in clear ends phase 1 where nothing goes on behind it (RFC 2408 §3.14, §3.15).
+    an encrypted Informational right behind message 6 is its refusal (RFC 2409 §5.7), and a notify or a delete in clear
+    ends phase 1 where nothing goes on behind it (RFC 2408 §3.14, §3.15).
     """
     if variant.kind not in ("stray-initiator", "stray-responder") or "right cookies" not in variant.what:
         return False
     name = variant.what.split(": ")[1]
     if before.outcome is Outcome.COMPLETED:
         in_clear = name.startswith(("notify", "delete")) and "nothing followed" in before.reason
-        return in_clear or name.startswith(("IKE_AUTH of", "INFORMATIONAL of"))
+        return in_clear or name.startswith(("IKE_AUTH of", "INFORMATIONAL of", "informational of"))
     return name.startswith("IKE_AUTH of") and variant.kind == "stray-responder" and after.outcome is Outcome.COMPLETED
 
 

@@ -145,16 +145,10 @@ def auth_of(exchange: Exchange) -> list[Step]:
 
 def _last_id(exchange: Exchange) -> int | None:
     """The last message ID of IKE_AUTH, told by the first request that the initiator sent behind it (RFC 7296 §2.2)."""
-    asked = (
-        s.message.header.message_id
-        for s in exchange.steps
-        if s.exchange_type in AFTER_AUTH
-        and s.encrypted
-        and s.sender is Side.INITIATOR
-        and not s.message.header.response
-        and s.message.header.message_id > 1
-    )
-    return min((number - 1 for number in asked), default=None)
+    asked = [s for s in exchange.steps if s.sender is Side.INITIATOR and not s.message.header.response]
+    own = max((s.message.header.message_id for s in asked if s.exchange_type == ExchangeType.IKE_AUTH), default=0)
+    later = [s.message.header.message_id for s in asked if s.exchange_type in AFTER_AUTH and s.encrypted]
+    return min((number - 1 for number in later if number > own), default=None)
 
 
 def _first_answers(steps: Sequence[Step]) -> list[Step]:

@@ -103,7 +103,8 @@ def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[S
     """
     first, last = (1, 5) if sender is Side.INITIATOR else (2, 6)
     shown = exchange.numbered(last) or not exchange.numbered(first) or len(after) > 1
-    if not shown or repeated_after([s for s in exchange.steps if s.number], after[0].first.time):
+    begun = after[0].first.time
+    if not shown or any(time > begun for s in exchange.steps if s.number for time in s.times[1:]):
         return ()
     return (after[0],)
 

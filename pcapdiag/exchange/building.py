@@ -17,7 +17,7 @@ from pcapdiag.exchange.modes import (
     step_name,
 )
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
-from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.message import ZERO_SPI, Header
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
 
@@ -163,9 +163,14 @@ def _under_its_cookies(
     others: list[OpenStep] = []
     for step in steps:
         cookie = step.header.responder_spi
-        holds = cookie in known or (cookie == ZERO_SPI and not step.header.encrypted)
+        holds = cookie in known or (cookie == ZERO_SPI and _can_be_without(step.header))
         (own if holds or step.header.major != major else others).append(step)
     return (own, others) if own else (list(steps), [])
+
+
+def _can_be_without(header: Header) -> bool:
+    """Whether a message can be without a responder's cookie: what is encrypted has it, and what follows IKE_SA_INIT."""
+    return not header.encrypted and header.exchange_type not in (ExchangeType.IKE_AUTH, ExchangeType.CREATE_CHILD_SA)
 
 
 def _gives_cookie(step: OpenStep) -> bool:

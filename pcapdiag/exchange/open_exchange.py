@@ -5,7 +5,7 @@ from msgspec import Struct, field
 from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
 from pcapdiag.exchange.fragments import PIECES, FragmentCollector
 from pcapdiag.exchange.model import Side, Sighting, Step
-from pcapdiag.exchange.modes import PHASE_1
+from pcapdiag.exchange.modes import PHASE_1, certain_sender
 from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
 from pcapdiag.ike.message import ZERO_SPI, Header, Message
 from pcapdiag.ike.registry import ExchangeType, PayloadType
@@ -144,14 +144,30 @@ class OpenExchange(Struct):
 
 def other_leg(candidate: OpenExchange, datagram: Datagram, octets: bytes) -> bool:
     """Whether this is the same packet on the other side of a NAT: same octets, one address kept, no time between."""
-    for by_first in (True, False):
-        step = candidate.by_content.get((by_first, octets))
-        if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
-            continue
-        last = step.sent[-1]
-        if last.source == datagram.source or last.destination == datagram.destination:
-            return True
-    return False
+    return any(other_leg_of(candidate, by_first, datagram, octets) for by_first in (True, False))
+
+
+def other_leg_of(candidate: OpenExchange, by_first: bool, datagram: Datagram, octets: bytes) -> bool:
+    """The same of what one end sent."""
+    step = candidate.by_content.get((by_first, octets))
+    if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
+        return False
+    last = step.sent[-1]
+    return last.source == datagram.source or last.destination == datagram.destination
+
+
+def goes_astray(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:
+    """Whether this says who sent it, and in this exchange the other end has that address.
+
+    Both ends can begin under one cookie (`begins_anew`): an answer goes to the one that asked.
+    """
+    side = certain_sender(header)
+    if side is None or candidate.first_side is None or candidate.major != header.major:
+        return False
+    own, other = candidate.first_addresses, candidate.second_addresses
+    if side is not candidate.first_side:
+        own, other = other, own
+    return datagram.source in other and datagram.source not in own
 
 
 def answers_elsewhere(candidate: OpenExchange, header: Header, datagram: Datagram) -> bool:

@@ -29,7 +29,9 @@ from pcapdiag.exchange.open_exchange import (
     answers_elsewhere,
     answers_version,
     begins_anew,
+    goes_astray,
     other_leg,
+    other_leg_of,
 )
 from pcapdiag.exchange.sightings import is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
@@ -247,7 +249,7 @@ class Tracker:
             by_first = found.sent_by_first(datagram)
             if said is not None:
                 found.first_side = said if by_first else said.other
-        found.learn_addresses(datagram, by_first, other_leg(found, datagram, octets))
+        found.learn_addresses(datagram, by_first, other_leg_of(found, by_first, datagram, octets))
         self._bind(found, header, datagram)
         sighting = sighting_of(datagram)
         piece = piece_of(message)
@@ -324,7 +326,11 @@ class Tracker:
     def _find(self, header: Header, datagram: Datagram, octets: bytes) -> OpenExchange | None:
         major, cookie, answer = header.major, header.initiator_spi, header.responder_spi
         found = self._by_spis.get((major, cookie, answer)) if answer != ZERO_SPI else None
-        found = found or self._by_pair.get((major, cookie, *_pair(datagram)))
+        if found is None:
+            found = self._by_pair.get((major, cookie, *_pair(datagram)))
+            if found is not None and answer != ZERO_SPI and goes_astray(found, header, datagram):
+                others = (c for c in self._siblings(cookie) if c.knows(datagram))
+                found = next((c for c in others if not goes_astray(c, header, datagram)), found)
         if found is not None and not begins_anew(found, header, datagram):
             return found
         for candidate in self._siblings(cookie):

@@ -181,6 +181,28 @@ def test_what_is_encrypted_begins_no_exchange_of_the_other_end() -> None:
     assert names(exchange) == ["MM1", "MM2", "MM3"]
 
 
+def test_both_ends_begin_under_one_cookie_and_each_is_answered() -> None:
+    wire = Wire()
+    other = wire.datagram(0.5, main_mode(1), left=False)
+    first, second = track(wire.datagram(0, main_mode(1)), other, *wire.main_mode(1, 2, 3))
+    assert (names(first), first.initiator.address) == (["MM1", "MM2", "MM3"], LEFT)
+    assert (names(second), second.initiator.address) == (["MM1"], RIGHT)
+
+
+def test_octets_of_one_end_from_elsewhere_do_not_make_the_other_end_it() -> None:
+    wire = Wire()
+    third = "203.0.113.77"
+    items = [
+        *wire.main_mode(0, 1, 2),
+        wire.datagram(0.1, informational(7), source=third, destination=LEFT),
+        *wire.main_mode(0.2, 3),
+        wire.datagram(0.21, main_mode(3), source=third),
+        *wire.main_mode(0.3, 4, 5, 6),
+    ]
+    (exchange,) = track(*items)
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4", "MM5", "MM6"]
+
+
 def test_strays_alone_are_an_exchange_as_well() -> None:
     (exchange,) = track(Wire().datagram(0, message(37, version=0x20, sealed=bytes(48), cookies=(COOKIE_I, ZERO))))
     assert len(exchange.steps) == 1
