@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.case import Evidence
+from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+from pcapdiag.diagnosis.platforms import Basis, Given
 from pcapdiag.diagnosis.ranking import RankedCause, Status
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
@@ -311,19 +313,28 @@ def _places(told: Sequence[_Told], joined: Sequence[JoinedLine], numbers: dict[i
 
 def _with_log(diagnosis: Diagnosis, log: JoinedLog) -> Diagnosis:
     """The diagnosis of an exchange of the capture, with what this end's log says of it."""
-    evidence, causes = list(diagnosis.evidence), list(diagnosis.causes)
+    evidence, causes, given = list(diagnosis.evidence), list(diagnosis.causes), diagnosis.given
     for own, exchange in log.diagnoses:
         if exchange != diagnosis.exchange.id:
             continue
+        given = _given(diagnosis, log.address, own.exchange.platform)
         for ranked in own.causes:
             if ranked.status is Status.CONFIRMED or (ranked.status is Status.LIKELY and ranked.because):
                 _add(diagnosis, own, ranked, log, evidence, causes)
         _contradiction(diagnosis, own, log, evidence)
-    if len(evidence) == len(diagnosis.evidence):
-        return diagnosis
-    order = list(Status)
-    causes.sort(key=lambda cause: (order.index(cause.status), -cause.weight))
-    return replace(diagnosis, evidence=tuple(evidence), causes=tuple(causes))
+    if len(evidence) > len(diagnosis.evidence):
+        order = list(Status)
+        causes.sort(key=lambda cause: (order.index(cause.status), -cause.weight))
+    return replace(diagnosis, evidence=tuple(evidence), causes=tuple(causes), given=given)
+
+
+def _given(diagnosis: Diagnosis, address: str, platform: str) -> Given:
+    """What is given of the ends, with what the format of a log says of its own end; the user's word first."""
+    given, exchange = diagnosis.given, diagnosis.exchange
+    side = Side.INITIATOR if address in exchange.initiator.addresses else Side.RESPONDER
+    if platform not in PLATFORM_NAMES or diagnosis.platform(side).basis is Basis.GIVEN:
+        return given
+    return replace(given, platforms=(*given.platforms, (address, platform)))
 
 
 def _add(

@@ -200,7 +200,8 @@ def _states(d: LogDiagnosis) -> str:
 def _facts(e: LogExchange, layout: Layout) -> Iterator[str]:
     if e.initiator_spi:
         answer = e.responder_spi.hex() if e.responder_spi else "none in the log"
-        yield f"  cookies    {e.initiator_spi.hex()} → {answer}"
+        name = "SPIs" if e.mode == "ikev2" else "cookies"
+        yield f"  {name:<9}  {e.initiator_spi.hex()} → {answer}"
     role = {"initiator": "began", "responder": "answered", "": "the log does not tell who began"}[e.role]
     make = PLATFORMS.get(e.platform, e.platform)
     yield from wrapped(f"  this end   {e.local or 'address not in the log'}  {make}, {role}", layout, 13)

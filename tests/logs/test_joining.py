@@ -116,6 +116,16 @@ def test_a_log_of_somebody_else() -> None:
     assert joined("hello\n", diagnoses)[0].problem
 
 
+@pytest.mark.parametrize(
+    ("said", "platform"), [(None, "asa"), ("responder=fortigate", "asa"), ("initiator=fortigate", "fortigate")]
+)
+def test_a_log_tells_what_its_end_is_where_the_user_does_not(said: str | None, platform: str) -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / "mm5-psk-mismatch.pcap", platforms=[said] if said else ()).diagnoses
+    _, (found, *_) = joined(asa_log(diagnoses, Side.INITIATOR), diagnoses)
+    assert found.platform(Side.INITIATOR).possible == (platform,)
+    assert found.platform(Side.INITIATOR).certain
+
+
 def test_the_end_that_knows_confirms() -> None:
     diagnoses = pcapdiag.analyze(CAPTURES / "mm1-no-proposal-chosen.pcap").diagnoses
     assert diagnoses[0].causes[0].status.value == "likely"
