@@ -1,6 +1,7 @@
 """Reading keys from files: Wireshark's tables, those that strongSwan's save-keys writes, and logs that hold keys."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -63,6 +64,9 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             octets = file.read(MAX_OCTETS + 1)
             large = len(octets) > MAX_OCTETS
+            # What is no text, or may have no end, is not searched for a log's keys.
+            if large and (b"\0" in octets or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)):
+                raise KeyTableError(f"{path}: too large for a key table")
             if large or looks_like_log(octets.decode("utf-8", "replace")):
                 rows = _rows(octets, file)
                 if rows:

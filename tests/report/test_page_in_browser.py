@@ -142,15 +142,15 @@ def test_evidence_lights_its_marks_on_hover_and_on_focus(browser: Browser, folde
     shown(browser, folder, of_capture("mm5-udp-4500-blocked.pcap"))
     lit = "Array.from(document.querySelectorAll('.ladder .on .name'), n => n.textContent)"
     assert browser.evaluate(lit) == []
-    browser.point("#x1-E4 span")
+    browser.point("#x1-E3 span")
     assert browser.evaluate(lit) == ["MM4"]
     browser.point("h1")
     assert browser.evaluate(lit) == []
-    browser.evaluate("document.querySelector('#x1-E6 a').focus()")
+    browser.evaluate("document.querySelector('#x1-E5 a').focus()")
     assert browser.evaluate(lit) == ["MM5"]
     browser.point(".ladder .rung:nth-of-type(4) .label")
     browser.evaluate("document.querySelector('.mark').dispatchEvent(new MouseEvent('click'))")
-    assert browser.evaluate("document.activeElement.textContent") == "E4"
+    assert browser.evaluate("document.activeElement.textContent") == "E3"
 
 
 def test_everything_is_reached_by_keyboard(browser: Browser, folder: Path, several: Report) -> None:
