@@ -54,7 +54,7 @@ DOCUMENT = {
     ],
 }
 
-DESIGN_CAUSES = [
+CAUSE_IDS = [
     "no-interesting-traffic",
     "peer-unreachable",
     "no-ike-listener",
@@ -236,7 +236,7 @@ class TestContent:
         assert {state.id for state in base.states} == {*STATES, "DEBUG_ERRORS"}
 
     def test_causes_are_those_of_the_design(self, base):
-        assert sorted(cause.id for cause in base.causes) == sorted(DESIGN_CAUSES)
+        assert sorted(cause.id for cause in base.causes) == sorted(CAUSE_IDS)
 
     @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
     def test_cause_is_complete(self, cause):

@@ -1,4 +1,4 @@
-"""The JSON report: valid, exact, and the contract of DESIGN §7."""
+"""The JSON report: valid, exact, and a contract with who reads it."""
 
 import json
 import re
