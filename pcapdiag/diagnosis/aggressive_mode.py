@@ -96,9 +96,10 @@ def _after_3(exchange: Exchange, setting: Setting, outcome: Outcome) -> Stop:
         reason = "AM3 was sent and AM2 is still repeated: AM3 does not reach the responder"
         reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
         return Stop(outcome, "AM3", Side.INITIATOR, None, ("AM_ACTIVE",), ("AM_WAIT_MSG3",), reason, again)
-    if outcome is Outcome.STALLED and not followed_by(exchange):
-        reason = "All three messages went by; nothing followed them in the capture, no Quick Mode either."
-        return completed(exchange, "AM_ACTIVE", reason, frames_of(thirds))
     reason = "All three messages went by; whether the responder accepted AM3 does not show."
+    if outcome is Outcome.STALLED and not followed_by(exchange):
+        # Nothing answers message 3 (RFC 2409 §5.4): that the responder took it only what follows can show.
+        reason = "All three messages went by and nothing followed; whether the responder accepted AM3 does not show."
+        outcome = Outcome.INCONCLUSIVE
     states = ("AM_ACTIVE", "AM_WAIT_MSG3")
     return Stop(outcome, "Quick Mode", None, None, ("AM_ACTIVE",), states, reason, frames_of(thirds))

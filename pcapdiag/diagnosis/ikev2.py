@@ -154,10 +154,17 @@ def _last_id(exchange: Exchange) -> int | None:
 def _first_answers(steps: Sequence[Step]) -> list[Step]:
     """Of several answers to one request under the same SPIs the first one: it is what is sent again (RFC 7296 §2.1).
 
-    What is in clear comes after what is encrypted: anybody can write it (§2.21.4).
+    What is in clear comes after what is encrypted, as anybody can write it (§2.21.4), and what was recorded before the
+    request after what was recorded behind it.
     """
+    asked = {s.message.header.message_id: min(s.times) for s in reversed(steps) if s.sender is Side.INITIATOR}
+
+    def place(step: Step) -> tuple[bool, bool, int]:
+        time = min(step.times)
+        return not step.encrypted, time < asked.get(step.message.header.message_id, 0), time
+
     first: dict[tuple[int, bytes], Step] = {}
-    for step in sorted(steps, key=lambda s: (not s.encrypted, min(s.times))):
+    for step in sorted(steps, key=place):
         if step.sender is Side.RESPONDER:
             first.setdefault((step.message.header.message_id, step.message.header.responder_spi), step)
     return [s for s in steps if s.sender is Side.INITIATOR or s in first.values()]

@@ -510,3 +510,8 @@ def test_one_request_shows_no_capture_of_one_direction() -> None:
     init = [wire.datagram(at, ikev2(INIT, request=True)) for at in (0, 4, 11)]
     odd = wire.datagram(1, ikev2(CREATE, request=True, number=2, inner=33))
     assert stop_of(sorted([*init, odd], key=lambda d: d.time), LATE).outcome is Outcome.STALLED
+
+
+def test_an_answer_recorded_before_its_request_gives_way_to_the_one_behind_it() -> None:
+    rows = [answered(0.15, inner=40), asked(0.2), answered(0.3, inner=41)]
+    assert stop_of(exchanged(*rows), LATE).outcome is Outcome.REJECTED

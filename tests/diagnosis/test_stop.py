@@ -411,3 +411,10 @@ def test_the_responder_alone_completes_no_aggressive_mode() -> None:
     assert _one([*items, asked, wire.datagram(4, aggressive(2), left=False)], 60).outcome is Outcome.STALLED
     items.append(wire.datagram(0.2, aggressive(3)))
     assert _one([*items, wire.datagram(0.9, quick_mode(1)), asked], 60).outcome is Outcome.COMPLETED
+
+
+def test_aggressive_mode_message_3_and_silence_show_nothing_of_the_responder() -> None:
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    found = _one(items, 60)
+    assert (found.outcome, found.responder_state) == (Outcome.INCONCLUSIVE, ("AM_ACTIVE", "AM_WAIT_MSG3"))
