@@ -24,6 +24,10 @@ ID_IPV4_ADDR = b"\x01"
 NAT_DETECTION_SOURCE_IP, NAT_DETECTION_DESTINATION_IP = 16388, 16389
 MARKER = bytes(4)
 LAST_FRAGMENT, MORE_FRAGMENTS = 0, 0x2000
+FRAGMENT, FIRST_PIECE = (
+    132,
+    36,
+)  # the payload type of IKEv1 fragments, and where the data of one begin: those of the first are a header
 FIRST_FRAGMENT = 1480  # octets of IP payload in 1500
 QUOTED = 548  # octets: what Linux quotes in an ICMP error
 TIMER = 500_000  # microseconds: what comes later than this is sent by a timer, and no answer to what went before
@@ -160,6 +164,8 @@ class Spoken:
             return item.payload  # a NAT keep-alive
         spis = self.cookies if any(message[8:16]) else self.cookies[:8] + bytes(8)
         message = spis + message[16:]
+        if message[16] == FRAGMENT and message[FIRST_PIECE - 2] == 1:
+            message = message[:FIRST_PIECE] + self.cookies + message[FIRST_PIECE + 16 :]
         # Each end hashes its own address as it knows it, and the other's as the world does.
         ends = (source.own(item.source_port), destination.seen(item.destination_port))
         message = _with_nat_detection(message, *ends) if message[17] >> 4 == 2 else with_nat_d(message, spis, *ends)

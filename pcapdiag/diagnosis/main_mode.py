@@ -240,6 +240,11 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
         reason = "MM6 went by; MM5, which it answers, is not in the capture, and nothing shows that MM6 was accepted."
         states = ("MM_ACTIVE", "MM_WAIT_MSG6")
         return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
+    crossed = [one.frame for s in exchange.numbered(5) for one in s.sent if one.time > reached]
+    if crossed and not told:
+        reason = "MM6 crossed another MM5, and nothing behind both shows that the initiator has it."
+        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, tuple(crossed))
     if setting.silence_after(reached) >= SILENCE and not told:
         reason = "All six messages went by; nothing followed them in the capture, no Quick Mode either."
         if not exchange.numbered(5) or not exchange.numbered(1):

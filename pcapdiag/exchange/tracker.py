@@ -184,7 +184,6 @@ class Tracker:
             return None
         known = self._by_cookie.get(message.header.initiator_spi)
         if known is None and not _can_be_ike(octets, MAX_DATAGRAM):
-            self.counts.not_ike += 1
             return None
         if isinstance(known, Opening):
             self._grow(known)

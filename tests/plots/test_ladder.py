@@ -46,7 +46,7 @@ def test_frames_times_and_evidence_stand_beside() -> None:
     assert {"MM5 encrypted, 76 octets", "MM5, sent for the 6th time", "MM6 from the responder was not seen"} < set(
         found
     )
-    assert "E4" in found
+    assert "E3" in found
     assert {"500", "4500"} < set(found)
     assert {"10.1.0.2\ninitiator", "10.2.0.2\nresponder"} < set(found)
 
