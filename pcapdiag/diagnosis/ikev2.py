@@ -396,9 +396,14 @@ def _refusal_in(exchange: Exchange, last: Step) -> str | None:
 
 
 def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refused | None:
-    """A notify, or a delete, of one end right behind the answer: what was just made is not kept."""
+    """A notify, or a delete, of one end right behind the answer: what was just made is not kept.
+
+    Both go in an INFORMATIONAL exchange (RFC 7296 §1.4, §2.21.2).
+    """
     chosen = chosen_transforms(exchange)
     for step in later:
+        if step.exchange_type != ExchangeType.INFORMATIONAL_V2:
+            continue
         who = step.sender
         # Each end counts its own requests: the initiator's go on behind IKE_AUTH, the responder has had none (§2.2).
         number = last.message.header.message_id + 1 if who is Side.INITIATOR else 0
