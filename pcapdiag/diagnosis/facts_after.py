@@ -34,6 +34,8 @@ def phase2(case: Case) -> Iterator[Fact]:
                 f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with {refusal_text(quick.answer)}."
             )
             yield Fact("phase2-refused", text, quick.frames)
+            if quick.last_message == 2:
+                yield Fact("phase2-choice-refused", text, quick.frames)
         elif quick.outcome is Outcome.STALLED:
             again = max(len(s.sent) for s in quick.steps)
             answered = quick.last_message >= 2

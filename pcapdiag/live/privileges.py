@@ -108,11 +108,13 @@ _LATE = (
     *("pcapdiag.diagnosis.verdict", "pcapdiag.diagnosis.ikev2", "pcapdiag.diagnosis.certificates"),
     *("pcapdiag.diagnosis.aggressive_mode", "pcapdiag.diagnosis.child_contents", "pcapdiag.diagnosis.ranking_opened"),
     *("pcapdiag.diagnosis.quick_mode_contents", "pcapdiag.diagnosis.candidate_keys"),
+    *("pcapdiag.diagnosis.checks", "pcapdiag.diagnosis.request"),
     *("pcapdiag.ike.payloads_sealed", "pcapdiag.ike.preshared", "pcapdiag.ike.distinguished_names"),
-    *("pcapdiag.capture.streams", "pcapdiag.capture.pcapng"),
+    *("pcapdiag.ike.registry_sealed",),
+    *("pcapdiag.capture.streams", "pcapdiag.capture.pcapng", "pcapdiag.capture.files"),
     *("pcapdiag.report.live_json", "pcapdiag.report.live_output", "pcapdiag.report.metrics", "pcapdiag.report.screen"),
     *("pcapdiag.cli.terminal",),
-    *("dpkt", "shutil", "encodings.idna", "stringprep"),
+    *("dpkt", "hashlib", "shutil", "encodings.idna", "stringprep"),
 )
 
 

@@ -796,6 +796,18 @@ def phase2_refused() -> Scene:
 
 
 @scene
+def phase2_choice_refused() -> Scene:
+    """The initiator takes back what Quick Mode agreed on, as one whose kernel has no IPsec."""
+    wire = Wire()
+    return [
+        *wire.main_mode(0, 1, 2, 3, 4, 5, 6),
+        wire.datagram(0.1, quick_mode(1)),
+        wire.datagram(0.2, quick_mode(2), left=False),
+        wire.datagram(0.3, informational(1)),
+    ], 60
+
+
+@scene
 def phase2_unanswered() -> Scene:
     wire = Wire()
     return [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *repeated(wire, (0.1, 8, 16), quick_mode(1))], 60
