@@ -347,7 +347,7 @@ def _packet(packet: Any) -> _Packet:
     octets = {layer.layer_name: _values(layer) for layer in packet.layers if layer.layer_name.endswith("_raw")}
     frame = bytes.fromhex(octets["frame_raw"][0]) if octets.get("frame_raw") else b""
     time = nanoseconds(str(packet.sniff_timestamp)) or 0
-    at = _innermost_ip(frame, [*octets.get("ip_raw", ()), *octets.get("ipv6_raw", ())])
+    at = _ip_header(frame, [*octets.get("ip_raw", ()), *octets.get("ipv6_raw", ())], _before_ah(packet))
     if at is not None:
         return _Packet(int(packet.number), time, max(int(packet.length) - at, len(frame) - at), frame[at:])
     rebuilt = _rebuilt(packet, octets)
@@ -366,15 +366,28 @@ def _values(layer: Any) -> list[str]:
     return found
 
 
-def _innermost_ip(frame: bytes, headers: Sequence[str]) -> int | None:
-    """Where in the frame the innermost IP header is, of those that Wireshark found; not one that ICMP quotes."""
+def _before_ah(packet: Any) -> int | None:
+    """How many IP headers come before an Authentication Header (RFC 4302); None where there is none.
+
+    What it carries may be a packet with addresses of its own: the flow is between those of the header before it.
+    """
+    names = str(getattr(packet.frame_info, "protocols", "")).split(":")
+    return sum(name in ("ip", "ipv6") for name in names[: names.index("ah")]) if "ah" in names else None
+
+
+def _ip_header(frame: bytes, headers: Sequence[str], number: int | None) -> int | None:
+    """Where in the frame the innermost IP header is, of those that Wireshark found; not one that ICMP quotes.
+
+    number -- of the one to take instead, from 1
+    """
     places = []
     for header in headers:
         with suppress(ValueError):
             at = frame.find(bytes.fromhex(header))
             if at >= 0:
                 places.append(at)
-    return max(places, default=None)
+    places.sort()
+    return places[number - 1 if number and number <= len(places) else -1] if places else None
 
 
 def _rebuilt(packet: Any, octets: dict[str, list[str]]) -> bytes:
