@@ -43,8 +43,8 @@ What a watch tells (Event is any of these)
     Summary -- at the end, of all of it, with Totals, and InterfaceCounts of what was received and dropped
 
 Errors, each one line that says what to do
-    CaptureError, KeyTableError, LogError, CryptographyMissingError, PlatformError, WiresharkMissingError;
-    DifferentFailuresError where captures that are compared have nothing in common
+    CaptureError, KeyTableError, LogError, CryptographyMissingError, PlatformError, SelectionError (of peer and spi),
+    WiresharkMissingError; DifferentFailuresError where captures that are compared have nothing in common
 
 Nothing is global: any number of analyses and watches go on in any threads, and within a running event loop. Times are
 integer nanoseconds since the Unix epoch, in the tables UTC timestamps.
@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from pcapdiag.logs.log import LogError, LogReport, LogSummary, read_log
     from pcapdiag.pipeline import CaptureReport, Report, analyze
     from pcapdiag.report.dataframes import columns
+    from pcapdiag.selection import SelectionError
 
 __version__ = VERSION
 
@@ -156,6 +157,7 @@ __all__ = [
     "RankedCause",
     "Report",
     "Seen",
+    "SelectionError",
     "Side",
     "Sighting",
     "Sniffer",
@@ -218,6 +220,7 @@ _HOMES = {
     "logs.judging": ("LogDiagnosis",),
     "logs.log": ("LogError", "LogReport", "LogSummary", "read_log"),
     "pipeline": ("CaptureReport", "Report", "analyze"),
+    "selection": ("SelectionError",),
     "report.dataframes": ("columns",),
 }
 """Where the public names live. They are imported when they are asked for: `pcapdiag --help` needs none of them."""

@@ -15,6 +15,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_al
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.record import Displayed, Record, lazy
+from pcapdiag.selection import selection
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -159,14 +160,17 @@ def analyze(
         the files by the same names. The report is the same with and without.
     progress -- called every now and then with the octets that were read, and those that there are
     witness -- called with each item of the captures, and the id of the exchange that it belongs to, None for none
-    peer -- only exchanges with this address; spi -- only those whose cookies begin with these hexadecimal digits
+    peer -- only exchanges with this address, or one of this network ("10.2.0.0/16")
+    spi -- only exchanges of which a cookie (SPI) begins with these hexadecimal digits
 
     Raises CaptureError when none of the captures can be read; where some can, the others are named in `errors`.
+    Raises SelectionError for a peer or an SPI that cannot be one.
     Raises PlatformError for a platform that is not known, and for an end that is no address.
     Raises KeyTableError for a table that cannot be read, CryptographyMissingError where the ciphers are not installed,
     WiresharkMissingError where the engine is not.
     """
     given = given_of(platforms, local)
+    asked = selection(peer, spi)
     table = _table(keys)
     sources = _sources(paths)
     sizes = [_size(source) for source in sources] if progress is not None else []
@@ -214,10 +218,10 @@ def analyze(
     return Report(
         captures=tuple(captures),
         errors=tuple(errors),
-        diagnoses=tuple(d for d in diagnoses if _wanted(d, peer, spi)),
+        diagnoses=tuple(d for d in diagnoses if asked.has(d.exchange)),
         keepalives=keepalives,
         counts=tracker.counts,
-        folded=tuple(f for f in tracker.folded() if peer is None or peer in (f.initiator or peer, f.responder or peer)),
+        folded=tuple(f for f in tracker.folded() if asked.has_address(f.initiator, f.responder)),
     )
 
 
@@ -298,14 +302,3 @@ def _size(source: Source) -> int:
         return os.path.getsize(source) if isinstance(source, str | os.PathLike) else 0
     except OSError:
         return 0
-
-
-def _wanted(diagnosis: Diagnosis, peer: str | None, spi: str | None) -> bool:
-    exchange = diagnosis.exchange
-    ends = (exchange.initiator, exchange.responder)
-    if peer is not None and all(peer != end.address and peer not in end.aliases for end in ends):
-        return False
-    if spi is None:
-        return True
-    cookies = (exchange.initiator_spi, exchange.responder_spi or b"")
-    return any(cookie.hex().startswith(spi.lower()) for cookie in cookies)

@@ -8,8 +8,31 @@ FILE = click.Path(readable=False, allow_dash=True)
 """The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of
 fault, and the same exit status."""
 
-peer = click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
-spi = click.option("--spi", metavar="PREFIX", help="Only exchanges whose cookies (SPIs) begin with these hex digits.")
+
+def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what can be no address, or no SPI, before anything is read."""
+    if value is not None:
+        from pcapdiag.selection import SelectionError, selection
+
+        try:
+            selection(**{"peer": None, "spi": None, str(parameter.name): value})
+        except SelectionError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
+
+
+peer = click.option(
+    "--peer",
+    metavar="ADDRESS",
+    callback=_asked,
+    help="Only exchanges with this address, or one of this network (10.2.0.0/16).",
+)
+spi = click.option(
+    "--spi",
+    metavar="PREFIX",
+    callback=_asked,
+    help="Only exchanges whose cookies (SPIs) begin with these hex digits.",
+)
 ports = click.option(
     "--port",
     "ports",

@@ -22,6 +22,7 @@ from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import MAX_EXCHANGES
 from pcapdiag.pipeline import CaptureReport, Path, Report
 from pcapdiag.record import Displayed, Record, lazy
+from pcapdiag.selection import selection
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -180,6 +181,7 @@ def _compared(
     keys: Path | Iterable[Path],
     max_exchanges: int,
 ) -> Comparison:
+    asked = selection(peer, spi)
     packets, clocks, directions = matched(points)
     common = [sum(p.seen[q.index] is not None and len(p.at) > 1 for p in packets) for q in points]
     _alike_or_error(points, packets)
@@ -191,7 +193,7 @@ def _compared(
     )
     sent = _by_message(joined, judged)
     told = {e.id: Told(e, sent.get(e.id, {})) for e in exchanges}
-    found = tuple(refined(d, told[d.exchange.id], judged.gaps) for d in diagnoses if _wanted(d, peer, spi))
+    found = tuple(refined(d, told[d.exchange.id], judged.gaps) for d in diagnoses if asked.has(d.exchange))
     reports = tuple(
         CaptureReport(c, ike, other)
         for p in points
@@ -335,11 +337,3 @@ def _opened(exchanges: Sequence[Exchange], keys: Path | Iterable[Path]) -> tuple
     need_cryptography()
     table = read_tables(given)
     return tuple(open_exchange(exchange, table) for exchange in exchanges)
-
-
-def _wanted(diagnosis: Diagnosis, peer: str | None, spi: str | None) -> bool:
-    exchange = diagnosis.exchange
-    if peer is not None and all(peer not in end.addresses for end in (exchange.initiator, exchange.responder)):
-        return False
-    cookies = (exchange.initiator_spi, exchange.responder_spi or b"")
-    return spi is None or any(cookie.hex().startswith(spi.lower()) for cookie in cookies)
