@@ -59,6 +59,8 @@ class _Program(click.Group):
         if args and args[0] in _LATE:
             command = getattr(import_module(_LATE[args[0]][0]), args[0])
             return args[0], command, args[1:]
+        if args and args[0] not in self.commands and os.path.exists(args[0]):
+            raise click.UsageError(f"{args[0]!r} is a file, no command: pcapdiag analyze {args[0]}", ctx)
         return super().resolve_command(ctx, args)
 
     def make_context(

@@ -516,3 +516,9 @@ def test_ends_that_cannot_be_understood(arguments: tuple[str, str]) -> None:
     result = run("analyze", str(CAPTURES / "mm1-no-reply.pcap"), *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
+
+
+def test_a_capture_in_place_of_a_command_is_told_the_command() -> None:
+    result = run(str(STALLED))
+    assert result.exit_code == 2
+    assert f"is a file, no command: pcapdiag analyze {STALLED}" in result.stderr
