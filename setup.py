@@ -27,25 +27,25 @@ DIRECTIVES = {
 
 
 class BuildWithKnowledge(build_py):
-    """Writes causes_built.py and lines_built.py into what is built."""
+    """Writes causes_built.py and log_lines_built.py into what is built."""
 
     def run(self) -> None:
         """Build as usual, then convert; a knowledge base that breaks its rules fails the build."""
         super().run()
-        target = Path(self.build_lib, "pcapdiag", "diagnosis", "causes_built.py")
+        target = Path(self.build_lib, "pcapdiag", "knowledge", "causes_built.py")
         if target.parent.is_dir():
             sys.path.insert(0, str(ROOT))
-            from pcapdiag.diagnosis import causes
+            from pcapdiag.knowledge import loading
 
             names = "Cause, Check, DocumentItem, KnowledgeBase, NotifyEntry, State, Wording"
             made = '"""Made of causes.toml and commands/ by the build."""'
-            head = f"{made}\n\nfrom pcapdiag.diagnosis.causes import {names}\n\n"
-            target.write_text(f"{head}KNOWLEDGE = {causes.load()!r}\n", encoding="utf-8")
-            from pcapdiag.logs import table
+            head = f"{made}\n\nfrom pcapdiag.knowledge.loading import {names}\n\n"
+            target.write_text(f"{head}KNOWLEDGE = {loading.load()!r}\n", encoding="utf-8")
+            from pcapdiag.knowledge import log_lines
 
-            head = '"""Made of lines/*.toml by the build."""\n\nfrom pcapdiag.logs.table import LineKind\n\n'
-            lines = Path(self.build_lib, "pcapdiag", "logs", "lines_built.py")
-            lines.write_text(f"{head}KINDS = {table.read_entries()!r}\n", encoding="utf-8")
+            head = '"""Made of lines/*.toml by the build."""\n\nfrom pcapdiag.knowledge.log_lines import LineKind\n\n'
+            lines = Path(self.build_lib, "pcapdiag", "knowledge", "log_lines_built.py")
+            lines.write_text(f"{head}KINDS = {log_lines.read_entries()!r}\n", encoding="utf-8")
 
 
 def extensions() -> list[Extension]:

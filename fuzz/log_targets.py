@@ -7,12 +7,14 @@ from functools import cache
 
 from fuzz.report_targets import is_json, shows_nothing_hostile
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.logs import packets, table
+from pcapdiag.knowledge import log_lines
+from pcapdiag.logs import packets
 from pcapdiag.logs.explaining import decode, distinctive
 from pcapdiag.logs.lines import MAX_LINE, READERS, Lines, read
 from pcapdiag.logs.log import read_log
-from pcapdiag.report import log_json, log_text
-from pcapdiag.report.layout import Layout
+from pcapdiag.report import log_json
+from pcapdiag.report.terminal import log_text
+from pcapdiag.report.terminal.layout import Layout
 
 FORMATS = tuple(reader.platform for reader in READERS)
 
@@ -82,11 +84,11 @@ def whole(data: bytes) -> None:
 def entries(data: bytes) -> None:
     """A table that is damaged is refused in one line, or every entry of it finds itself."""
     try:
-        kinds = table.parse(data.decode("utf-8", "surrogateescape"), "asa")
-    except table.TableError as error:
+        kinds = log_lines.parse(data.decode("utf-8", "surrogateescape"), "asa")
+    except log_lines.TableError as error:
         assert str(error)
         return
-    found = table.Table(kinds)
+    found = log_lines.Table(kinds)
     for kind in kinds:
         assert found.match(" x ".join(kind.contains)) is not None
 
@@ -104,7 +106,7 @@ def entries_seeds() -> Sequence[bytes]:
 @cache
 def seeds_of(platform: str) -> Sequence[bytes]:
     """Lines of one format, every text that is known of it in turn, a dozen a log."""
-    texts = [text for kind in table.load().kinds if kind.platform == platform for text in kind.texts]
+    texts = [text for kind in log_lines.load().kinds if kind.platform == platform for text in kind.texts]
     heads = _HEADS[platform]
     rows = []
     for place, text in enumerate(texts):

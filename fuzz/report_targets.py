@@ -13,17 +13,19 @@ from fuzz.ike_targets import tracker_items
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.capture.source import InterfaceCounts
-from pcapdiag.diagnosis import causes
+from pcapdiag.knowledge import loading
 from pcapdiag.live.session import Watch
 from pcapdiag.pipeline import Report, analyze
-from pcapdiag.report import explain as explain_report
-from pcapdiag.report import json_report, live_json, metrics, text
-from pcapdiag.report import messages as formats
-from pcapdiag.report.layout import Layout
-from pcapdiag.report.live_text import LiveText
-from pcapdiag.report.message_list import message_lines
-from pcapdiag.report.nothing import nothing_found
-from pcapdiag.report.screen import View
+from pcapdiag.report import json_report
+from pcapdiag.report.live import metrics, ndjson
+from pcapdiag.report.live.screen import View
+from pcapdiag.report.live.text import LiveText
+from pcapdiag.report.tables import export as formats
+from pcapdiag.report.terminal import explain as explain_report
+from pcapdiag.report.terminal import text
+from pcapdiag.report.terminal.layout import Layout
+from pcapdiag.report.terminal.message_list import message_lines
+from pcapdiag.report.terminal.nothing import nothing_found
 from pcapdiag.report.wording import safe
 
 # --- what may come out -----------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ def _watched(items: Sequence[Captured], summary: CaptureSummary) -> None:
 def _events(events: Sequence[object], shown: LiveText, view: View) -> None:
     view.note(events)  # type: ignore[arg-type]
     shows_nothing_hostile(shown.render(events))  # type: ignore[arg-type]
-    for line in live_json.render(events).splitlines():  # type: ignore[arg-type]
+    for line in ndjson.render(events).splitlines():  # type: ignore[arg-type]
         is_json(line)
 
 
@@ -240,8 +242,8 @@ def reports_seeds() -> Sequence[bytes]:
 def knowledge(data: bytes) -> None:
     """A knowledge base that is damaged is refused in one line, or it can be printed whole."""
     try:
-        found = causes.parse(data.decode("utf-8", "surrogateescape"))
-    except causes.KnowledgeError as error:
+        found = loading.parse(data.decode("utf-8", "surrogateescape"))
+    except loading.KnowledgeError as error:
         assert str(error)
         return
     layout = Layout(80)
@@ -271,7 +273,7 @@ def _chunks(parts: Sequence[str], least: int) -> Iterator[Sequence[str]]:
 
 def explain(data: bytes) -> None:
     """Any text as a topic, and as a log."""
-    found = causes.load()
+    found = loading.load()
     topic = data.decode("utf-8", "replace")
     entry = found.find(topic)
     if entry is None:
@@ -287,7 +289,7 @@ def explain(data: bytes) -> None:
 @cache
 def explain_seeds() -> Sequence[bytes]:
     """Names and log lines that are known."""
-    found = causes.load()
+    found = loading.load()
     names = [entry.id for entry in (*found.states, *found.causes)] + [entry.name for entry in found.notifies]
     lines = [" ".join(entry.contains) for entry in found.debug_lines]
     log = "\n".join(lines[:20])

@@ -28,8 +28,8 @@ from fuzz import stray_packets as packets
 from fuzz.seeds import CAPTURES, ROOT
 from fuzz.stray_packets import End, Named
 from pcapdiag.capture.datagram import Datagram
-from pcapdiag.diagnosis.ranking import PATH, Status
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.ranking import PATH, Status
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
 from pcapdiag.ike.message import ZERO_SPI

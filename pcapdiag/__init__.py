@@ -65,13 +65,12 @@ if TYPE_CHECKING:
     from pcapdiag.comparison.fates import Fate, Gap, Passage, Transmission
     from pcapdiag.comparison.translations import Change
     from pcapdiag.comparison.tunnel import EspPassage
-    from pcapdiag.diagnosis.case import Evidence
-    from pcapdiag.diagnosis.causes import Cause, Check
-    from pcapdiag.diagnosis.checks import PlacedCheck
-    from pcapdiag.diagnosis.phase2 import Phase2
-    from pcapdiag.diagnosis.platforms import Platform, PlatformError
-    from pcapdiag.diagnosis.ranking import RankedCause, Status
-    from pcapdiag.diagnosis.stop import Outcome, Stop
+    from pcapdiag.diagnosis.causes.checks import PlacedCheck
+    from pcapdiag.diagnosis.causes.platforms import Platform, PlatformError
+    from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+    from pcapdiag.diagnosis.evidence.case import Evidence
+    from pcapdiag.diagnosis.outcome.quick_mode import Phase2
+    from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
     from pcapdiag.diagnosis.verdict import Diagnosis
     from pcapdiag.exchange.model import (
         Exchange,
@@ -87,6 +86,7 @@ if TYPE_CHECKING:
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.ike.message import Message, Opened
+    from pcapdiag.knowledge.loading import Cause, Check
     from pcapdiag.live.events import (
         Bounced,
         Event,
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from pcapdiag.logs.judging import LogDiagnosis
     from pcapdiag.logs.log import LogError, LogReport, LogSummary, read_log
     from pcapdiag.pipeline import CaptureReport, Report, analyze
-    from pcapdiag.report.dataframes import columns
+    from pcapdiag.report.tables.dataframes import columns
     from pcapdiag.selection import SelectionError
 
 __version__ = VERSION
@@ -191,13 +191,13 @@ _HOMES = {
     "comparison.fates": ("Fate", "Gap", "Passage", "Transmission"),
     "comparison.translations": ("Change",),
     "comparison.tunnel": ("EspPassage",),
-    "diagnosis.case": ("Evidence",),
-    "diagnosis.causes": ("Cause", "Check"),
-    "diagnosis.checks": ("PlacedCheck",),
-    "diagnosis.phase2": ("Phase2",),
-    "diagnosis.platforms": ("Platform", "PlatformError"),
-    "diagnosis.ranking": ("RankedCause", "Status"),
-    "diagnosis.stop": ("Outcome", "Stop"),
+    "diagnosis.evidence.case": ("Evidence",),
+    "knowledge.loading": ("Cause", "Check"),
+    "diagnosis.causes.checks": ("PlacedCheck",),
+    "diagnosis.outcome.quick_mode": ("Phase2",),
+    "diagnosis.causes.platforms": ("Platform", "PlatformError"),
+    "diagnosis.causes.ranking": ("RankedCause", "Status"),
+    "diagnosis.outcome.stop": ("Outcome", "Stop"),
     "diagnosis.verdict": ("Diagnosis",),
     "exchange.model": ("Exchange", "Folded", "KeepaliveFlow", "Mode", "Peer", "Side", "Sighting", "Step", "Unopened"),
     "ike.decryption": ("CryptographyMissingError",),
@@ -221,7 +221,7 @@ _HOMES = {
     "logs.log": ("LogError", "LogReport", "LogSummary", "read_log"),
     "pipeline": ("CaptureReport", "Report", "analyze"),
     "selection": ("SelectionError",),
-    "report.dataframes": ("columns",),
+    "report.tables.dataframes": ("columns",),
 }
 """Where the public names live. They are imported when they are asked for: `pcapdiag --help` needs none of them."""
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile, Source
-from pcapdiag.diagnosis.platforms import given_of
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.platforms import given_of
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
 from pcapdiag.exchange.model import Folded, KeepaliveFlow
 from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
@@ -73,7 +73,7 @@ class Report(Displayed, frozen=True, dict=True, gc=True):
 
     def to_html(self) -> str:
         """The report as one HTML page that needs nothing else, as `--html` writes it."""
-        from pcapdiag.report import page
+        from pcapdiag.report.html import page
 
         return page.render(self)
 
@@ -109,7 +109,7 @@ class Report(Displayed, frozen=True, dict=True, gc=True):
         return self._table("causes")
 
     def _table(self, name: str) -> "DataFrame":
-        from pcapdiag.report.dataframes import dataframe  # and with it pandas, which takes half a second
+        from pcapdiag.report.tables.dataframes import dataframe  # and with it pandas, which takes half a second
 
         return dataframe(self, name)
 

@@ -26,7 +26,7 @@ class Displayed(Record, frozen=True):
         What it looks like is the reports' business, which the records stand left of: so they ask here, when they are
         asked, and import nothing of it before.
         """
-        from pcapdiag.report.notebook import shown
+        from pcapdiag.report.html.notebook import shown
 
         return shown(self)
 

@@ -12,7 +12,7 @@ from typing import Any
 import dpkt
 import pytest
 
-from pcapdiag.diagnosis.nat import nat_view
+from pcapdiag.diagnosis.evidence.nat import nat_view
 from pcapdiag.pipeline import Report, analyze
 
 MAKER = Path(__file__).parents[1] / "benchmarks" / "gateway_day.py"

@@ -13,7 +13,7 @@ SLOW = {
     "pcapdiag.capture.streams", "pyarrow", "pyshark", "rich", "tomllib", "zstandard",
 }  # fmt: skip
 """Modules that cost more than a millisecond, or are for what most runs do not do."""
-KNOWLEDGE = {"pcapdiag.diagnosis.causes", "json"}
+KNOWLEDGE = {"pcapdiag.knowledge.loading", "json"}
 """What is for explaining a failure, and for the JSON report."""
 
 
@@ -42,5 +42,5 @@ def test_a_completed_exchange_loads_no_knowledge_base() -> None:
 
 def test_a_stalled_exchange_loads_what_it_needs() -> None:
     found = loaded("analyze", str(CAPTURES / "mm5-lost.pcap"))
-    assert "pcapdiag.diagnosis.causes" in found
+    assert "pcapdiag.knowledge.loading" in found
     assert found & (SLOW - {"tomllib"}) == set()  # a checkout reads the knowledge base from its TOML

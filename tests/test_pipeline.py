@@ -9,7 +9,7 @@ import pytest
 
 import pcapdiag
 from pcapdiag.capture.datagram import Captured, CaptureError
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.pipeline import Report, analyze
 from tests import CAPTURES
 from tests.capture.frames import Blocks, ethernet, ipv4, isakmp, udp

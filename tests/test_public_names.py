@@ -15,7 +15,7 @@ import pytest
 import pcapdiag
 from pcapdiag.live import events
 from pcapdiag.record import lazy
-from pcapdiag.report.columns import TABLES
+from pcapdiag.report.tables.columns import TABLES
 from tests import CAPTURES
 
 

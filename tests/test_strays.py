@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from fuzz import strays
 from fuzz.seeds import CAPTURES
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 
 VARIANTS = 120
 """Of each seed; as many take about a second."""

@@ -25,14 +25,14 @@ from typing import Any
 import pytest
 
 import pcapdiag
-from pcapdiag.diagnosis.ranking import Status
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.ranking import Status
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
 from pcapdiag.pipeline import Report
-from pcapdiag.report import text
-from pcapdiag.report.layout import Layout
-from pcapdiag.report.nothing import nothing_found
+from pcapdiag.report.terminal import text
+from pcapdiag.report.terminal.layout import Layout
+from pcapdiag.report.terminal.nothing import nothing_found
 from tests import SHARED
 
 Row = dict[str, Any]

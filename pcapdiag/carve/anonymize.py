@@ -18,7 +18,7 @@ from pcapdiag.carve.messages import End, Messages
 from pcapdiag.carve.packets import Packets
 from pcapdiag.carve.pieces import Pieces
 from pcapdiag.carve.scramble import Scrambler
-from pcapdiag.diagnosis.case import CERTIFICATES
+from pcapdiag.diagnosis.evidence.case import CERTIFICATES
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Certificate

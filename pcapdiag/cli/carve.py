@@ -155,7 +155,7 @@ def _anonymizer(key_file: str | None, ports: Sequence[int]) -> "Anonymizer":
 
 def _nothing(carving: "Carving", peer: str | None, spi: str | None, chosen: bool) -> None:
     """Say why nothing is written, and end."""
-    from pcapdiag.report.nothing import nothing_found
+    from pcapdiag.report.terminal.nothing import nothing_found
     from pcapdiag.report.wording import safe
 
     if chosen and carving.report.diagnoses:

@@ -102,13 +102,13 @@ def compare(
     elif as_markdown:
         click.echo(encodable(found.to_markdown()), nl=False)
     else:
-        from pcapdiag.report import compare_text
-        from pcapdiag.report.layout import Layout
+        from pcapdiag.report.terminal import compare_text
+        from pcapdiag.report.terminal.layout import Layout
 
         layout = Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0, True)
         click.echo(encodable(compare_text.render(found, layout)), nl=False, color=layout.colour)
     if not found.diagnoses:
-        from pcapdiag.report.nothing import nothing_found
+        from pcapdiag.report.terminal.nothing import nothing_found
 
         warn(nothing_found(report, peer, spi))
     if not written or report.errors:

@@ -34,7 +34,7 @@ def crosscheck(captures: Sequence[str], keys: Sequence[str], as_json: bool) -> N
     from pcapdiag.crosscheck import comparison
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
-    from pcapdiag.report.crosscheck import json_text, text_lines
+    from pcapdiag.report.terminal.crosscheck import json_text, text_lines
     from pcapdiag.report.wording import safe
 
     found, errors = [], []

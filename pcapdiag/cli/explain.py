@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.causes import KnowledgeBase
-    from pcapdiag.report.layout import Layout
+    from pcapdiag.knowledge.loading import KnowledgeBase
+    from pcapdiag.report.terminal.layout import Layout
 
 EXIT_USAGE = 2
 PLATFORMS = tuple(PLATFORM_NAMES)
@@ -40,9 +40,9 @@ def explain(
     that is known. Without a topic, all states and causes are listed.
     """
     from pcapdiag.cli.terminal import columns, encodable, wants_colour
-    from pcapdiag.diagnosis.causes import Topic, load
-    from pcapdiag.report import explain as report
-    from pcapdiag.report.layout import Layout
+    from pcapdiag.knowledge.loading import Topic, load
+    from pcapdiag.report.terminal import explain as report
+    from pcapdiag.report.terminal.layout import Layout
 
     layout = Layout(width or columns(), wants_colour(color))
     if debug is not None:
@@ -67,7 +67,7 @@ def explain(
 def _debugging(platform: str, topic: Sequence[str], layout: "Layout", as_json: bool) -> str:
     """What to turn on at a platform."""
     from pcapdiag.logs.debugging import PLATFORMS, debugging_of
-    from pcapdiag.report import explain as report
+    from pcapdiag.report.terminal import explain as report
 
     if topic:
         raise click.UsageError("--debug takes no topic")
@@ -79,9 +79,9 @@ def _debugging(platform: str, topic: Sequence[str], layout: "Layout", as_json: b
 
 def _explained(words: str, knowledge: "KnowledgeBase", layout: "Layout", platform: str | None, as_json: bool) -> str:
     """What is known of a topic; ends the program with a line where that is nothing."""
+    from pcapdiag.knowledge.log_lines import LineKind
     from pcapdiag.logs.explaining import decode, distinctive, entries
-    from pcapdiag.logs.table import LineKind
-    from pcapdiag.report import explain as report
+    from pcapdiag.report.terminal import explain as report
 
     found = entries(knowledge, words)
     decoded = decode(words) if not found or isinstance(found[0], LineKind) else None
@@ -102,7 +102,7 @@ def _standard_input() -> Iterator[str]:
 
 def _unknown(topic: str, near: Sequence[str], platform: str = "") -> str:
     """That a topic is not known: of a line the part that tells it from others, and whose it is."""
-    from pcapdiag.report.explain import PLATFORM_NAMES
+    from pcapdiag.report.terminal.explain import PLATFORM_NAMES
     from pcapdiag.report.wording import safe
 
     shown = safe(" ".join(topic[: _LONGEST_QUOTE + 1].split()))

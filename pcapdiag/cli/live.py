@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pcapdiag.live.events import Summary
     from pcapdiag.live.loop import Ended, Observer
     from pcapdiag.live.session import Watch
-    from pcapdiag.report.live_text import LiveText
-    from pcapdiag.report.metrics import MetricsFile
+    from pcapdiag.report.live.metrics import MetricsFile
+    from pcapdiag.report.live.text import LiveText
 
 EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 
@@ -98,12 +98,12 @@ def live(
         raise click.UsageError("--engine tshark takes one interface, and none of -w, --promiscuous, --tunnels")
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.cli.terminal import columns, wants_colour
-    from pcapdiag.diagnosis.platforms import given_of
+    from pcapdiag.diagnosis.causes.platforms import given_of
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
     from pcapdiag.live.privileges import PrivilegeError
     from pcapdiag.live.session import Watch
-    from pcapdiag.report.layout import Layout
-    from pcapdiag.report.live_text import LiveText
+    from pcapdiag.report.live.text import LiveText
+    from pcapdiag.report.terminal.layout import Layout
 
     Watch.warm_up()
     text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
@@ -131,7 +131,7 @@ def live(
     limits = Limits(duration, count, stops, linger=full_screen)
     with Signals() as signals, contextlib.ExitStack() as stack:
         if full_screen:
-            from pcapdiag.report.screen import Screen
+            from pcapdiag.report.live.screen import Screen
 
             observers.append(stack.enter_context(Screen(lambda: signals.request("q"))))
         else:
@@ -159,7 +159,7 @@ def _check_usage(names: Sequence[str], stream: str | None, path: str | None, ful
 def _output(source: "Source", text: "LiveText", as_json: bool, quiet: bool) -> "Observer":
     """Where the events go, line by line."""
     from pcapdiag.cli.terminal import encodable
-    from pcapdiag.report.live_output import JsonOutput, TextOutput
+    from pcapdiag.report.live.output import JsonOutput, TextOutput
     from pcapdiag.report.wording import safe
 
     click.echo(f"pcapdiag: watching {safe(', '.join(source.names))}; Ctrl-C ends", err=True)
@@ -225,7 +225,7 @@ def _writer(source: "Source", path: str | None, rotate_size: float | None, rotat
 def _metrics_server(listen: str | None) -> "list[Observer]":
     if not listen:
         return []
-    from pcapdiag.report.metrics import MetricsServer
+    from pcapdiag.report.live.metrics import MetricsServer
 
     return [MetricsServer(listen)]
 
@@ -249,7 +249,7 @@ def _metrics_file(
 ) -> "list[MetricsFile]":
     if not path:
         return []
-    from pcapdiag.report.metrics import MetricsFile
+    from pcapdiag.report.live.metrics import MetricsFile
 
     return [MetricsFile(path, others, tell)]
 
@@ -272,7 +272,7 @@ def _close(writer: "Writer", summary: "Summary") -> None:
 
 def _recorder(source: "Source", writer: "Writer", tell: "Callable[[Source, str], None]") -> "Observer":
     from pcapdiag.capture.interface import Interfaces
-    from pcapdiag.report.live_output import Recorder
+    from pcapdiag.report.live.output import Recorder
 
     assert isinstance(source, Interfaces)
     return Recorder(source, writer, tell)
@@ -281,10 +281,10 @@ def _recorder(source: "Source", writer: "Writer", tell: "Callable[[Source, str],
 def _sum_up(ended: "Ended", text: "LiveText", watch: "Watch", as_json: bool, quiet: bool) -> None:
     """The summary, where the reports went; of -q, which is one line a verdict, on standard error."""
     from pcapdiag.cli.terminal import encodable
-    from pcapdiag.report import live_json
+    from pcapdiag.report.live import ndjson
 
     summary = ended.summary
-    lines = live_json.summary(summary) if as_json else encodable(text.summary(summary, watch.tracker.folded()))
+    lines = ndjson.summary(summary) if as_json else encodable(text.summary(summary, watch.tracker.folded()))
     try:
         click.echo(lines, nl=False, err=quiet and not as_json)
         sys.stdout.flush()
@@ -318,7 +318,7 @@ def interfaces(as_json: bool) -> None:
     """List the interfaces, and say of each whether it can be opened for `live` and what is missing if not."""
     from pcapdiag.capture.datagram import CaptureError
     from pcapdiag.capture.interface import interfaces as found_interfaces
-    from pcapdiag.report.interfaces import as_lines, as_object
+    from pcapdiag.report.terminal.interfaces import as_lines, as_object
 
     try:
         found = found_interfaces()

@@ -66,8 +66,8 @@ def log(
         for piece in log_json.render(report):
             click.echo(piece, nl=False)
     elif report.diagnoses:
-        from pcapdiag.report import log_text
-        from pcapdiag.report.layout import Layout
+        from pcapdiag.report.terminal import log_text
+        from pcapdiag.report.terminal.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
         layout = Layout(width or columns(), wants_colour(color), detail)

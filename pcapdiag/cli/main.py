@@ -233,18 +233,18 @@ def analyze(
     elif as_markdown:
         click.echo(encodable(report.to_markdown()), nl=False)
     elif report.diagnoses:
-        from pcapdiag.report import text
-        from pcapdiag.report.layout import Layout
+        from pcapdiag.report.terminal import text
+        from pcapdiag.report.terminal.layout import Layout
 
         detail = 1 if verbose else -1 if quiet else 0
         layout = Layout(width or columns(), wants_colour(color), detail)
         click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
         if beside and not quiet:
-            from pcapdiag.report import log_beside
+            from pcapdiag.report.terminal import log_beside
 
             click.echo(encodable(log_beside.render(beside, layout)), nl=False, color=layout.colour)
     if not report.diagnoses:
-        from pcapdiag.report.nothing import nothing_found
+        from pcapdiag.report.terminal.nothing import nothing_found
 
         warn(nothing_found(report, peer, spi))
     sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))

@@ -14,7 +14,7 @@ from pcapdiag.cli.terminal import columns, encodable, wants_colour
 
 if TYPE_CHECKING:
     from pcapdiag.pipeline import Report
-    from pcapdiag.report.layout import Layout
+    from pcapdiag.report.terminal.layout import Layout
 
 EXIT_LISTED, EXIT_NO_IKE = 0, 4
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
@@ -27,8 +27,8 @@ def _columns(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     """Print what the columns are."""
     if not wanted:
         return
-    from pcapdiag.report.layout import Layout
-    from pcapdiag.report.message_list import column_lines
+    from pcapdiag.report.terminal.layout import Layout
+    from pcapdiag.report.terminal.message_list import column_lines
 
     click.echo(encodable("\n".join(column_lines("messages", Layout(columns())))))
     context.exit()
@@ -97,7 +97,7 @@ def messages(
         engine=engine,
         max_decompressed=max_decompressed,
     )
-    from pcapdiag.report.layout import Layout
+    from pcapdiag.report.terminal.layout import Layout
 
     layout = Layout(width or columns(), output is None and wants_colour(color), int(verbose))
     if output is None:
@@ -125,13 +125,13 @@ def _check_parquet(output: str | None) -> None:
 
 def _lines(report: "Report", form: str, layout: "Layout") -> Iterable[str]:
     """The lines of a format, their ends included."""
-    from pcapdiag.report import messages as formats
+    from pcapdiag.report.tables import export as formats
 
     if form == "csv":
         return formats.csv_lines(report)
     if form == "ndjson":
         return formats.ndjson_lines(report)
-    from pcapdiag.report.message_list import message_lines
+    from pcapdiag.report.terminal.message_list import message_lines
 
     return (f"{line}\n" for line in message_lines(report, layout))
 
@@ -159,7 +159,7 @@ def _write(
 
 def _fill(report: "Report", form: str, layout: "Layout", file: BinaryIO) -> None:
     if form == "parquet":
-        from pcapdiag.report.messages import write_parquet
+        from pcapdiag.report.tables.export import write_parquet
 
         write_parquet(report, file)
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 
 FILE = click.Path(readable=False, allow_dash=True)
 """The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of

@@ -84,7 +84,7 @@ def read(
 def check_ends(platforms: Sequence[str], local: Sequence[str]) -> None:
     """Refuse what is said of the ends and cannot be understood, before anything is read."""
     if platforms or local:
-        from pcapdiag.diagnosis.platforms import PlatformError, given_of
+        from pcapdiag.diagnosis.causes.platforms import PlatformError, given_of
 
         try:
             given_of(platforms, local)

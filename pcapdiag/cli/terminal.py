@@ -7,7 +7,7 @@ def columns() -> int:
     """The terminal's columns, within what reads well; 80 where the output goes elsewhere."""
     import shutil
 
-    from pcapdiag.report.layout import MAX_WIDTH, MIN_WIDTH
+    from pcapdiag.report.terminal.layout import MAX_WIDTH, MIN_WIDTH
 
     if not sys.stdout.isatty():
         return MIN_WIDTH

@@ -85,7 +85,7 @@ class Comparison(Displayed, frozen=True, dict=True, gc=True):
 
     def to_html(self) -> str:
         """The comparison as one HTML page that needs nothing else."""
-        from pcapdiag.report import compare_page
+        from pcapdiag.report.html import compare_page
 
         return compare_page.render(self)
 
@@ -97,14 +97,14 @@ class Comparison(Displayed, frozen=True, dict=True, gc=True):
 
     def to_svg(self, exchange: int | None = None) -> str:
         """The ladder of an exchange (by its id; the first one by default) as SVG, with a line for each point."""
-        from pcapdiag.report import compare_svg
+        from pcapdiag.report.html import compare_svg
 
         return compare_svg.render(self, exchange)
 
     @lazy
     def passages(self) -> "DataFrame":
         """A row for each transmission and point: whether it was seen there, when, and how it was changed."""
-        from pcapdiag.report.compare_tables import passages
+        from pcapdiag.report.tables.compare_tables import passages
 
         return passages(self)
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.comparison.fates import LARGE, Fate, Gap, Transmission
 from pcapdiag.comparison.points import letter
-from pcapdiag.diagnosis.case import MAX_FRAMES, Evidence
-from pcapdiag.diagnosis.ranking import RankedCause, Status
-from pcapdiag.diagnosis.stop import Outcome, Stop, how_often
+from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Evidence
+from pcapdiag.diagnosis.outcome.stop import Outcome, Stop, how_often
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
@@ -395,9 +395,9 @@ def _causes(diagnosis: Diagnosis, told: Told) -> tuple[RankedCause, ...]:
         found.append(_with(cause, *verdict) if verdict is not None and failed else cause)
     missing = [i for i, v in verdicts.items() if i not in known and v[0] in (Status.CONFIRMED, Status.LIKELY)]
     if failed and missing:
-        from pcapdiag.diagnosis import causes
+        from pcapdiag.knowledge import loading
 
-        for cause_of in causes.load().causes:
+        for cause_of in loading.load().causes:
             if cause_of.id in missing:
                 blank = RankedCause(cause_of, Status.POSSIBLE, 0, "", (), (), ())
                 found.append(_with(blank, *verdicts[cause_of.id]))

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from pcapdiag.diagnosis.case import MANY
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.evidence.case import MANY
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.record import Record

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.case import Case, Evidence
-from pcapdiag.diagnosis.room import chosen_transforms, first_inside, holds_child
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.evidence.case import Case, Evidence
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_child
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Mode, Step
 from pcapdiag.ike.registry import PayloadType
 from pcapdiag.record import Record

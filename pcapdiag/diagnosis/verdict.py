@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import EspFlow
-from pcapdiag.diagnosis.case import Attempts, Case, Evidence
-from pcapdiag.diagnosis.evidence import gather, numbered
-from pcapdiag.diagnosis.phase2 import Phase2, phase2_of
-from pcapdiag.diagnosis.platforms import NOTHING_GIVEN, Given, Platform, platform_of
-from pcapdiag.diagnosis.ranking import RankedCause, Ranking
-from pcapdiag.diagnosis.stop import Outcome, Setting, Stop, chosen_transform
-from pcapdiag.diagnosis.stops import conversations, find_stop, find_stops
+from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given, Platform, platform_of
+from pcapdiag.diagnosis.causes.ranking import RankedCause, Ranking
+from pcapdiag.diagnosis.evidence.case import Attempts, Case, Evidence
+from pcapdiag.diagnosis.evidence.gather import gather, numbered
+from pcapdiag.diagnosis.outcome.conversations import conversations, find_stop, find_stops
+from pcapdiag.diagnosis.outcome.quick_mode import Phase2, phase2_of
+from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop, chosen_transform
 from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.record import Displayed, Record
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.checks import PlacedCheck
+    from pcapdiag.diagnosis.causes.checks import PlacedCheck
 
 TROUBLE = frozenset(
     (
@@ -82,7 +82,7 @@ class Diagnosis(Displayed, frozen=True):
 
         Where the user said which end is theirs, what can be checked there.
         """
-        from pcapdiag.diagnosis.checks import next_checks
+        from pcapdiag.diagnosis.causes.checks import next_checks
 
         return next_checks(self, 40)
 
@@ -92,7 +92,7 @@ class Diagnosis(Displayed, frozen=True):
 
         None where it is not said which end is the user's own, or where nothing has to be asked.
         """
-        from pcapdiag.diagnosis.request import request_text
+        from pcapdiag.diagnosis.causes.request import request_text
 
         return request_text(self)
 
@@ -279,7 +279,7 @@ def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]
 
 @cache
 def _ranking() -> Ranking:
-    from pcapdiag.diagnosis import causes  # needed only where something went wrong
+    from pcapdiag.knowledge import loading as causes  # needed only where something went wrong
 
     return Ranking(causes.load())
 

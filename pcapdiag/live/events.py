@@ -2,8 +2,8 @@
 
 from pcapdiag.capture.datagram import CaptureSummary, Frame, IcmpError
 from pcapdiag.capture.source import InterfaceCounts
-from pcapdiag.diagnosis.schedule import Pending
-from pcapdiag.diagnosis.stop import Outcome, Stop
+from pcapdiag.diagnosis.outcome.retransmission import Pending
+from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from pcapdiag.capture.source import Source, readable
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.live.events import Event, Notice, Summary, Verdict

@@ -105,14 +105,23 @@ def _drop_capabilities() -> None:
 
 
 _LATE = (
-    *("pcapdiag.diagnosis.verdict", "pcapdiag.diagnosis.ikev2", "pcapdiag.diagnosis.certificates"),
-    *("pcapdiag.diagnosis.aggressive_mode", "pcapdiag.diagnosis.child_contents", "pcapdiag.diagnosis.ranking_opened"),
-    *("pcapdiag.diagnosis.quick_mode_contents", "pcapdiag.diagnosis.candidate_keys"),
-    *("pcapdiag.diagnosis.checks", "pcapdiag.diagnosis.request"),
+    *("pcapdiag.diagnosis.verdict", "pcapdiag.diagnosis.outcome.ikev2", "pcapdiag.diagnosis.evidence.certificates"),
+    *(
+        "pcapdiag.diagnosis.outcome.aggressive_mode",
+        "pcapdiag.diagnosis.evidence.child_offers",
+        "pcapdiag.diagnosis.causes.rules_decrypted",
+    ),
+    *("pcapdiag.diagnosis.evidence.offers", "pcapdiag.diagnosis.evidence.psk_check"),
+    *("pcapdiag.diagnosis.causes.checks", "pcapdiag.diagnosis.causes.request"),
     *("pcapdiag.ike.payloads_sealed", "pcapdiag.ike.preshared", "pcapdiag.ike.distinguished_names"),
     *("pcapdiag.ike.registry_sealed",),
     *("pcapdiag.capture.streams", "pcapdiag.capture.pcapng", "pcapdiag.capture.files"),
-    *("pcapdiag.report.live_json", "pcapdiag.report.live_output", "pcapdiag.report.metrics", "pcapdiag.report.screen"),
+    *(
+        "pcapdiag.report.live.ndjson",
+        "pcapdiag.report.live.output",
+        "pcapdiag.report.live.metrics",
+        "pcapdiag.report.live.screen",
+    ),
     *("pcapdiag.cli.terminal",),
     *("dpkt", "hashlib", "shutil", "encodings.idna", "stringprep"),
 )

@@ -12,11 +12,11 @@ from itertools import islice
 from msgspec import Struct
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, IcmpError
-from pcapdiag.diagnosis.phase2 import phase2_of
-from pcapdiag.diagnosis.platforms import NOTHING_GIVEN, Given
-from pcapdiag.diagnosis.schedule import pending, settles_at
-from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome, Setting, Stop
-from pcapdiag.diagnosis.stops import find_stop, find_stops
+from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given
+from pcapdiag.diagnosis.outcome.conversations import find_stop, find_stops
+from pcapdiag.diagnosis.outcome.quick_mode import phase2_of
+from pcapdiag.diagnosis.outcome.retransmission import pending, settles_at
+from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome, Setting, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Step
 from pcapdiag.exchange.tracker import Tracker
@@ -142,9 +142,9 @@ class Watch:
     @staticmethod
     def warm_up() -> None:
         """Load now what the first verdict would otherwise wait for, with packets coming in."""
-        from pcapdiag.diagnosis import causes
+        from pcapdiag.knowledge import loading
 
-        causes.load()
+        loading.load()
 
     # -- what comes in -------------------------------------------------------------------------------------------
 

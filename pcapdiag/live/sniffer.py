@@ -18,8 +18,8 @@ from typing import BinaryIO, cast
 from msgspec.structs import replace
 
 from pcapdiag.capture.source import Source
-from pcapdiag.diagnosis.platforms import given_of
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.platforms import given_of
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.live.events import Event, Summary, Verdict
 from pcapdiag.live.loop import Ending, Limits, outcomes, run
 from pcapdiag.live.session import Watch

@@ -7,11 +7,11 @@ not tell stays open: a message that could be 3 or 4 has no name until something 
 
 from collections.abc import Iterator
 
+from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import AFTER, number_of, sender_of
 from pcapdiag.logs.reader import masked
 from pcapdiag.logs.stamps import SECOND, last_stamp
-from pcapdiag.logs.table import LineKind
 from pcapdiag.record import Record
 
 MAX_ATTEMPTS = 20_000

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from pcapdiag.diagnosis.causes import KnowledgeBase, State, Topic
+from pcapdiag.knowledge.loading import KnowledgeBase, State, Topic
+from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.ios import ENDS
 from pcapdiag.logs.judging import known_states
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Told
 from pcapdiag.logs.lines import READERS
 from pcapdiag.logs.messages import AFTER, number_of, sender_of
 from pcapdiag.logs.reader import masked
-from pcapdiag.logs.table import LineKind
 from pcapdiag.record import Record
 
 _LONGEST = 16_384

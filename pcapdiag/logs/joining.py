@@ -11,12 +11,12 @@ from time import gmtime
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.platform_names import PLATFORM_NAMES
-from pcapdiag.diagnosis.platforms import Basis, Given
-from pcapdiag.diagnosis.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.platforms import Basis, Given
+from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
+from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 from pcapdiag.logs.attempts import Attempts
 from pcapdiag.logs.clock import DELAY, EARLIEST, LATEST, Clock, agreed, walls
 from pcapdiag.logs.judging import LogDiagnosis, judge
@@ -99,7 +99,7 @@ def join_log(
 
     Raises OSError where the log cannot be read.
     """
-    from pcapdiag.diagnosis.causes import load
+    from pcapdiag.knowledge.loading import load
 
     called = name or names_of([source])[0]
     lines, attempts = Lines(), Attempts(called)

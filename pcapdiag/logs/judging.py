@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from pcapdiag.diagnosis.causes import Cause, KnowledgeBase
-from pcapdiag.diagnosis.ranking import RankedCause, Status
-from pcapdiag.diagnosis.stop import SECOND, SILENCE, Outcome
+from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome
+from pcapdiag.knowledge.loading import Cause, KnowledgeBase
 from pcapdiag.logs.attempts import LogEvent, LogExchange, LogMessage, state_after
 from pcapdiag.logs.ios import ENDS
 from pcapdiag.logs.line import RECEIVED, SENT
@@ -475,6 +475,6 @@ def _counts_when_up(event: LogEvent, cause: str) -> bool:
 
 def _about_phase2(kind: object) -> bool:
     """Before phase 1 is complete a cause in phase 2 counts where the line is about phase 2, or names nothing else."""
-    from pcapdiag.logs.table import LineKind
+    from pcapdiag.knowledge.log_lines import LineKind
 
     return isinstance(kind, LineKind) and (kind.tells in _AFTERWARDS or kind.causes[0] in PHASE2 or kind.document)

@@ -3,7 +3,7 @@
 Times stay as they were written; `stamps` reads them. Text of a log may hold anything: reports show it through `safe`.
 """
 
-from pcapdiag.logs.table import LineKind
+from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.record import Record
 
 SENT, RECEIVED = "sent", "received"

@@ -89,7 +89,7 @@ def read_log(
 
     Raises LogError when none of the logs can be read; where some can, the others are named in `errors`.
     """
-    from pcapdiag.diagnosis.causes import load
+    from pcapdiag.knowledge.loading import load
 
     alone = isinstance(paths, str | os.PathLike) or hasattr(paths, "read")
     sources: list[Source] = [paths] if alone else list(paths)  # type: ignore[list-item, arg-type]

@@ -118,7 +118,7 @@ class PlutoReader(Reader):
     def _octets(
         self, kind: object, body: str, direction: str, packet: re.Match[str], at: tuple[int, int, int, int]
     ) -> Said:
-        from pcapdiag.logs.table import LineKind
+        from pcapdiag.knowledge.log_lines import LineKind
 
         digits = "".join("".join(found.split()) for found in _DUMP.findall(body))
         octets = unmarked(bytes.fromhex(digits[: len(digits) & ~1]))

@@ -123,7 +123,7 @@ class RacoonReader(Reader):
 
 
 def _octets(kind: object, body: str, received: re.Match[str] | None, sent: re.Match[str] | None) -> Said:
-    from pcapdiag.logs.table import LineKind
+    from pcapdiag.knowledge.log_lines import LineKind
 
     digits = "".join("".join(found.split()) for found in _DUMP.findall(body.partition("\n")[2]))
     octets = unmarked(bytes.fromhex(digits[: len(digits) & ~1]))

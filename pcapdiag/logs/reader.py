@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pcapdiag.logs import table
+from pcapdiag.knowledge import log_lines
 from pcapdiag.logs.line import LogLine, Said
 
 MAX_BODY = 4096
@@ -55,7 +55,7 @@ class Reader:
     """What stands between physical lines that are joined; nothing where a console cut them at its width."""
 
     def __init__(self) -> None:
-        self._table = table.load()
+        self._table = log_lines.load()
         self.kept: dict[str, Known] = {}
         self.plain_lines = 0
 
@@ -101,7 +101,7 @@ class Reader:
         """What a line says by itself."""
         return Said(kind=self.kind(body))
 
-    def kind(self, body: str) -> table.LineKind | None:
+    def kind(self, body: str) -> log_lines.LineKind | None:
         """The entry of the table that fits."""
         return self._table.match(body[:MAX_BODY], self.platforms or (self.platform,))
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from pcapdiag.diagnosis.schedule import SCHEDULES, Schedule, schedule_of
+from pcapdiag.diagnosis.outcome.retransmission import SCHEDULES, Schedule, schedule_of
 from pcapdiag.exchange.model import Step
 from pcapdiag.plots.outcomes import INK, PALE, Source, axes, counted, diagnoses_of, nothing, title
 from pcapdiag.record import Record
@@ -54,8 +54,8 @@ def gaps(source: Source, ax: Axes | None = None) -> Axes:
 
     The nth gap is the time from the nth transmission to the next, in seconds, on a logarithmic axis; of several
     messages of one sender the median, with a bar from the shortest to the longest. The schedules of known senders in
-    their default settings (`diagnosis/schedule.py`) stand beside; one that fits hints at the software, and proves
-    nothing.
+    their default settings (`diagnosis.outcome.retransmission`) stand beside; one that fits hints at the software, and
+    proves nothing.
     """
     ax = axes(ax, 8, 4.5)
     found = senders(source)

@@ -6,14 +6,14 @@ from enum import Enum
 from matplotlib.axes import Axes
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.facts_path import icmp_name
+from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
 from pcapdiag.pipeline import Report
 from pcapdiag.plots.outcomes import INK, LOOKS, PALE, axes, counted, ending, nothing, title
 from pcapdiag.record import Record
 from pcapdiag.report.ladder import Bounce, Fold, Missing, Row, cited, marks_of, rows, short_name
-from pcapdiag.report.text import headline
+from pcapdiag.report.terminal.text import headline
 from pcapdiag.report.wording import frame_list, frame_number, instant, offset, payload_summary
 
 WHERE = {Side.INITIATOR: 0.0, Side.RESPONDER: 1.0}

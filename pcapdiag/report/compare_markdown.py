@@ -6,8 +6,8 @@ from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import markdown
 from pcapdiag.report.compare_rows import path_lines, point_lines
-from pcapdiag.report.compare_text import ladder
-from pcapdiag.report.layout import Layout
+from pcapdiag.report.terminal.compare_text import ladder
+from pcapdiag.report.terminal.layout import Layout
 
 
 def render(comparison: Comparison) -> str:

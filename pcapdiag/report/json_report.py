@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.checks import PlacedCheck, checks_by_cause
-from pcapdiag.diagnosis.evidence import exchange_filter
-from pcapdiag.diagnosis.platforms import Basis, Platform
-from pcapdiag.diagnosis.ranking import RankedCause
+from pcapdiag.diagnosis.causes.checks import PlacedCheck, checks_by_cause
+from pcapdiag.diagnosis.causes.platforms import Basis, Platform
+from pcapdiag.diagnosis.causes.ranking import RankedCause
+from pcapdiag.diagnosis.evidence.case import Evidence
+from pcapdiag.diagnosis.evidence.gather import exchange_filter
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded, Peer, Side, Step
 from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
@@ -28,7 +28,7 @@ from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import payload_details, transform_text
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.causes import Check
+    from pcapdiag.knowledge.loading import Check
     from pcapdiag.logs.joining import JoinedLog
 
 SCHEMA_VERSION = 1
@@ -44,7 +44,7 @@ def render(report: Report, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str]:
     """
     logs: dict[str, Json] = {}
     if beside:
-        from pcapdiag.report.log_beside import as_json
+        from pcapdiag.report.terminal.log_beside import as_json
 
         logs["logs"] = as_json(beside)
     head = _encoded(

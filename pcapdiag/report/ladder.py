@@ -7,9 +7,9 @@ messages are told, and those that evidence is about; the others are folded into 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
-from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.ranking import RankedCause
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.ranking import RankedCause
+from pcapdiag.diagnosis.evidence.case import Evidence
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.registry import ExchangeType

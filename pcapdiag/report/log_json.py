@@ -6,7 +6,7 @@ what of that is the device's own time. What is not ASCII is escaped, as in the r
 
 from collections.abc import Iterator
 
-from pcapdiag.diagnosis.ranking import RankedCause
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.logs.attempts import LogExchange, LogMessage
 from pcapdiag.logs.judging import LogDiagnosis
 from pcapdiag.logs.log import LogReport, LogSummary

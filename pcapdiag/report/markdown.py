@@ -10,15 +10,15 @@ one line each up to MOST, and counted beyond. The first is always told in full.
 import re
 from collections.abc import Iterator, Sequence
 
-from pcapdiag.diagnosis.checks import next_checks
-from pcapdiag.diagnosis.evidence import exchange_filter
+from pcapdiag.diagnosis.causes.checks import next_checks
+from pcapdiag.diagnosis.causes.ranking import RankedCause
+from pcapdiag.diagnosis.evidence.gather import exchange_filter
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
-from pcapdiag.diagnosis.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.pipeline import Report
-from pcapdiag.report.layout import Layout
-from pcapdiag.report.nothing import nothing_found
-from pcapdiag.report.text import (
+from pcapdiag.report.terminal.layout import Layout
+from pcapdiag.report.terminal.nothing import nothing_found
+from pcapdiag.report.terminal.text import (
     Draw,
     after_phase1,
     again,
@@ -33,7 +33,7 @@ from pcapdiag.report.text import (
     summary,
     tunnel_trouble,
 )
-from pcapdiag.report.why import (
+from pcapdiag.report.terminal.why import (
     command_lines,
     ends_with,
     leading_cause,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import gmtime, strftime
 
 from pcapdiag.capture.datagram import CaptureSummary, Frame
-from pcapdiag.diagnosis.stop import Stop
+from pcapdiag.diagnosis.outcome.stop import Stop
 from pcapdiag.exchange.model import Exchange, Mode, Step
 from pcapdiag.ike.payloads import (
     Certificate,

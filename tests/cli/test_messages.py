@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from pcapdiag.cli.main import main
 from pcapdiag.exchange import tracker
-from pcapdiag.report.columns import MESSAGES
+from pcapdiag.report.tables.columns import MESSAGES
 from tests import CAPTURES
 from tests.test_imports import SLOW, loaded
 

@@ -128,7 +128,7 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("module", ["pcapdiag.cli.main", "pcapdiag.capture.savefile", "pcapdiag.report.text"])
+@pytest.mark.parametrize("module", ["pcapdiag.cli.main", "pcapdiag.capture.savefile", "pcapdiag.report.terminal.text"])
 def test_a_signal_while_the_program_is_loaded_is_one_line(number: signal.Signals, module: str) -> None:
     script = AT_AN_IMPORT.format(number=int(number), module=module)
     command = [sys.executable, "-c", script, "analyze", CAPTURE]

@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pcapdiag.diagnosis import ranking, ranking_opened
-from pcapdiag.diagnosis.ranking import Rule
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes import ranking
+from pcapdiag.diagnosis.causes import rules_decrypted as ranking_opened
+from pcapdiag.diagnosis.causes.ranking import Rule
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES, SHARED

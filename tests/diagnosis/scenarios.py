@@ -10,8 +10,8 @@ from typing import Any
 
 from pcapdiag.capture.datagram import Captured, Datagram, IcmpError
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.case import Evidence
-from pcapdiag.diagnosis.ranking import RankedCause
+from pcapdiag.diagnosis.causes.ranking import RankedCause
+from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import analyze

@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from tests.diagnosis.scenarios import (
     CERTIFICATE_REQUEST,

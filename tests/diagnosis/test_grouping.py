@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcapdiag.capture.datagram import Datagram, Frame
-from pcapdiag.diagnosis.case import MANY
+from pcapdiag.diagnosis.evidence.case import MANY
 from pcapdiag.diagnosis.grouping import crowds, group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded, Mode

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram
-from pcapdiag.diagnosis.ranking import Status
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.ranking import Status
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well
 from tests.diagnosis.scenarios import TRUTH, captured, diagnosed, diagnosed_until, kinds, statuses
 from tests.diagnosis.scenes import SCENES, made

@@ -12,7 +12,7 @@ import pytest
 from pcapdiag.capture.datagram import Captured, CaptureSummary
 from pcapdiag.capture.pipe import Pipe
 from pcapdiag.capture.source import InterfaceCounts
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.live.events import Event, Notice, Seen, Verdict
 from pcapdiag.live.loop import Ended, Limits, Observer, Signals, outcomes, run
 from pcapdiag.live.session import Watch

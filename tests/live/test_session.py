@@ -11,17 +11,17 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, IcmpError
 from pcapdiag.capture.savefile import Savefile
-from pcapdiag.diagnosis.schedule import FIRST_DUE
-from pcapdiag.diagnosis.stop import SILENCE, Outcome
+from pcapdiag.diagnosis.outcome.retransmission import FIRST_DUE
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
 from pcapdiag.live import session
 from pcapdiag.live.events import Bounced, Event, Evicted, Seen, Unlisted, Verdict, Waiting
 from pcapdiag.live.session import Watch
 from pcapdiag.pipeline import analyze
-from pcapdiag.report import live_json
-from pcapdiag.report.layout import Layout
-from pcapdiag.report.live_text import LiveText
+from pcapdiag.report.live import ndjson
+from pcapdiag.report.live.text import LiveText
+from pcapdiag.report.terminal.layout import Layout
 from tests import CAPTURES, SHARED
 from tests.messages import LEFT, RIGHT, SECOND, ZERO, Wire, informational, main_mode, message, quick_mode, sa
 
@@ -357,7 +357,7 @@ def test_no_order_of_items_and_times_breaks_it(random: Random, spread: int) -> N
 
 
 def render_all(events: list[Event]) -> str:
-    return LiveText(Layout()).render(events) + live_json.render(events)
+    return LiveText(Layout()).render(events) + ndjson.render(events)
 
 
 ITEMS = items_of_captures()

@@ -18,7 +18,7 @@ import pytest
 
 from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.pipe import Pipe
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.live.events import Event, Notice, Seen, Verdict
 from pcapdiag.live.loop import Limits, Signals, run
 from pcapdiag.live.session import Watch

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from pcapdiag.cli.main import main
 from pcapdiag.logs.debugging import DEBUGGING, PLATFORMS, Debugging, debugging_of
 from pcapdiag.logs.lines import READERS
-from pcapdiag.report import explain
-from pcapdiag.report.layout import Layout
+from pcapdiag.report.terminal import explain
+from pcapdiag.report.terminal.layout import Layout
 
 
 def test_every_format_that_is_read_has_its_debug() -> None:

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from pcapdiag.cli.main import main
-from pcapdiag.diagnosis.causes import load
+from pcapdiag.knowledge.loading import load
+from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.explaining import decode, distinctive, entries
 from pcapdiag.logs.lines import Lines, read
-from pcapdiag.logs.table import LineKind
 from tests.logs.samples import PEER, SAMPLES
 from tests.logs.samples import decode as decoded_line
 

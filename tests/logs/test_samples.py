@@ -42,7 +42,7 @@ def test_sample(sample: Sample) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: f"{s.platform}: {s.name}")
 def test_nothing_is_confirmed_by_hearsay(sample: Sample) -> None:
-    from pcapdiag.logs.table import load
+    from pcapdiag.knowledge.log_lines import load
 
     table = load()
     for d in diagnosed(sample.text):

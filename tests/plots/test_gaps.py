@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pcapdiag.diagnosis.schedule import SCHEDULES
+from pcapdiag.diagnosis.outcome.retransmission import SCHEDULES
 from pcapdiag.plots import gaps
 from pcapdiag.plots.gaps import MOST_SENDERS, senders
 from tests.diagnosis.scenarios import repeated

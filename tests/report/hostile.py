@@ -5,8 +5,8 @@ from functools import cache
 from msgspec.structs import replace
 
 from pcapdiag.pipeline import Report
+from tests.diagnosis.evidence.test_certificates import AT, DAY, certificate
 from tests.diagnosis.scenarios import refusal
-from tests.diagnosis.test_certificates import AT, DAY, certificate
 from tests.messages import COOKIE_I, ZERO, Wire, ke, message, notify, sa
 from tests.report.reports import of_items
 

@@ -6,8 +6,9 @@ from pcapdiag.capture.datagram import Captured, CaptureSummary
 from pcapdiag.diagnosis.verdict import diagnose
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import CaptureReport, Report, analyze
-from pcapdiag.report import json_report, text
-from pcapdiag.report.layout import Layout
+from pcapdiag.report import json_report
+from pcapdiag.report.terminal import text
+from pcapdiag.report.terminal.layout import Layout
 from tests import CAPTURES
 from tests.messages import SECOND
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.diagnosis.ranking import Status
-from pcapdiag.diagnosis.stop import Outcome
+from pcapdiag.diagnosis.causes.ranking import Status
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made

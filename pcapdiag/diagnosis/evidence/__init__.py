@@ -1,0 +1,1 @@
+"""What the wire shows: facts, each with its frames."""

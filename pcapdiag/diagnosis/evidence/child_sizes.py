@@ -1,0 +1,42 @@
+"""Whether a Child SA can have been made in IKE_AUTH: a Child SA takes room (RFC 7296 §1.2)."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis.evidence.case import Case, Fact
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_proof, needed_for_child, room
+from pcapdiag.ike.registry import PayloadType
+
+
+def no_room_for_a_child(case: Case) -> Iterator[Fact]:
+    """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
+    e = case.exchange
+    answers = [s for s in e.named("IKE_AUTH response") if first_inside(s) != PayloadType.EAP]
+    if not answers or e.named("CREATE_CHILD_SA response"):
+        return
+    answer = answers[-1]
+    if case.traffic_since(answer.last.time) or answer.opened is not None or not answer.whole:
+        return  # what keys show needs no guess
+    if answer is not e.named("IKE_AUTH response")[-1] or _eap_may_go_on(case, len(answers)):
+        return
+    chosen = chosen_transforms(e)
+    if not holds_proof(answer, chosen):
+        return  # it is no proof at all, and judged as that
+    inside, need = room(answer, chosen), needed_for_child(answer, chosen)
+    if inside < need:
+        text = (
+            f"The IKE_AUTH response has room for {inside} octets of payloads, and a Child SA (SA, TSi, TSr) beside the "
+            f"proof of identity takes {need} at least: the IKE SA comes up without a Child SA."
+        )
+        yield Fact("ike-auth-without-child", text, answer.frames)
+
+
+def _eap_may_go_on(case: Case, answers: int) -> bool:
+    """The first answer of EAP holds IDr, AUTH and EAP and no Child SA (RFC 7296 §2.16): the next request tells.
+
+    An initiator that wants EAP leaves AUTH out of its own request, which then has no room for it.
+    """
+    e = case.exchange
+    asked = e.named("IKE_AUTH request")
+    if answers > 1 or len(asked) != 1:
+        return False
+    return not holds_proof(asked[0], chosen_transforms(e))

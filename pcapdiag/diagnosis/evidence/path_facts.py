@@ -1,0 +1,422 @@
+"""Facts about the path: ICMP errors, NAT and UDP 4500, fragments, and where the capture was taken."""
+
+from collections.abc import Iterator, Sequence
+
+from pcapdiag.capture.datagram import Frame, IcmpError
+from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact
+from pcapdiag.diagnosis.outcome.stop import SECOND, Outcome, frames_of, how_often
+from pcapdiag.exchange.model import Exchange, Mode, Side, Step
+from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.nat_traversal import NAT_T_PORT
+from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import supports_nat_traversal
+
+IKE_PORT = 500
+LARGE = 1_200
+"""A UDP payload from here on may not fit one packet of every path; certificates make messages this large."""
+
+
+_ICMP4 = {
+    (3, 0): "net unreachable",
+    (3, 1): "host unreachable",
+    (3, 2): "protocol unreachable",
+    (3, 3): "port unreachable",
+    (3, 4): "fragmentation needed",
+    (3, 5): "source route failed",
+    (3, 6): "net unknown",
+    (3, 7): "host unknown",
+    (3, 9): "net administratively prohibited",
+    (3, 10): "host administratively prohibited",
+    (3, 11): "net unreachable for this type of service",
+    (3, 12): "host unreachable for this type of service",
+    (3, 13): "communication administratively prohibited",
+    (11, 0): "time to live exceeded",
+    (4, 0): "source quench",
+    (5, 0): "redirect for the network",
+    (5, 1): "redirect for the host",
+    (11, 1): "fragment reassembly time exceeded",
+    (12, 0): "parameter problem",
+}
+
+
+_ICMP6 = {
+    (1, 0): "no route to destination",
+    (1, 1): "administratively prohibited",
+    (1, 2): "beyond scope of source address",
+    (1, 3): "address unreachable",
+    (1, 4): "port unreachable",
+    (1, 5): "source address failed ingress policy",
+    (1, 6): "reject route to destination",
+    (2, 0): "packet too big",
+    (3, 0): "hop limit exceeded",
+    (3, 1): "fragment reassembly time exceeded",
+    (4, 0): "erroneous header field",
+    (4, 1): "unrecognized next header",
+    (4, 2): "unrecognized option",
+}
+
+
+_KINDS = (
+    ("prohibited", "icmp-prohibited"),
+    ("policy", "icmp-prohibited"),
+    ("reject", "icmp-prohibited"),
+    ("port", "icmp-port-unreachable"),
+    ("reassembly", "icmp-reassembly-timeout"),
+    ("fragmentation needed", "icmp-too-big"),
+    ("too big", "icmp-too-big"),
+    ("exceeded", "icmp-time-exceeded"),
+)
+
+
+def icmp_name(error: IcmpError) -> str:
+    """What the error says (RFC 792, RFC 1812 §5.2.7; RFC 4443 §3), or its numbers."""
+    names = _ICMP4 if error.version == 4 else _ICMP6
+    return names.get((error.type, error.code), f"type {error.type} code {error.code}")
+
+
+def icmp(case: Case) -> Iterator[Fact]:
+    """ICMP errors that quote this exchange, by who sent them and what they say (RFC 792, RFC 4443).
+
+    Nothing authenticates an ICMP error, so one alone confirms nothing: it takes errors about several transmissions,
+    none of which got through.
+    """
+    grouped: dict[tuple[str, str, str, int], list[IcmpError]] = {}
+    for error in case.exchange.icmp_errors:
+        about = (error.source, icmp_name(error), error.quoted.destination, error.quoted.destination_port)
+        grouped.setdefault(about, []).append(error)
+    for (source, name, target, port), errors in grouped.items():
+        side = next((s for s in Side if target in case.exchange.peer(s).addresses), None)
+        kind = next((k for word, k in _KINDS if word in name), "icmp-unreachable")
+        by, place = f"{source}, a device on the way,", "path"
+        if side is not None and source in case.exchange.peer(side.other).addresses:
+            by, place = f"{source}, the sender's own host,", "sender"
+        elif source == target or (side is not None and source in case.exchange.peer(side).addresses):
+            by, place = f"{source} itself", "peer"
+        mtu = f" (next hop's MTU {errors[0].mtu})" if errors[0].mtu else ""
+        version = "ICMPv6" if errors[0].version == 6 else "ICMP"
+        heard = side is not None and _heard_since(case.exchange, side, errors[-1], kind)
+        what = f"{version} {name}{mtu}, about datagrams to {target} port {port}"
+        since = f"; but the {side} was heard from after that" if heard else ""
+        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Nothing authenticates such an error."
+        before = ""
+        if not errors[0].undelivered:
+            before = "remark-"
+        elif _after_completion(case, errors[0]):
+            before = "later-"
+        elif heard:
+            before = "overtaken-"
+        elif side is Side.INITIATOR:
+            before = "back-"  # it is the answers that do not arrive
+        frames = tuple(e.frame for e in errors)
+        yield Fact(f"{before}{kind}-from-{place}", text, frames)
+        if not before:
+            if port == NAT_T_PORT:
+                yield Fact("icmp-about-4500", text, frames)
+            if _about_several(case.exchange, errors):
+                yield Fact(f"repeated-{kind}-from-{place}", text, frames)
+
+
+def _about_several(exchange: Exchange, errors: Sequence[IcmpError]) -> bool:
+    """They quote different transmissions: by the IP identification, which a quote holds (RFC 792), else by the time."""
+    numbers = {e.quoted.ip_id for e in errors} - {None, 0}
+    if numbers:
+        return len(numbers) > 1
+    quoted = errors[0].quoted
+    sent = [s for step in exchange.steps for s in step.sent if s.destination == quoted.destination]
+    return len(sent) > 1 and errors[-1].time - errors[0].time > SECOND
+
+
+def _heard_since(exchange: Exchange, side: Side, error: IcmpError, kind: str) -> bool:
+    """The end that was out of reach sent something after the error, so that it did not last.
+
+    What is said of a port holds until something comes from that port; what is said of fragments, whatever comes.
+    """
+    if kind in ("icmp-reassembly-timeout", "icmp-too-big"):
+        return False
+    port = error.quoted.destination_port if kind in ("icmp-prohibited", "icmp-port-unreachable") else None
+    return any(
+        sighting.time > error.time and port in (None, sighting.source_port)
+        for step in exchange.steps
+        if step.sender is side
+        for sighting in step.sent
+    )
+
+
+def _after_completion(case: Case, error: IcmpError) -> bool:
+    """The error is about what followed a phase 1 that completed."""
+    phase1 = [s.first.time for s in case.exchange.steps if s.number or s.exchange_type == ExchangeType.IKE_AUTH]
+    return not case.unfinished and error.time > max(phase1, default=0)
+
+
+def nat(case: Case) -> Iterator[Fact]:
+    """Where NAT is, by the NAT-D hashes (RFC 3947 §3.2)."""
+    view = case.nat
+    if view is None:
+        return
+    for side in Side:
+        found = view.before(side)
+        if found is None:
+            continue
+        seen = case.address(side)
+        if found.translated:
+            text = f"NAT in front of the {side}: {found.text}"
+            yield Fact(f"nat-{side}", text, found.frames)
+            yield Fact("nat", text, found.frames)
+        elif found.faked:
+            yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
+    if view.none:
+        senders = {s.sender for s in case.exchange.steps if set(s.frames) & set(view.frames)}
+        text = "The NAT-D hashes of both ends agree with the addresses seen: no NAT between them."
+        if len(senders) == 1:
+            text = (
+                f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
+                "point; of the rest of the path the other end's would tell."
+            )
+        yield Fact("no-nat", text, view.frames)
+
+
+def nat_t(case: Case) -> Iterator[Fact]:
+    """Who announces NAT traversal (RFC 3947 §3.1), and whether the exchange floated (§4)."""
+    e = case.exchange
+    if e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
+        return
+    for side, number in ((Side.INITIATOR, 1), (Side.RESPONDER, 2)):
+        steps = e.numbered(number)
+        whole = [s for s in steps if not s.message.cut and not s.message.problem]
+        if whole and not supports_nat_traversal(whole[0].vendor_ids):
+            text = f"The {side} does not announce NAT traversal: {whole[0].name} has no vendor ID for it."
+            yield Fact(f"no-nat-t-{side}", text, whole[0].first.frames)
+    final = e.numbered(5 if e.mode is Mode.MAIN else 3)
+    if not final:
+        return
+    first = final[0]
+    floated = first.first.floated
+    view = case.nat
+    if floated:
+        text = f"The initiator floated: {first.name} goes to UDP port 4500."
+        yield Fact("floated", text, first.first.frames)
+    elif view is not None and view.translated:
+        text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
+        yield Fact("no-float-despite-nat", text, first.first.frames)
+
+
+def tcp(case: Case) -> Iterator[Fact]:
+    """IKE in TCP (RFC 9329)."""
+    carried = [s for s in case.exchange.steps if s.first.transport == "tcp"]
+    if carried:
+        port = carried[0].first.destination_port
+        yield Fact("ike-over-tcp", f"IKE goes over TCP here (port {port}, RFC 9329).", carried[0].first.frames)
+
+
+def ports(case: Case) -> Iterator[Fact]:
+    """Ports that are not the usual ones: where it begins, to which port the answers go, and UDP 500 for others."""
+    e = case.exchange
+    first = e.steps[0]
+    if first.sender is Side.INITIATOR and first.message.header.responder_spi == ZERO_SPI:
+        sighting = first.first
+        if sighting.floated:
+            text = f"The initiator begins on UDP port {NAT_T_PORT}, as it may (RFC 3947 §4, RFC 7296 §2.23)."
+            yield Fact("begins-on-4500", text, sighting.frames)
+        elif IKE_PORT not in (sighting.destination_port, sighting.source_port) and sighting.transport == "udp":
+            text = f"IKE goes to UDP port {sighting.destination_port} here, neither 500 nor 4500."
+            yield Fact("begins-on-other-port", text, sighting.frames)
+    yield from _answers_to_another_port(e)
+    yield from _back_on_500(e)
+    if case.unfinished:
+        yield from _port_500_passes(case)
+
+
+def _back_on_500(exchange: Exchange) -> Iterator[Fact]:
+    """The initiator goes on on UDP 500 behind the float: once it has moved it has to stay (RFC 3947 §4)."""
+    moved = next((s for s in exchange.steps if s.sender is Side.INITIATOR and s.first.floated), None)
+    if moved is None or (exchange.steps[0].first.floated and exchange.steps[0].sender is Side.INITIATOR):
+        return
+    back = [
+        s
+        for s in exchange.steps
+        if s.sender is Side.INITIATOR and s.first.time > moved.first.time and IKE_PORT in _ports(s)
+    ]
+    if back:
+        text = f"{back[0].name} goes to UDP port 500 again, after {moved.name} had gone to UDP port 4500."
+        yield Fact("back-on-500", text, (moved.first.frame, *back[0].first.frames))
+
+
+def _ports(step: Step) -> tuple[int, int]:
+    return step.first.source_port, step.first.destination_port
+
+
+def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
+    """An answer has to go to the port that the request came from (RFC 7296 §2.11, RFC 3947 §4)."""
+    asked: dict[tuple[str, str, int], set[int]] = {}
+    for step in exchange.steps:
+        for sighting in step.sent:
+            if step.sender is Side.INITIATOR:
+                key = (sighting.source, sighting.destination, sighting.destination_port)
+                asked.setdefault(key, set()).add(sighting.source_port)
+                continue
+            known = asked.get((sighting.destination, sighting.source, sighting.source_port))
+            if known and sighting.destination_port not in known:
+                text = (
+                    f"The responder's {step.name} goes to port {sighting.destination_port}, but the initiator asked "
+                    f"from port {', '.join(map(str, sorted(known)))}: a NAT on the way has no mapping for that."
+                )
+                yield Fact("answers-to-another-port", text, sighting.frames)
+                return
+
+
+def _port_500_passes(case: Case) -> Iterator[Fact]:
+    """UDP 500 between the same two addresses, in both directions and near in time, whoever uses it."""
+    e = case.exchange
+    seen: dict[str, Frame] = {}
+    for other in case.setting.near(e):
+        for step in other.steps:
+            for sighting in step.sent[:1]:
+                if IKE_PORT in (sighting.source_port, sighting.destination_port) and sighting.transport == "udp":
+                    seen.setdefault(sighting.source, sighting.frame)
+    both = [seen.get(case.address(side)) for side in Side]
+    if both[0] is not None and both[1] is not None:
+        frames = tuple(sorted(frame for frame in both if frame is not None))
+        text = "UDP port 500 passes in both directions between these two addresses."
+        yield Fact("port-500-both-ways", text, frames)
+
+
+def port_4500(case: Case) -> Iterator[Fact]:
+    """UDP 4500 in each direction, IKE, ESP and keep-alives together."""
+    if not case.unfinished:
+        return
+    e = case.exchange
+    seen: dict[Side, list[Frame]] = {Side.INITIATOR: [], Side.RESPONDER: []}
+    for step in e.steps:
+        for sighting in step.sent:
+            if sighting.floated:
+                seen[step.sender].extend(sighting.frames)
+    for flow in case.keepalives:
+        if NAT_T_PORT not in (flow.source_port, flow.destination_port):
+            continue
+        if flow.source in (e.initiator.address, *e.initiator.aliases):
+            seen[Side.INITIATOR].append(flow.first_frame)
+        elif flow.source in (e.responder.address, *e.responder.aliases):
+            seen[Side.RESPONDER].append(flow.first_frame)
+    for side, frames in seen.items():
+        if frames and not seen[side.other]:
+            text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
+            yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
+    if all(seen.values()):
+        both = (seen[Side.INITIATOR][0], seen[Side.RESPONDER][0])
+        yield Fact("port-4500-both-ways", "UDP port 4500 passes in both directions.", both)
+
+
+def keepalives(case: Case) -> Iterator[Fact]:
+    """NAT keep-alives that go on while the exchange does not (RFC 3948 §2.3)."""
+    e = case.exchange
+    for flow in case.keepalives:
+        ends = {flow.source, flow.destination}
+        known = {e.initiator.address, e.responder.address, *e.initiator.aliases, *e.responder.aliases}
+        if ends <= known and case.unfinished and flow.last_time >= e.first_time:
+            text = f"NAT keep-alives from {flow.source} go on ({flow.packets} of them): it holds the mapping open."
+            yield Fact("keepalives-go-on", text, (flow.first_frame, flow.last_frame))
+
+
+def unmarked(case: Case) -> Iterator[Fact]:
+    """IKE on UDP 4500 without the marker (RFC 3948 §2.2)."""
+    steps = [s for s in case.exchange.steps if s.first.floated and not s.first.marked]
+    if steps:
+        text = (
+            f"{steps[0].name} goes to UDP port 4500 without the four zero octets that mark IKE there (RFC 3948 §2.2): "
+            "a receiver takes it for ESP."
+        )
+        yield Fact("no-marker", text, frames_of(steps)[:MAX_FRAMES])
+
+
+def fragments(case: Case) -> Iterator[Fact]:
+    """Messages in pieces that are missing, and large ones that nobody answers."""
+    last = case.last_step
+    for step in case.exchange.steps:
+        if step.missing:
+            absent = ", ".join(map(str, step.missing))
+            text = f"{step.name} is sent as IKE fragments, and fragment {absent} is not in the capture."
+            yield Fact("ike-fragments-missing", text, step.frames)
+        if step.cut_by_ip_loss:
+            text = f"{step.name} is sent as IP fragments, and not all of them are in the capture."
+            yield Fact("ip-fragments-missing", text, step.frames)
+    for loss in case.exchange.fragment_losses:
+        text = (
+            f"IP fragments from {loss.source} to {loss.destination} are in the capture without their first piece, so "
+            "that what they belong to cannot be read; no such datagram was complete."
+        )
+        yield Fact("ip-fragments-missing", text, loss.frames)
+    if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
+        return
+    length = last.octets
+    before = max((s.octets for s in _before(case, last)), default=0)
+    if last.whole and any(len(s.frames) > 1 for s in last.sent):
+        pieces = len(last.first.frames)
+        text = f"{last.name} has {length} octets and leaves in {pieces} fragments each time; no answer comes."
+        kind = "large-message-in-fragments-unanswered"
+        if case.vantage.at is last.sender.other:
+            text = (
+                f"{last.name} has {length} octets, and all its {pieces} fragments get to the {last.sender.other}'s own "
+                "interface; no answer comes."
+            )
+            kind = "fragments-arrive"
+        yield Fact(kind, text, last.frames)
+    elif length >= LARGE and length > before and case.vantage.at is not last.sender.other:
+        text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
+        yield Fact("large-message-unanswered", text, last.frames)
+
+
+def _before(case: Case, step: Step) -> list[Step]:
+    """The phase 1 messages that went by before this one."""
+    return [s for s in case.exchange.steps if s.first.time < step.first.time]
+
+
+def vantage(case: Case) -> Iterator[Fact]:
+    """Where the capture was taken, by the TTLs."""
+    view = case.vantage
+    sent = {side: next((s for s in case.exchange.steps if s.sender is side), None) for side in Side}
+    if view.at is not None and len(view.hops) == 2:
+        far = sent[view.at.other]
+        ttl = far.first.ttl if far is not None else 0
+        text = (
+            f"By the TTLs the capture was taken at the {view.at}: no router on its side, {ttl} left from the other end."
+        )
+        yield Fact(f"vantage-{view.at}", text, view.frames)
+    elif view.behind is Side.INITIATOR:
+        count = view.hops[Side.INITIATOR]
+        routers = f"{count} router{'s' * (count > 1)}"
+        text = f"By its TTL, what the initiator sent has passed {routers} before the capture point."
+        yield Fact("vantage-behind-initiator", text, view.frames)
+    elif view.at is Side.INITIATOR:
+        text = "By its TTL, what the initiator sent has passed no router before the capture point."
+        yield Fact("vantage-initiator", text, view.frames)
+
+
+def elsewhere(case: Case) -> Iterator[Fact]:
+    """An answer from another address than the one written to."""
+    e = case.exchange
+    target = e.responder.address
+    for step in e.steps:
+        source = step.first.source
+        if step.sender is Side.RESPONDER and source != target and e.steps[0].sender is Side.INITIATOR:
+            text = f"The initiator wrote to {target}, the answer came from {source}."
+            yield Fact("answered-elsewhere", text, (e.steps[0].first.frame, step.first.frame))
+            return
+
+
+def mobike(case: Case) -> Iterator[Fact]:
+    """IKEv2 that moves: to UDP 4500 without a NAT, or to another address (RFC 4555 §3.3, §3.5)."""
+    e = case.exchange
+    if e.mode is not Mode.IKEV2:
+        return
+    auth = next((s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH and s.sender is Side.INITIATOR), None)
+    view = case.nat
+    if auth is not None and auth.first.floated and view is not None and view.none:
+        text = f"{auth.name} goes to UDP port 4500 although there is no NAT, as initiators that do MOBIKE do."
+        yield Fact("mobike-float", text, auth.first.frames)
+    if auth is None:
+        return
+    for step in e.steps:
+        if step.sender is auth.sender and step.first.time > auth.first.time and step.first.source != auth.first.source:
+            text = f"The initiator moved from {auth.first.source} to {step.first.source}, as MOBIKE or a NAT does."
+            yield Fact("address-changed", text, (auth.first.frame, step.first.frame))
+            return

@@ -1,0 +1,1 @@
+"""Where it stopped, and how that is told from the messages."""

@@ -1,0 +1,216 @@
+"""What became of each Quick Mode (RFC 2409 §5.5), and of each CREATE_CHILD_SA (RFC 7296 §1.3), under an exchange.
+
+They are encrypted, so the outcome is read from who answered, who repeated, what came instead of an answer, and how
+large it is; where keys opened that, from what it says.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pcapdiag.capture.datagram import Frame
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, room
+from pcapdiag.diagnosis.outcome.stop import (
+    REFUSAL,
+    SECOND,
+    SILENCE,
+    Outcome,
+    Setting,
+    answered,
+    harmless,
+    how_often,
+    informational,
+    refusal_text,
+    sent_again_after,
+)
+from pcapdiag.exchange.model import Exchange, Mode, Side, Step
+from pcapdiag.ike.payloads import Transform
+from pcapdiag.ike.registry import ExchangeType, PayloadType
+from pcapdiag.record import Record
+
+
+class Phase2(Record, frozen=True):
+    """One Quick Mode, or one CREATE_CHILD_SA.
+
+    name -- which of the two; about -- what it is for, as far as that shows: "rekeys a Child SA"
+    message_id -- names it within the exchange; began_by -- who sent its first message
+    outcome -- completed, rejected, stalled, or inconclusive
+    last_message -- the highest of its messages (1–3, of IKEv2 1–2) that was seen
+    answer -- the Informational that stood in the place of an answer, if there was one
+    """
+
+    message_id: int
+    began_by: Side
+    outcome: Outcome
+    last_message: int
+    reason: str
+    steps: tuple[Step, ...]
+    answer: Step | None = None
+    name: str = "Quick Mode"
+    about: str = ""
+
+    @property
+    def title(self) -> str:
+        """How a report names it: IKEv1 picks its message IDs at random, IKEv2 counts (RFC 7296 §2.2)."""
+        number = f"{self.message_id:08x}" if self.name == "Quick Mode" else f"{self.message_id} of the {self.began_by}"
+        return f"{self.name} {number}{f' ({self.about})' if self.about else ''}"
+
+    @property
+    def answer_time(self) -> int | None:
+        """When the other end's first message of it came (nanoseconds); None where none did."""
+        times = [s.first.time for s in self.steps if s.sender is not self.began_by]
+        return min(times, default=None)
+
+    @property
+    def next_message(self) -> str:
+        """The message that is due after the last one that was seen."""
+        return f"QM{self.last_message + 1}" if self.name == "Quick Mode" else f"{self.name} response"
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Every frame of it, the Informational that ended it included."""
+        steps = (*self.steps, self.answer) if self.answer else self.steps
+        return tuple(sorted(f for s in steps for f in s.frames))
+
+
+def phase2_of(exchange: Exchange, setting: Setting) -> tuple[Phase2, ...]:
+    """Every Quick Mode, or CREATE_CHILD_SA, of this exchange, in order."""
+    if exchange.mode is Mode.IKEV2:
+        return tuple(_children(exchange, setting))
+    by_id: dict[int, list[Step]] = {}
+    for step in exchange.steps:
+        if step.exchange_type == ExchangeType.QUICK and step.message.header.major == 1:
+            by_id.setdefault(step.message.header.message_id, []).append(step)
+    return tuple(_judge(exchange, setting, message_id, tuple(steps)) for message_id, steps in by_id.items())
+
+
+def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[Step, ...]) -> Phase2:
+    began_by = steps[0].sender if steps[0].name != "QM2" else steps[0].sender.other
+    last = max(int(step.name[2:]) for step in steps)
+    latest = max(steps, key=lambda s: s.first.time)
+    outcome, reason, answer = Outcome.COMPLETED, "All three messages went by.", None
+    if last < 3:
+        answer = _answer(exchange, latest)
+        if answer is not None:
+            outcome = Outcome.REJECTED
+            reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
+        elif last == 2 and not _repeated_behind(steps):
+            outcome = Outcome.INCONCLUSIVE
+            reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
+        elif setting.silence_after(latest.first.time) >= SILENCE or _given_up(exchange, setting, latest):
+            outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
+        else:
+            outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
+    elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
+        outcome = Outcome.STALLED
+        reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."
+    return Phase2(message_id, began_by, outcome, last, reason, steps, answer)
+
+
+def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
+    steps = [s for s in exchange.steps if s.exchange_type == ExchangeType.CREATE_CHILD_SA and s.encrypted]
+    requests = [s for s in steps if not s.message.header.response]
+    chosen = chosen_transforms(exchange)
+    for request in requests:
+        number = request.message.header.message_id
+        answer = next(
+            (
+                s
+                for s in steps
+                if s.message.header.response
+                and s.message.header.message_id == number
+                and s.sender is not request.sender
+                and s.last.time >= request.first.time
+            ),
+            None,
+        )
+        outcome, reason = _child_outcome(request, answer, requests, chosen, setting)
+        yield Phase2(
+            message_id=number,
+            began_by=request.sender,
+            outcome=outcome,
+            last_message=1 if answer is None else 2,
+            reason=reason,
+            steps=(request,) if answer is None else (request, answer),
+            answer=answer if outcome is Outcome.REJECTED else None,
+            name=request.exchange_type.label,
+            about=_about(exchange, setting, request, answer),
+        )
+
+
+def _about(exchange: Exchange, setting: Setting, request: Step, answer: Step | None) -> str:
+    """What a CREATE_CHILD_SA is for (RFC 7296 §1.3), as far as that shows without keys.
+
+    REKEY_SA comes first where a Child SA is renewed; a new IKE SA shows by its SPIs, which have no IKE_SA_INIT.
+    """
+    if first_inside(request) == PayloadType.NOTIFY2:
+        return "rekeys a Child SA"
+    if answer is None:
+        return ""
+    since = answer.first.time
+    later = [s.first.time for s in exchange.named(request.name) if s.first.time > since]
+    until = min([*later, since + REKEYED])
+    for other in setting.conversation[:MAX_LOOK_BACK]:
+        if other.id != exchange.id and since <= other.first_time <= until and not other.named("IKE_SA_INIT request"):
+            return f"rekeys the IKE SA, which goes on as exchange {other.id}"
+    return ""
+
+
+def _child_outcome(
+    request: Step,
+    answer: Step | None,
+    requests: Sequence[Step],
+    chosen: tuple[Transform, ...],
+    setting: Setting,
+) -> tuple[Outcome, str]:
+    """How one CREATE_CHILD_SA ended, and why that is said."""
+    if answer is None:
+        if setting.silence_after(request.first.time) >= SILENCE:
+            return Outcome.STALLED, f"It was sent {how_often(len(request.sent))} and not answered."
+        return Outcome.INCONCLUSIVE, "The capture ends soon after the request."
+    if answer.opened is not None:
+        refused = not harmless(answer)
+        what = refusal_text(answer) if refused else ""
+    else:
+        refused = room(answer, chosen) < SMALLEST_CHILD_ANSWER
+        first = first_inside(answer)
+        what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
+    if not refused:
+        return Outcome.COMPLETED, "It was answered, with room for an SA."
+    again = [s for s in requests if s.sender is request.sender and 0 < s.first.time - answer.first.time <= AT_ONCE]
+    if again:
+        number = again[0].message.header.message_id
+        return (
+            Outcome.SUPERSEDED,
+            f"It was refused with {what}, and asked anew at once (message ID {number}), as with another group.",
+        )
+    return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
+
+
+REKEYED = 300 * SECOND
+"""A new IKE SA is used this soon after the rekey, if only by a DPD."""
+MAX_LOOK_BACK = 100
+"""Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
+AT_ONCE = SECOND
+"""INVALID_KE_PAYLOAD asks for the same request with another group (RFC 7296 §1.3): that comes at once."""
+SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
+"""SA with one proposal, its SPI and one transform, and the shortest nonce (RFC 7296 §3.3, §2.10)."""
+
+
+def _answer(exchange: Exchange, step: Step) -> Step | None:
+    """An Informational from the other end within seconds, before anything else of it."""
+    for other in informational(exchange):
+        gap = other.first.time - step.first.time
+        if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
+            return None if answered(exchange, other) else other
+    return None
+
+
+def _repeated_behind(steps: Sequence[Step]) -> bool:
+    """Message 2 is sent again, or message 1 behind it: the end that does so has not had what is due (RFC 2408 §5.1)."""
+    seconds = [s for s in steps if s.name == "QM2"]
+    reached = min(s.first.time for s in seconds)
+    return any(len(s.sent) > 1 for s in seconds) or bool(sent_again_after(steps, reached))
+
+
+def _given_up(exchange: Exchange, setting: Setting, step: Step) -> bool:
+    """The same peers began a new phase 1 seconds later, with this one unanswered."""
+    return setting.next_attempt(exchange, step.first.time + REFUSAL) is not None

@@ -1,0 +1,1 @@
+"""What is known beforehand: causes, states, commands, log lines, platforms."""

@@ -1,0 +1,1 @@
+"""What a live capture prints and serves."""

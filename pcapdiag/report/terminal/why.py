@@ -1,0 +1,272 @@
+"""Why: the evidence, the causes ranked with their reasons, what to check next, and what would decide."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pcapdiag.diagnosis.causes.checks import PlacedCheck, next_checks
+from pcapdiag.diagnosis.causes.platforms import Basis
+from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.evidence.case import Evidence
+from pcapdiag.diagnosis.evidence.gather import exchange_filter, tells
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+from pcapdiag.report import both_ends
+from pcapdiag.report.ladder import cited
+from pcapdiag.report.terminal.layout import Layout, wrapped
+from pcapdiag.report.wording import frame_list, safe
+
+if TYPE_CHECKING:
+    from pcapdiag.knowledge.loading import Check
+
+_WORDS = {Status.RULED_OUT: "ruled out"}
+_COLOURS = {
+    Status.CONFIRMED: "red",
+    Status.LIKELY: "red",
+    Status.POSSIBLE: "yellow",
+    Status.UNDECIDABLE: "cyan",
+    Status.UNLIKELY: "green",
+    Status.RULED_OUT: "green",
+}
+_INDENT = 15
+_SHOWN = 5
+
+
+def leading_cause(diagnosis: Diagnosis) -> str | None:
+    """The cause that stands first, in words, with those that tie; None where nothing speaks for one."""
+    first = diagnosis.causes[0] if diagnosis.causes else None
+    if first is None or not first.leads:
+        return None
+    return f"{first.status.value}: {_lower(first.cause.title)}"
+
+
+def _lower(title: str) -> str:
+    """A title within a sentence; names and abbreviations keep their capitals."""
+    word = title.split(" ", 1)[0]
+    return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]
+
+
+def status_word(status: Status) -> str:
+    """How a cause stands, in words."""
+    return _WORDS.get(status, status.value)
+
+
+def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
+    """The part of an exchange's report behind the ladder.
+
+    explained -- (cause, place) pairs whose checks were printed before, which are then only referred to; added to
+    """
+    if not diagnosis.causes and layout.detail <= 0 and not any(tells(i) for i in diagnosis.evidence):
+        return
+    yield ""
+    yield from _evidence(diagnosis, layout)
+    if diagnosis.causes:
+        yield ""
+        yield from _causes(diagnosis.causes, layout)
+        yield ""
+        yield from _checks(diagnosis, layout, explained)
+        yield from _decide(diagnosis.causes, layout)
+    yield ""
+    yield f"  Wireshark: {exchange_filter(diagnosis.exchange)}"
+
+
+def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    yield layout.paint("  What the wire shows", bold=True)
+    for item in diagnosis.evidence[1:] if layout.detail > 0 else telling(diagnosis):
+        yield from wrapped(
+            f"{item.text} ({frame_list(item.frames, several=layout.several)})", layout, 7, f"  {item.id:<4} "
+        )
+        if layout.detail > 0:
+            yield from wrapped(item.display_filter, layout, 9, "         ")
+
+
+def telling(diagnosis: Diagnosis) -> list[Evidence]:
+    """The evidence that is worth a line; not the first, which is the stop itself and heads the report."""
+    ids = cited(diagnosis.causes)
+    return [i for i in diagnosis.evidence[1:] if i.id in ids or tells(i)]
+
+
+def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
+    yield layout.paint("  What may be the cause", bold=True)
+    shown = list(causes) if layout.detail > 0 else [c for c in causes if c.leads][:_SHOWN]
+    for ranked in shown:
+        word = status_word(ranked.status)
+        lines = wrapped(f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}", layout, _INDENT, " " * _INDENT)
+        yield f"  {layout.paint(f'{word:<13}', fg=_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
+        yield from lines[1:]
+        yield from wrapped(f"{ranked.says}{_reasons(ranked)}", layout, _INDENT, " " * _INDENT)
+        if layout.detail > 0:
+            yield from wrapped(ranked.cause.meaning, layout, _INDENT, " " * _INDENT)
+            if ranked.cause.remark:
+                yield from wrapped(ranked.cause.remark, layout, _INDENT, " " * _INDENT)
+    rest = [c for c in causes if c not in shown]
+    for status in Status:
+        names = [f"{c.cause.id}{_document(c)}{_reasons(c)}" for c in rest if c.status is status]
+        if names:
+            yield from wrapped(", ".join(names), layout, _INDENT, f"  {status_word(status):<13}")
+    numbered = next((place for c in causes for place in c.document), None)
+    if numbered is not None:
+        text = f"  ({numbered[0]} #{numbered[1]}: the cause with that number under that state in “{SOURCE_DOCUMENT}”.)"
+        yield from wrapped(text, layout, 3)
+
+
+SOURCE_DOCUMENT = "Troubleshooting Phase 1 Cisco Site to Site (L2L) VPN Tunnels"
+"""Title of the article whose states and causes are numbered here."""
+
+
+def _document(ranked: RankedCause) -> str:
+    """Where the source document lists it: `(MM_WAIT_MSG6 #1)`."""
+    if not ranked.document:
+        return ""
+    return f" ({', '.join(f'{state} #{item}' for state, item in ranked.document)})"
+
+
+def _reasons(ranked: RankedCause) -> str:
+    ids = ranked.because or ranked.against
+    return f" [{', '.join(ids)}]" if ids else ""
+
+
+def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
+    found = next_checks(diagnosis, 40 if layout.detail > 0 else 6)
+    if not found:
+        yield from _request(diagnosis, layout)
+        return
+    new = [p for p in found if (p.cause, p.at) not in explained]
+    yield layout.paint("  What to check next", bold=True)
+    if not new:
+        yield "  The same as for the exchange above."
+        return
+    for number, placed in enumerate(new, 1):
+        yield from _check(number, placed, layout)
+        explained.add((placed.cause, placed.at))
+    unknown = unknown_ends(new)
+    if unknown:
+        hint = f"Where you know what it is, --platform {unknown[0]}=NAME tells its commands alone"
+        if diagnosis.request is None:
+            hint += "; --local ADDRESS, for your own end, what to check there, and what to ask at the other"
+        yield from wrapped(f"{hint}.", layout, 2, "  ")
+    yield from _request(diagnosis, layout)
+
+
+def _request(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+    """The text for the administrator of the other end, to be copied whole."""
+    request = diagnosis.request
+    if request is None:
+        return
+    yield ""
+    yield layout.paint("  What to ask at the other end", bold=True)
+    for line in request.rstrip().split("\n"):
+        text = safe(line)
+        indent = len(text) - len(text.lstrip())
+        # A command is copied, and so stays on one line.
+        yield from wrapped(text, layout, 4, "    ") if indent < 6 else [f"    {text}"]
+
+
+def unknown_ends(checks: Sequence[PlacedCheck]) -> list[str]:
+    """The addresses of the ends whose platform nothing tells for certain, in the order in which they come."""
+    return list(dict.fromkeys(p.at for p in checks if p.by_platform))
+
+
+def where(placed: PlacedCheck) -> str:
+    """Where a check is to be done, and on what: `At 192.0.2.1 (responder, Cisco ASA)`."""
+    if placed.side is None:
+        return "On the path"
+    platform = PLATFORM_NAMES.get(placed.check.platform)
+    old = f" {placed.check.software}" if platform and placed.check.software else ""
+    return f"At {placed.at} ({placed.side}{f', {platform}{old}' if platform else ''})"
+
+
+def command_lines(placed: PlacedCheck) -> list[str]:
+    """The commands of a check, a line each, with what comes before; else those of each platform beside its name."""
+    if not placed.by_platform:
+        return [*placed.check.first, placed.check.command] if placed.check.command else []
+    width = max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
+    lines, last = [], ""
+    for name, line in platform_lines(placed):
+        lines.append(f"{name if name != last else '':<{width}}  {line}")
+        last = name
+    return lines
+
+
+def platform_lines(placed: PlacedCheck) -> Iterator[tuple[str, str]]:
+    """The platforms that are possible, and their lines: what comes before a command, the command, and what ends it."""
+    for check in placed.by_platform:
+        name = PLATFORM_NAMES[check.platform]
+        yield from ((name, line) for line in (*check.first, check.command or ""))
+        if check.undo:
+            yield name, f"({'to end it' if check.does == 'debug' else 'to undo it'}: {'; '.join(check.undo)})"
+
+
+def task(placed: PlacedCheck) -> str:
+    """Where and what, as a sentence."""
+    do = placed.check.do
+    return f"{where(placed)}: {do}{'' if do.endswith('?') else '.'}"
+
+
+def ends_with(check: "Check") -> str:
+    """How what undoes a command is told."""
+    return "To end it:" if check.does == "debug" else "To undo it:"
+
+
+def _check(number: int, placed: PlacedCheck, layout: Layout) -> Iterator[str]:
+    yield from wrapped(task(placed), layout, 5, f"  {number:>2} ")
+    if note := platform_note(placed):
+        yield from wrapped(note, layout, 5, "     ")
+    yield from _commands(placed, layout)
+    if placed.check.undo:
+        yield from wrapped(f"{ends_with(placed.check)} {'; '.join(placed.check.undo)}", layout, 7, "     ")
+    if placed.check.expect:
+        yield from wrapped(f"→ {placed.check.expect}", layout, 7, "     ")
+
+
+def _commands(placed: PlacedCheck, layout: Layout) -> Iterator[str]:
+    """Each command whole and alone on its line, to be copied; beside the platform's name where there is room."""
+    if not placed.by_platform:
+        for line in command_lines(placed):
+            yield f"       {layout.paint(safe(line), bold=True)}"
+        return
+    column = 7 + max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
+    for check in placed.by_platform:
+        name = f"     {PLATFORM_NAMES[check.platform]}"
+        lines = [safe(line) for line in (*check.first, check.command or "")]
+        if len(lines) == 1 and column + len(lines[0]) <= layout.width:
+            yield f"{name:<{column}}{layout.paint(lines[0], bold=True)}"
+        else:
+            yield name
+            yield from (f"       {layout.paint(line, bold=True)}" for line in lines)
+        if check.undo:
+            yield from wrapped(f"{ends_with(check)} {'; '.join(check.undo)}", layout, 9, "       ")
+
+
+def platform_note(placed: PlacedCheck) -> str:
+    """What is known of the platform, where that is not enough to name it; else nothing."""
+    if not placed.by_platform:
+        return ""
+    if placed.basis is Basis.SCHEDULE:
+        return "By its retransmissions it may be this; they are a hint:"
+    if placed.basis is Basis.VENDOR_ID:
+        return "By its vendor IDs it is one of these:"
+    return "What it is does not show. By platform:"
+
+
+def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
+    """What separates the leading cause from its rivals; where one is confirmed there is nothing to separate."""
+    found = rivals(causes)
+    if not found:
+        return
+    yield ""
+    yield layout.paint("  What would decide", bold=True)
+    for ranked in found[: 2 if layout.detail <= 0 else len(found)]:
+        yield from wrapped(f"{ranked.cause.id}: {ranked.cause.decide}", layout, 4, "  ")
+    if layout.detail <= 0:
+        yield from wrapped(f"More: pcapdiag explain {found[0].cause.id}", layout, 2, "  ")
+    if not layout.several and any(both_ends.helps(ranked.cause) for ranked in found):
+        name = next(r.cause.id for r in found if both_ends.helps(r.cause))
+        text = f"Captures of both ends decide: pcapdiag explain {name} has the commands, pcapdiag compare joins them."
+        yield from wrapped(text, layout, 2, "  ")
+
+
+def rivals(causes: Sequence[RankedCause]) -> list[RankedCause]:
+    """The causes that more is to be captured, or looked at, to decide between; none where one is confirmed."""
+    if not causes or causes[0].status is Status.CONFIRMED:
+        return []
+    return [c for c in causes if c.status in (Status.LIKELY, Status.POSSIBLE)]

@@ -1,0 +1,120 @@
+"""What each end is: what the user says, what vendor IDs name, what a schedule hints at; and never more."""
+
+import pytest
+from msgspec.structs import replace
+
+from pcapdiag.diagnosis.causes.platforms import OF_VENDOR, Basis, Given, Platform, PlatformError, given_of, platform_of
+from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.exchange.model import Side
+from pcapdiag.knowledge.platform_names import OTHER_NAMES, PLATFORM_NAMES, platform_named
+from tests.diagnosis.scenarios import LIBRESWAN, STRONGSWAN, choice, diagnosed, keying, offer
+from tests.diagnosis.scenes import made
+from tests.messages import LEFT, RIGHT, Wire
+
+ALTIGA = (13, bytes.fromhex("1f07f70eaa6514d3b0fa96542a500100"))
+IOS = (13, b"CISCO-DYNAMIC-ROUTE")
+CISCO = (13, b"CISCO-DELETE-REASON")
+FORTIGATE = (13, bytes.fromhex("8299031757a36082c6a621de00000000"))
+WINDOWS = (13, bytes.fromhex("1e2b516905991c7d7c96fcbfb587e46100000009"))
+UNKNOWN = (13, bytes(16))
+
+
+def _ends(*vendors: tuple[int, bytes]) -> Diagnosis:
+    wire = Wire()
+    items = [wire.datagram(0, offer(vendors[0])), wire.datagram(0.1, choice(*vendors[1:]), left=False)]
+    (found,) = diagnosed([*items, wire.datagram(0.2, keying())], 60)
+    return found
+
+
+def _responder(*vendors: tuple[int, bytes]) -> Platform:
+    return _ends(UNKNOWN, *vendors).platform(Side.RESPONDER)
+
+
+@pytest.mark.parametrize(
+    ("vendors", "platforms"),
+    [
+        ([STRONGSWAN], ("strongswan",)),
+        ([LIBRESWAN], ("libreswan",)),
+        ([FORTIGATE], ("fortigate",)),
+        ([ALTIGA], ("asa",)),
+        ([CISCO, ALTIGA], ("asa",)),
+        ([IOS], ("ios",)),
+        ([CISCO], ("asa", "ios")),
+        ([WINDOWS], ()),
+    ],
+)
+def test_vendor_ids_tell(vendors: list[tuple[int, bytes]], platforms: tuple[str, ...]) -> None:
+    found = _responder(*vendors)
+    assert found.possible == platforms
+    assert found.basis is Basis.VENDOR_ID
+    assert found.certain == (len(platforms) == 1)
+
+
+def test_fortios_is_no_ios() -> None:
+    assert "ios" not in _responder(FORTIGATE).possible
+
+
+def test_nothing_tells_and_all_are_possible() -> None:
+    found = _responder(UNKNOWN)
+    assert found.basis is Basis.NONE
+    assert not found.certain
+    assert {"asa", "ios", "fortigate", "strongswan"} <= set(found.possible)
+    assert "openiked" not in found.possible  # it speaks IKEv2 only
+    assert "aws" not in found.possible  # at a private address
+
+
+def test_a_schedule_is_a_hint() -> None:
+    wire = Wire()
+    times = (0, 4, 11.2, 24.16, 47.5, 89.5)
+    (found,) = diagnosed([wire.datagram(t, offer()) for t in times], 170)
+    end = found.platform(Side.INITIATOR)
+    assert end.basis is Basis.SCHEDULE
+    assert end.possible == ("strongswan", "pfsense")
+    assert not end.certain
+
+
+def test_what_the_user_says_comes_first() -> None:
+    found = _ends(STRONGSWAN, STRONGSWAN)
+    given = given_of({LEFT: "FortiOS", "responder": "ASA"})
+    assert platform_of(found.exchange, Side.INITIATOR, given).possible == ("fortigate",)
+    assert platform_of(found.exchange, Side.RESPONDER, given).possible == ("asa",)
+    nearer = given_of(["responder=asa", f"{RIGHT}=ios"])
+    assert platform_of(found.exchange, Side.RESPONDER, nearer).possible == ("ios",)
+
+
+def test_mine() -> None:
+    (found,) = diagnosed(*made("mm5_repeats_alone"))
+    assert [found.platform(side).mine for side in Side] == [None, None]
+    ours = replace(found, given=Given((), (RIGHT,)))
+    assert [ours.platform(side).mine for side in Side] == [False, True]
+    both = replace(found, given=Given((), (LEFT, RIGHT)))
+    assert [both.platform(side).mine for side in Side] == [None, None]
+    other = replace(found, given=Given((), ("203.0.113.200",)))
+    assert [other.platform(side).mine for side in Side] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("platforms", "local", "message"),
+    [
+        (["asa"], None, "'asa' is not END=NAME"),
+        (["=asa"], None, "'=asa' is not END=NAME"),
+        (["192.0.2.1=pix"], None, "no platform 'pix': one of asa, ios, "),
+        (["gateway=asa"], None, "'gateway' is not an address"),
+        ([], "here", "'here' is not an address"),
+    ],
+)
+def test_what_cannot_be_understood(platforms: list[str], local: str | None, message: str) -> None:
+    with pytest.raises(PlatformError, match=message) as caught:
+        given_of(platforms, local)
+    assert "\n" not in str(caught.value)
+
+
+def test_addresses_are_compared_as_addresses() -> None:
+    assert given_of(["2001:DB8:0::1=asa"], "2001:db8:0:0::2") == Given((("2001:db8::1", "asa"),), ("2001:db8::2",))
+
+
+def test_names() -> None:
+    assert platform_named(" Check Point ") == "checkpoint"
+    assert platform_named("pixos") is None
+    assert set(OTHER_NAMES.values()) <= set(PLATFORM_NAMES)
+    assert {p for platforms in OF_VENDOR.values() for p in platforms} <= set(PLATFORM_NAMES)

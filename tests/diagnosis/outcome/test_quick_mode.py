@@ -1,0 +1,117 @@
+"""What became of each Quick Mode: hand-made ones behind a phase 1 that completed."""
+
+import pytest
+
+from pcapdiag.capture.datagram import Datagram
+from pcapdiag.diagnosis.outcome.quick_mode import Phase2
+from pcapdiag.diagnosis.outcome.stop import Outcome
+from pcapdiag.exchange.model import Side
+from tests.diagnosis.scenarios import diagnosed, ikev2, only, other_cookies
+from tests.messages import Wire, informational, main_mode, quick_mode
+
+
+def begun(wire: Wire, *numbers: int, at: float = 1, message_id: int = 0x1234) -> list[Datagram]:
+    """These Quick Mode messages, begun by the initiator."""
+    return [
+        wire.datagram(at + n / 10, quick_mode(number, message_id), left=number % 2 == 1)
+        for n, number in enumerate(numbers)
+    ]
+
+
+def quick(items: list[Datagram], end: float | None = None) -> Phase2:
+    (found,) = only(items, end).phase2
+    return found
+
+
+def phase1(wire: Wire) -> list[Datagram]:
+    return wire.main_mode(0, 1, 2, 3, 4, 5, 6)
+
+
+def test_completed() -> None:
+    wire = Wire()
+    found = quick([*phase1(wire), *begun(wire, 1, 2, 3)])
+    assert (found.outcome, found.last_message, found.answer) == (Outcome.COMPLETED, 3, None)
+    assert (found.message_id, found.began_by) == (0x1234, Side.INITIATOR)
+    assert [f.number for f in found.frames] == [7, 8, 9]
+
+
+def test_none_begun() -> None:
+    assert only(phase1(Wire())).phase2 == ()
+
+
+def test_silence_and_the_end_of_the_capture() -> None:
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1)]
+    stalled = quick(items, end=60)
+    assert (stalled.outcome, stalled.last_message) == (Outcome.STALLED, 1)
+    assert stalled.reason == "QM1 was sent; QM2 was not seen."
+    assert quick(items).outcome is Outcome.INCONCLUSIVE
+    assert quick(items, end=20.9).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_who_repeats_tells_whether_message_3_came(repeated: int) -> None:
+    """An end that has not had what is due repeats; where neither does, the capture alone may lack message 3."""
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1, 2)]
+    assert quick(items, end=60).outcome is Outcome.INCONCLUSIVE
+    again = wire.datagram(9, quick_mode(repeated), left=repeated == 1)
+    stalled = quick([*items, again], end=60)
+    assert (stalled.outcome, stalled.reason) == (Outcome.STALLED, "QM2 was sent; QM3 was not seen.")
+
+
+def test_refused_by_an_informational() -> None:
+    wire = Wire()
+    found = quick([*phase1(wire), *begun(wire, 1), wire.datagram(1.2, informational(1), left=False)])
+    assert (found.outcome, found.last_message) == (Outcome.REJECTED, 1)
+    assert found.answer is not None
+    assert found.answer.sender is Side.RESPONDER
+    assert found.reason == "The responder answered QM1 with an encrypted Informational."
+    assert [f.number for f in found.frames] == [7, 8]
+
+
+def test_initiator_refuses_the_answer() -> None:
+    wire = Wire()
+    found = quick([*phase1(wire), *begun(wire, 1, 2), wire.datagram(1.3, informational(1))])
+    assert found.outcome is Outcome.REJECTED
+    assert found.reason.startswith("The initiator answered QM2")
+
+
+def test_informational_that_is_no_answer() -> None:
+    """From the same end, or long after, or before."""
+    for at, left in ((1.2, True), (9.0, False), (0.9, False)):
+        wire = Wire()
+        items = [*phase1(wire), *begun(wire, 1), wire.datagram(at, informational(1), left=left)]
+        found = quick(sorted(items, key=lambda d: d.time), end=10)
+        assert (found.outcome, found.answer) == (Outcome.INCONCLUSIVE, None)
+
+
+def test_new_phase_1_gives_it_up() -> None:
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1)]
+    again = wire.datagram(12, main_mode(1, other_cookies(1)))
+    first, _ = diagnosed([*items, again])
+    assert first.phase2[0].outcome is Outcome.STALLED
+    soon = wire.datagram(4, main_mode(1, other_cookies(1)))
+    assert diagnosed([*items, soon])[0].phase2[0].outcome is Outcome.INCONCLUSIVE
+
+
+def test_several_are_told_apart() -> None:
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1, 2, 3, message_id=5), *begun(wire, 1, at=2, message_id=6)]
+    items.append(wire.datagram(3, quick_mode(1, 7), left=False))
+    found = only(items, end=60).phase2
+    assert [(p.message_id, p.outcome, p.began_by) for p in found] == [
+        (5, Outcome.COMPLETED, Side.INITIATOR),
+        (6, Outcome.STALLED, Side.INITIATOR),
+        (7, Outcome.STALLED, Side.RESPONDER),
+    ]
+
+
+def test_ikev2_has_none() -> None:
+    wire = Wire()
+    octets = ikev2(34, request=True)
+    # 32 is Quick Mode in IKEv1, and nothing in IKEv2.
+    odd = octets[:18] + bytes([32]) + octets[19:]
+    for found in diagnosed([wire.datagram(0, octets), wire.datagram(1, odd)]):
+        assert found.phase2 == ()

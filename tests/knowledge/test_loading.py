@@ -1,0 +1,703 @@
+import re
+import string
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pcapdiag.knowledge import loading as causes_module
+from pcapdiag.knowledge.loading import (
+    PLACEHOLDERS,
+    PLATFORMS,
+    Cause,
+    Check,
+    KnowledgeBase,
+    KnowledgeError,
+    LogReading,
+    load,
+    parse,
+)
+from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+
+# Written down from the document, state by state; not from causes.toml.
+DOCUMENT = {
+    "NOTHING_LISTED": ["no-interesting-traffic"],
+    "MM_WAIT_MSG2": [
+        "peer-unreachable",  # no network connectivity, can you ping it?
+        "wrong-tunnel-group-address",  # show run tunnel-group
+        "wrong-crypto-map-peer",  # show run crypto map, set peer
+        "phase1-policy-mismatch",  # show run crypto isakmp, NO_PROPOSAL_CHOSEN
+    ],
+    "MM_WAIT_MSG3": [
+        "vendor-difference",
+        "path-loss",  # a router with firewall capabilities
+        "pfs-mismatch",  # VMware Edge Gateway
+    ],
+    "MM_WAIT_MSG4": ["vendor-difference", "path-loss"],
+    "MM_WAIT_MSG5": ["psk-mismatch", "udp-4500-blocked"],
+    "MM_WAIT_MSG6": ["udp-4500-blocked", "psk-mismatch", "pfs-mismatch"],
+    # "jump forward and troubleshoot phase 2", with the phase 2 faults of its debug errors
+    "MM_ACTIVE": ["phase2-selector-mismatch", "phase2-proposal-mismatch"],
+    # AG_{something}: you are trying Aggressive Mode
+    "AM_WAIT_MSG2": ["mode-mismatch"],
+    "AM_WAIT_MSG3": ["mode-mismatch"],
+    "AM_ACTIVE": ["mode-mismatch"],
+    "DEBUG_ERRORS": [
+        "phase2-selector-mismatch",  # source and destination the wrong way round
+        "phase2-selector-mismatch",  # the static NAT statement
+        "phase2-proposal-mismatch",  # transform set
+        "identity-mismatch",  # subject alternative name
+        "certificate-rejected",  # key usage, chain
+        "pfs-mismatch",  # the decrypt error
+    ],
+}
+
+CAUSE_IDS = [
+    "no-interesting-traffic",
+    "peer-unreachable",
+    "no-ike-listener",
+    "udp-500-blocked",
+    "udp-4500-blocked",
+    "path-loss",
+    "fragments-dropped",
+    "wrong-tunnel-group-address",
+    "wrong-crypto-map-peer",
+    "unknown-peer",
+    "phase1-policy-mismatch",
+    "ike-version-mismatch",
+    "mode-mismatch",
+    "auth-method-mismatch",
+    "psk-mismatch",
+    "psk-missing",
+    "identity-mismatch",
+    "certificate-rejected",
+    "vendor-difference",
+    "nat-traversal-off",
+    "pfs-mismatch",
+    "phase2-proposal-mismatch",
+    "phase2-selector-mismatch",
+    "xauth-failed",
+    "peer-lost",
+    "stale-sa",
+    "scanner",
+]
+
+STATES = [
+    "NONE",
+    "MM_WAIT_MSG2",
+    "MM_WAIT_MSG3",
+    "MM_WAIT_MSG4",
+    "MM_WAIT_MSG5",
+    "MM_WAIT_MSG6",
+    "MM_ACTIVE",
+    "AM_WAIT_MSG2",
+    "AM_WAIT_MSG3",
+    "AM_ACTIVE",
+    "IKE_SA_INIT",
+    "IKE_AUTH",
+    "NOTHING_LISTED",
+]
+
+# The commands that the document names, and a cause that must offer each.
+DOCUMENT_COMMANDS = {
+    "show crypto isakmp": "no-interesting-traffic",
+    "ping": "peer-unreachable",
+    "show run tunnel-group": "wrong-tunnel-group-address",
+    "show run crypto map": "wrong-crypto-map-peer",
+    "show run crypto isakmp": "phase1-policy-mismatch",
+    "debug crypto isakmp 200": "phase1-policy-mismatch",
+    "more system:running-config": "psk-mismatch",
+    "debug crypto condition peer {peer}": "psk-mismatch",
+    "debug crypto isakmp": "phase2-selector-mismatch",
+    "crypto map <name> <number> set pfs": "pfs-mismatch",
+    "peer-id-validate nocheck": "identity-mismatch",
+    "ignore-ipsec-keyusage": "certificate-rejected",
+    "debug crypto ikev1": "certificate-rejected",
+    "tunnel-group <tunnel-group> ipsec-attributes": "identity-mismatch",
+    "crypto ca trustpoint <trustpoint>": "certificate-rejected",
+}
+
+GROUP = "Group = 192.0.2.1, IP = 192.0.2.1, "
+IP = "IP = 192.0.2.1, "
+DOCUMENT_LINES = [
+    (
+        "IKE_DECODE RECEIVED Message (msgid=ce4a3ffe) with payloads : HDR + NOTIFY (11) + NONE (0) total length : 56",
+        "phase1-policy-mismatch",
+    ),
+    (IP + "Received an un-encrypted NO_PROPOSAL_CHOSEN notify message, dropping", "phase1-policy-mismatch"),
+    (GROUP + "Received an un-encrypted PAYLOAD_MALFORMED notify message, dropping", "psk-mismatch"),
+    (
+        GROUP + "Error, peer has indicated that something is wrong with our message. "
+        "This could indicate a pre-shared key mismatch.",
+        "psk-mismatch",
+    ),
+    (IP + "Information Exchange processing failed", "phase1-policy-mismatch"),
+    (GROUP + "QM FSM error (P2 struct &0x00007fda92308b10, mess id 0xc02b7a5d)!", "phase2-selector-mismatch"),
+    (GROUP + "Removing peer from correlator table failed, no match!", "phase2-selector-mismatch"),
+    (
+        GROUP + "Session is being torn down. Reason: crypto map policy not found",
+        "phase2-selector-mismatch",
+    ),
+    (IP + "No Group found by matching OU(s) from ID payload:   Unknown", "wrong-tunnel-group-address"),
+    (IP + "Trying to find group via IKE ID...", "wrong-tunnel-group-address"),
+    (IP + "Trying to find group via IP ADDR...", "wrong-tunnel-group-address"),
+    (GROUP + "Unable to compare IKE ID against peer cert Subject Alt Name", "identity-mismatch"),
+    (
+        GROUP + "IKE MM Responder FSM error history (struct &0x00007ffd9e230670)  <state>, <event>:  MM_DONE, "
+        "EV_ERROR-->MM_BLD_MSG6, EV_COMPARE_IDS-->MM_BLD_MSG6, EV_CERT_OK-->MM_BLD_MSG6, NullEvent",
+        "identity-mismatch",
+    ),
+    (
+        "%ASA-3-717009: Certificate validation failed. Peer certificate key usage is invalid, serial number: 6B",
+        "certificate-rejected",
+    ),
+    (
+        "%ASA-3-717027: Certificate chain failed validation. Certificate chain is either invalid or not authorized.",
+        "certificate-rejected",
+    ),
+    (
+        GROUP + "Received encrypted Oakley Main Mode packet with invalid payloads, MessID = 0",
+        "psk-mismatch",
+    ),
+    (
+        GROUP + "ERROR, had problems decrypting packet, probably due to mismatched pre-shared key. Aborting",
+        "psk-mismatch",
+    ),
+    (IP + "Header invalid, missing SA payload! (next payload = 4)", "psk-mismatch"),
+]
+
+# Lines of the document that tell of progress, not of a fault.
+DOCUMENT_PROGRESS = [
+    IP + "IKE Initiator: New Phase 1, Intf inside, IKE Peer 192.0.2.1 local Proxy Address 192.168.1.0",
+    IP + "Oakley proposal is acceptable",
+    IP + "Connection landed on tunnel_group 192.0.2.1",
+    GROUP + "peer ID type 2 received (FQDN)",
+    GROUP + "PHASE 1 COMPLETED",
+    GROUP + "sending delete/delete with reason message",
+]
+
+# Lines of which the document itself says that the fault was PFS.
+DOCUMENT_PFS_LINES = ["invalid payloads, MessID", "had problems decrypting", "Header invalid"]
+
+
+@pytest.fixture(scope="module")
+def base() -> KnowledgeBase:
+    return load()
+
+
+def causes() -> list[Cause]:
+    return list(load().causes)
+
+
+class TestContent:
+    @pytest.mark.parametrize(
+        ("state", "number", "cause"),
+        [(state, number, cause) for state, items in DOCUMENT.items() for number, cause in enumerate(items, 1)],
+    )
+    def test_every_cause_of_the_document(self, base, state, number, cause):
+        entry = base.state(state)
+        items = {item.item: item for item in entry.document}
+        assert items[number].cause == cause
+        assert (state, number) in base.document_items(cause)
+
+    def test_no_cause_that_the_document_does_not_give(self, base):
+        assert {s.id: [i.cause for i in s.document] for s in base.states if s.document} == DOCUMENT
+
+    @pytest.mark.parametrize(
+        ("state", "number", "words"),
+        [
+            ("NOTHING_LISTED", 1, ["ping", "show crypto isakmp"]),
+            ("MM_WAIT_MSG2", 1, ["ping"]),
+            ("MM_WAIT_MSG2", 2, ["show run tunnel-group"]),
+            ("MM_WAIT_MSG2", 3, ["show run crypto map", "peer"]),
+            ("MM_WAIT_MSG2", 4, ["show run crypto isakmp", "debug crypto isakmp 200", "NO_PROPOSAL_CHOSEN"]),
+            ("MM_WAIT_MSG3", 1, ["MM_WAIT_MSG3", "router"]),
+            ("MM_WAIT_MSG3", 2, ["router"]),
+            ("MM_WAIT_MSG3", 3, ["VMware Edge", "PFS"]),
+            ("MM_WAIT_MSG4", 2, ["router"]),
+            ("MM_WAIT_MSG5", 2, ["UDP 4500"]),
+            ("MM_WAIT_MSG6", 1, ["UDP 4500"]),
+            ("MM_WAIT_MSG6", 2, ["more system:running-config", "PAYLOAD_MALFORMED"]),
+            ("MM_WAIT_MSG6", 3, ["PFS", "torn down"]),
+            ("AM_WAIT_MSG2", 1, ["AG_"]),
+            ("DEBUG_ERRORS", 2, ["static NAT"]),
+            ("DEBUG_ERRORS", 4, ["peer-id-validate nocheck"]),
+            ("DEBUG_ERRORS", 5, ["key usage", "chain", "ignore-ipsec-keyusage"]),
+            ("DEBUG_ERRORS", 6, ["PFS", "SA payload"]),
+        ],
+    )
+    def test_what_the_document_says(self, base, state, number, words):
+        text = base.state(state).document[number - 1].text
+        assert [word for word in words if word not in text] == []
+
+    def test_states(self, base):
+        assert {state.id for state in base.states} == {*STATES, "DEBUG_ERRORS"}
+
+    def test_causes_are_those_of_the_design(self, base):
+        assert sorted(cause.id for cause in base.causes) == sorted(CAUSE_IDS)
+
+    @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
+    def test_cause_is_complete(self, cause):
+        for text in (cause.meaning, cause.supports, cause.against, cause.decide):
+            assert len(text) > 40
+            assert text.endswith(".")
+        assert len(cause.checks) >= (1 if cause.id == "scanner" else 2)
+        assert any(check.platform == "asa" for check in cause.checks)
+        assert cause.visible == (cause.invisible is None)
+
+    @pytest.mark.parametrize(("command", "cause"), DOCUMENT_COMMANDS.items())
+    def test_commands_of_the_document(self, base, command, cause):
+        checks = [check for check in base.cause(cause).checks if check.platform == "asa"]
+        texts = [text for check in checks for text in (check.command or "", check.do, *check.first)]
+        assert any(text == command or text.startswith(command + " ") or command in text for text in texts)
+
+    @pytest.mark.parametrize("setting", ["peer-id-validate nocheck", "ignore-ipsec-keyusage"])
+    def test_checks_that_weaken_security_say_so(self, base, setting):
+        checks = [check for cause in base.causes for check in cause.checks if check.command == setting]
+        assert checks
+        assert all("WEAKENS SECURITY" in check.do for check in checks)
+
+    @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
+    def test_placeholders_resolve(self, cause):
+        for check in cause.checks:
+            for text in (check.do, check.command, check.expect, *check.first, *check.undo):
+                fields = {name for _, name, _, _ in string.Formatter().parse(text or "") if name is not None}
+                assert fields <= set(PLACEHOLDERS)
+            filled = check.fill(peer="192.0.2.1", local="198.51.100.2")
+            texts = (filled.do, filled.command or "", filled.expect or "", *filled.first, *filled.undo)
+            assert not re.search(r"[{}]", "".join(texts))
+
+    def test_pfs_carries_its_remark(self, base):
+        assert "RFC 2409 §5.5" in base.cause("pfs-mismatch").remark
+        assert "Quick Mode" in base.cause("pfs-mismatch").remark
+
+    def test_ikev1_error_notifies_are_all_there(self, base):
+        assert {n.number for n in base.notifies if n.version == 1} >= {
+            *range(1, 31),
+            24576,
+            24578,
+            36136,
+            36137,
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "number"),
+        [
+            ("UNSUPPORTED_CRITICAL_PAYLOAD", 1),
+            ("INVALID_IKE_SPI", 4),
+            ("INVALID_MAJOR_VERSION", 5),
+            ("INVALID_SYNTAX", 7),
+            ("NO_PROPOSAL_CHOSEN", 14),
+            ("INVALID_KE_PAYLOAD", 17),
+            ("AUTHENTICATION_FAILED", 24),
+            ("SINGLE_PAIR_REQUIRED", 34),
+            ("NO_ADDITIONAL_SAS", 35),
+            ("INTERNAL_ADDRESS_FAILURE", 36),
+            ("FAILED_CP_REQUIRED", 37),
+            ("TS_UNACCEPTABLE", 38),
+            ("TEMPORARY_FAILURE", 43),
+            ("CHILD_SA_NOT_FOUND", 44),
+            ("COOKIE", 16390),
+            ("REDIRECT", 16407),
+        ],
+    )
+    def test_ikev2_notifies(self, base, name, number):
+        assert base.notify(name, 2).number == number
+
+    def test_prose_is_unwrapped(self, base):
+        texts = [c.meaning for c in base.causes] + [s.wire for s in base.states]
+        texts += [n.meaning for n in base.notifies] + [d.meaning for d in base.debug_lines]
+        assert not [text for text in texts if re.search(r"(?<!\n)\n(?!\n)|  ", text)]
+
+
+class TestLookups:
+    @pytest.mark.parametrize(
+        ("name", "state"),
+        [
+            ("mm_wait_msg6", "MM_WAIT_MSG6"),
+            ("MM_NO_STATE", "MM_WAIT_MSG2"),
+            ("MM_SA_SETUP", "MM_WAIT_MSG4"),
+            ("MM_KEY_EXCH", "MM_WAIT_MSG6"),
+            ("QM_IDLE", "MM_ACTIVE"),
+            ("AG_", "AM_WAIT_MSG2"),
+            ("AG_INIT_EXCH", "AM_WAIT_MSG3"),
+            ("STATE_MAIN_I3", "MM_WAIT_MSG6"),
+        ],
+    )
+    def test_state(self, base, name, state):
+        assert base.state(name).id == state
+
+    def test_unknown_names_are_none(self, base):
+        assert base.state("MM_WAIT_MSG7") is None
+        assert base.cause("gremlins") is None
+        assert base.notify("NO_SUCH_NOTIFY") is None
+        assert base.notify(9999) is None
+        assert base.debug("all is well") is None
+        assert base.document_items("scanner") == ()
+
+    def test_cause(self, base):
+        assert base.cause(" PSK-Mismatch").id == "psk-mismatch"
+
+    def test_notify(self, base):
+        assert base.notify(14).name == "NO_PROPOSAL_CHOSEN"
+        assert base.notify("14", 2).version == 2
+        assert base.notify("no-proposal-chosen").version == 1
+        assert base.notify("Invalid ID Information").number == 18
+        assert base.notify(17, 1).name == "INVALID_KEY_INFORMATION"
+        assert base.notify(17, 2).name == "INVALID_KE_PAYLOAD"
+        assert base.notify("COOKIE").version == 2
+
+    def test_document_items(self, base):
+        assert base.document_items("pfs-mismatch") == (
+            ("MM_WAIT_MSG3", 3),
+            ("MM_WAIT_MSG6", 3),
+            ("DEBUG_ERRORS", 6),
+        )
+
+    @pytest.mark.parametrize(("line", "cause"), DOCUMENT_LINES)
+    def test_debug_lines_of_the_document(self, base, line, cause):
+        entry = base.debug(f"Apr 01 14:48:48 [IKEv1]: {line}")
+        assert entry.document
+        assert entry.platform == "asa"
+        assert entry.causes[0] == cause
+
+    @pytest.mark.parametrize("line", DOCUMENT_PROGRESS)
+    def test_progress_lines_of_the_document(self, base, line):
+        assert base.debug(line).document
+        assert base.debug(line).causes == ()
+
+    @pytest.mark.parametrize("fragment", DOCUMENT_PFS_LINES)
+    def test_decrypt_error_that_was_pfs(self, base, fragment):
+        line = next(line for line, _ in DOCUMENT_LINES if fragment in line)
+        assert "pfs-mismatch" in base.debug(line).causes
+
+    def test_debug_line_in_other_case_and_spacing(self, base):
+        pasted = "received an UN-ENCRYPTED\n   payload_malformed  notify message, dropping"
+        assert base.debug(pasted) == base.debug("Received an un-encrypted PAYLOAD_MALFORMED notify message")
+
+    def test_debug_prefers_the_closer_fit(self, base):
+        line = "Received non-routine Notify message: No proposal chosen (14)"
+        assert base.debug(line).causes[0] == "phase2-proposal-mismatch"
+
+    def test_every_debug_entry_finds_itself(self, base):
+        for entry in base.debug_lines:
+            assert base.debug(" … ".join(entry.contains)).contains == entry.contains
+
+    @pytest.mark.parametrize(
+        ("topic", "state"),
+        [
+            ("mm_wait_msg6", "MM_WAIT_MSG6"),
+            ("MM-wait msg6?", "MM_WAIT_MSG6"),
+            ("qm_idle", "MM_ACTIVE"),
+            ("There are no IKEv1 SAs", "NOTHING_LISTED"),
+            ("MM4", "MM_WAIT_MSG4"),
+            ("mm6?", "MM_WAIT_MSG6"),
+            ("AM3", "AM_WAIT_MSG3"),
+            ("MM1", "NONE"),
+            ("AM1", "NONE"),
+            ("    Rekey   : no              State   : MM_WAIT_MSG6", "MM_WAIT_MSG6"),
+            ("10.0.0.1  192.0.2.1  MM_NO_STATE  0  ACTIVE (deleted)", "MM_WAIT_MSG2"),
+        ],
+    )
+    def test_find_state(self, base, topic, state):
+        assert base.find(topic) is base.state(state)
+
+    def test_find_the_other_kinds(self, base):
+        assert base.find("PSK_mismatch") is base.cause("psk-mismatch")
+        assert [(n.version, n.name) for n in base.find("17")] == [
+            (1, "INVALID_KEY_INFORMATION"),
+            (2, "INVALID_KE_PAYLOAD"),
+        ]
+        assert [n.version for n in base.find("no proposal-chosen")] == [1, 2]
+        assert [n.version for n in base.find("cookie")] == [2]
+        for entry in base.debug_lines:
+            assert base.find(f"log: {' … '.join(entry.contains)} (x)").contains == entry.contains
+
+    @pytest.mark.parametrize(
+        "topic",
+        [
+            "",
+            " ",
+            "?",
+            "MM7",
+            "AM4",
+            "MM0",
+            "9" * 5000,
+            "-1",
+            "x" * 70000,
+            "a_" * 30000,
+            "MM_WAIT_MSG2 or MM_WAIT_MSG3",
+        ],
+    )
+    def test_find_nothing(self, base, topic):
+        assert base.find(topic) is None
+        assert len(base.suggest(topic)) <= 5
+
+    @pytest.mark.parametrize(
+        ("topic", "first"),
+        [
+            ("mm_wait_msg7", "MM_WAIT_MSG6"),
+            ("psk-mismach", "psk-mismatch"),
+            ("psk", "psk-mismatch"),
+            ("no proposal chosn", "NO_PROPOSAL_CHOSEN"),
+            ("QM FSM", "QM FSM error"),
+            (
+                "[IKEv1]: Group = 192.0.2.1, IP = 192.0.2.1, All SA proposal found unacceptable!",
+                "All SA proposals found",
+            ),
+        ],
+    )
+    def test_suggest(self, base, topic, first):
+        near = base.suggest(topic)
+        assert near[0].startswith(first)
+        assert all(base.find(name) is not None for name in near)
+
+    def test_suggest_nothing(self, base):
+        assert base.suggest("zzzzzz") == ()
+
+    def test_every_name_is_found(self, base):
+        for state in base.states:
+            assert all(base.find(name) is state for name in (state.id, *state.aliases))
+        assert all(base.find(cause.id) is cause for cause in base.causes)
+        for entry in base.notifies:
+            assert entry in base.find(entry.name)
+            assert entry in base.find(str(entry.number))
+
+    def test_read_log(self, base):
+        bad = "IP = 192.0.2.1, QM FSM error (P2 struct &0x1)!"
+        reading = base.read_log(["", "hello\n", f"1 {bad}\n", "PHASE 1 COMPLETED", f"2 {bad}"])
+        assert [(known.number, known.count, known.text) for known in reading.known] == [
+            (3, 2, f"1 {bad}"),
+            (4, 1, "PHASE 1 COMPLETED"),
+        ]
+        assert reading.known[0].entry is base.debug(bad)
+        assert reading.unknown == 1
+        assert base.read_log([]) == LogReading((), 0)
+
+    def test_checks_for(self, base):
+        for cause in base.causes:
+            for platform in PLATFORMS:
+                shown = cause.checks_for(platform)
+                assert {check.platform for check in shown} <= {platform, "any"}
+                assert list(shown) == [check for check in cause.checks if check in shown]
+
+    def test_first_checks(self, base):
+        found = base.first_checks(base.state("MM_WAIT_MSG2"))
+        assert [item.item for item, _ in found] == [1, 2, 3, 4]
+        assert found[0][1].command == "ping {peer}"
+        assert [item.item for item, _ in base.first_checks(base.state("DEBUG_ERRORS"))] == [1, 3, 4, 5, 6]
+        assert base.first_checks(base.state("IKE_AUTH")) == ()
+
+    def test_load_from_a_zipped_installation(self, tmp_path):
+        package = Path(causes_module.__file__).parents[1]
+        with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
+            modules = (
+                "__init__",
+                "record",
+                "version",
+                "knowledge/__init__",
+                "knowledge/loading",
+                "knowledge/platform_names",
+            )
+            for path in modules:
+                archive.write(package / f"{path}.py", f"pcapdiag/{path}.py")
+            for data in ("causes.toml", *(f"commands/{name}.toml" for name in PLATFORM_NAMES)):
+                archive.write(package / "knowledge" / data, f"pcapdiag/knowledge/{data}")
+        code = (
+            f"import sys; sys.path.insert(0, {str(tmp_path / 'pcapdiag.zip')!r})\n"
+            "from pcapdiag.knowledge import loading as causes\n"
+            "assert '.zip' in causes.__file__\n"
+            "print(len(causes.load().causes), 'importlib.resources' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert done.stdout.split() == [str(len(load().causes)), "False"]
+
+    def test_load_reads_once(self):
+        assert load() is load()
+
+    def test_records_are_frozen(self, base):
+        with pytest.raises(AttributeError):
+            base.causes[0].title = "other"
+
+
+CAUSE = """
+[[cause]]
+id = "a"
+title = "A"
+meaning = "m"
+supports = "s"
+against = "g"
+decide = "d"
+look = "l"
+visible = true
+"""
+CHECK = """
+[[cause.check]]
+end = "either"
+platform = "asa"
+do = "Look"
+"""
+STATE = """
+[[state]]
+id = "S"
+end = "both"
+title = "T"
+meaning = "m"
+wire = "w"
+aliases = ["X"]
+document = [ { item = 1, cause = "a", text = "t" } ]
+"""
+NOTIFY = """
+[[notify]]
+version = 1
+name = "N"
+number = 5
+meaning = "m"
+causes = ["a"]
+"""
+WHOLE = "schema_version = 1\n" + CAUSE + CHECK + STATE + NOTIFY
+
+
+class TestLoader:
+    def test_smallest(self):
+        base = parse(WHOLE)
+        assert base.causes[0].checks == (Check("either", "asa", "Look"),)
+
+    def test_paragraphs(self):
+        text = WHOLE.replace('meaning = "m"', 'meaning = """\none\n  two\n\n three \n"""', 1)
+        assert parse(text).causes[0].meaning == "one two\n\nthree"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("schema_version = 1", "schema_version = 2", "top level: schema_version: must be 1"),
+            ("schema_version = 1", "", "top level: schema_version: missing"),
+            ("schema_version = 1", "schema_version = 1\nextra = 1", "top level: extra: unknown key"),
+            ('supports = "s"', "", "cause 'a': supports: missing"),
+            ('supports = "s"', 'supports = " "', "cause 'a': supports: is empty"),
+            ('supports = "s"', "supports = 1", "cause 'a': supports: must be a text"),
+            ('supports = "s"', 'supports = "s"\nsuports = "s"', "cause 'a': suports: unknown key"),
+            ('title = "A"', f'title = "{"A" * 61}"', "cause 'a': title: is longer than 60 characters"),
+            ("visible = true", "visible = 1", "cause 'a': visible: must be true or false"),
+            ("visible = true", "visible = false", "cause 'a': invisible: missing"),
+            ("visible = true", 'visible = true\ninvisible = "i"', "cause 'a': invisible: unknown key"),
+            ('end = "either"', 'end = "both"', "cause 'a': check 1: end: does not know 'both'"),
+            ('do = "Look"', 'do = "Look at {host}"', "cause 'a': check 1: do: unknown placeholder '{host}'"),
+            ('do = "Look"', 'do = "Look {"', "cause 'a': check 1: do: unknown placeholder '{'"),
+            ('do = "Look"', 'do = "Look"\ncommand = "x {}"', "check 1: command: unknown placeholder '{}'"),
+            ('do = "Look"', 'do = "a\\nb"', "cause 'a': check 1: do: must be one line"),
+            (
+                'item = 1, cause = "a"',
+                'item = 1, cause = "b"',
+                "state 'S': document 1: cause: does not know 'b'",
+            ),
+            ("item = 1", "item = 2", "state 'S': document: item 2 stands where 1 is due"),
+            ('["X"]', '["X", "X"]', "state 'X': duplicate id or alias"),
+            ('["X"]', "[1]", "state 'S': aliases: must be a list of texts"),
+            ("number = 5", 'number = "5"', "notify 'N': number: must be an integer"),
+            ("version = 1\nname", "version = 3\nname", "notify 'N': version: must be 1 or 2"),
+            ('causes = ["a"]', 'causes = ["a", "a"]', "notify 'N': causes: names one twice"),
+            (CAUSE + CHECK, CAUSE + CAUSE, "cause 'a': duplicate id"),
+            (STATE, STATE + STATE, "state 'S': duplicate id or alias"),
+            (NOTIFY, NOTIFY + NOTIFY, "duplicate version and number"),
+            ("schema_version", "= schema_version", "not TOML: "),
+        ],
+    )
+    def test_faults(self, old, new, message):
+        assert old in WHOLE
+        with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
+            parse(WHOLE.replace(old, new, 1))
+        assert "\n" not in str(caught.value)
+
+
+COMMANDS = """
+schema_version = 1
+platform = "asa"
+
+[sources]
+doc = "https://example.com/doc"
+
+[command.look]
+run = "show it {peer}"
+does = "show"
+source = "doc"
+
+[command.more]
+run = "debug it"
+does = "debug"
+ike = 1
+software = "9.1 and later"
+first = ["debug only {peer}"]
+undo = ["undebug all"]
+source = "doc"
+
+[command.set]
+run = "set it"
+does = "change"
+source = "doc"
+
+[[check]]
+causes = ["a"]
+use = "look"
+end = "either"
+do = "Look"
+
+[[check]]
+causes = ["a"]
+use = "more"
+end = "refuser"
+do = "Watch {peer}"
+expect = "A line"
+when = ["notify-x"]
+
+[[check]]
+causes = ["a"]
+use = "set"
+end = "either"
+do = "Set it"
+"""
+
+
+class TestCommands:
+    def test_joined(self):
+        (cause,) = parse(WHOLE.replace(CHECK, ""), {"asa": COMMANDS}).causes
+        assert [(c.platform, c.command, c.does, c.ike) for c in cause.checks] == [
+            ("asa", "show it {peer}", "show", None),
+            ("asa", "debug it", "debug", 1),
+            ("asa", "set it", "change", None),
+        ]
+        filled = cause.checks[1].fill(peer="192.0.2.1", local="192.0.2.2")
+        assert (filled.first, filled.undo) == (("debug only 192.0.2.1",), ("undebug all",))
+        assert filled.source == "https://example.com/doc"
+        assert [c.command for c in cause.in_version(2).checks] == ["show it {peer}", "set it"]
+        assert not cause.checks[1].fits(1, ())
+        assert cause.checks[1].fits(1, ("notify-x",))
+        assert not cause.checks[1].fits(2, ("notify-x",))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ('platform = "asa"', 'platform = "ios"', "commands of asa: platform: is not 'asa'"),
+            ('undo = ["undebug all"]\n', "", "commands of asa: command 'more': undo: missing"),
+            ('undo = ["undebug all"]', "undo = []", "command 'more': undo: is empty: nothing ends this debug"),
+            ('does = "show"', 'does = "look"', "commands of asa: command 'look': does: does not know 'look'"),
+            ('source = "doc"', 'source = "book"', "commands of asa: command 'look': source: does not know 'book'"),
+            ('does = "show"\nsource', 'does = "show"\nsauce', "command 'look': source: missing"),
+            ("ike = 1", "ike = 3", "commands of asa: command 'more': ike: must be 1 or 2"),
+            ('run = "show it {peer}"', 'run = "show it {host}"', "command 'look': run: unknown placeholder '{host}'"),
+            ('do = "Watch {peer}"', 'do = "Watch {"', "commands of asa: check 2: do: unknown placeholder '{'"),
+            ('use = "look"', 'use = "watch"', "commands of asa: check 1: use: does not know 'watch'"),
+            ('use = "look"', 'use = "set"', "'set' changes something for 'a' before anything is looked at"),
+            ('causes = ["a"]', 'causes = ["b"]', "commands of asa: check 1: causes: does not know 'b'"),
+            ('do = "Set it"', 'do = "Set it"\nike = 4', "commands of asa: check 3: ike: is not that of the command"),
+            ('use = "set"', 'use = "look"', "commands of asa: command: 'set' is used by no check"),
+            ("schema_version = 1", "schema_version =", "commands of asa: not TOML: "),
+        ],
+    )
+    def test_faults(self, old, new, message):
+        assert old in COMMANDS
+        with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
+            parse(WHOLE, {"asa": COMMANDS.replace(old, new, 1)})
+        assert "\n" not in str(caught.value)
