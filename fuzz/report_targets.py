@@ -182,7 +182,7 @@ def reports(data: bytes) -> None:
     name = data[-40:].decode("utf-8", "surrogateescape")
     from pcapdiag.diagnosis.verdict import diagnose
     from pcapdiag.exchange.tracker import Tracker
-    from pcapdiag.pipeline import CaptureReport
+    from pcapdiag.findings import CaptureReport
 
     tracker = Tracker()
     for item in items:

@@ -60,9 +60,10 @@ if TYPE_CHECKING:
     from pcapdiag.capture.interface import Listed, interfaces
     from pcapdiag.capture.source import InterfaceCounts
     from pcapdiag.capture.wireshark import WiresharkMissingError
+    from pcapdiag.comparing import Comparison, DifferentFailuresError, compare
     from pcapdiag.comparison.clocks import Clock
-    from pcapdiag.comparison.comparing import Comparison, DifferentFailuresError, PointReport, compare
     from pcapdiag.comparison.fates import Fate, Gap, Passage, Transmission
+    from pcapdiag.comparison.results import PointReport
     from pcapdiag.comparison.translations import Change
     from pcapdiag.comparison.tunnel import EspPassage
     from pcapdiag.diagnosis.causes.checks import PlacedCheck
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         Step,
         Unopened,
     )
+    from pcapdiag.findings import CaptureReport
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.ike.message import Message, Opened
@@ -103,7 +105,7 @@ if TYPE_CHECKING:
     from pcapdiag.logs.attempts import LogExchange
     from pcapdiag.logs.judging import LogDiagnosis
     from pcapdiag.logs.log import LogError, LogReport, LogSummary, read_log
-    from pcapdiag.pipeline import CaptureReport, Report, analyze
+    from pcapdiag.pipeline import Report, analyze
     from pcapdiag.report.tables.dataframes import columns
     from pcapdiag.selection import SelectionError
 
@@ -187,8 +189,9 @@ _HOMES = {
     "capture.source": ("InterfaceCounts",),
     "capture.wireshark": ("WiresharkMissingError",),
     "comparison.clocks": ("Clock",),
-    "comparison.comparing": ("Comparison", "DifferentFailuresError", "PointReport", "compare"),
+    "comparing": ("Comparison", "DifferentFailuresError", "compare"),
     "comparison.fates": ("Fate", "Gap", "Passage", "Transmission"),
+    "comparison.results": ("PointReport",),
     "comparison.translations": ("Change",),
     "comparison.tunnel": ("EspPassage",),
     "diagnosis.evidence.case": ("Evidence",),
@@ -219,7 +222,8 @@ _HOMES = {
     "logs.attempts": ("LogExchange",),
     "logs.judging": ("LogDiagnosis",),
     "logs.log": ("LogError", "LogReport", "LogSummary", "read_log"),
-    "pipeline": ("CaptureReport", "Report", "analyze"),
+    "findings": ("CaptureReport",),
+    "pipeline": ("Report", "analyze"),
     "selection": ("SelectionError",),
     "report.tables.dataframes": ("columns",),
 }
@@ -230,6 +234,7 @@ def __getattr__(name: str) -> object:
     """Import what is asked for."""
     for home, names in _HOMES.items():
         if name in names:
+            import_module("pcapdiag.display")
             return getattr(import_module(f"pcapdiag.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

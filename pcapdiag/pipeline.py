@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, cast
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.causes.platforms import given_of
-from pcapdiag.diagnosis.outcome.stop import Outcome
-from pcapdiag.diagnosis.verdict import Diagnosis, all_well, diagnose, outcome_alone
-from pcapdiag.exchange.model import Folded, KeepaliveFlow
-from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
-from pcapdiag.record import Displayed, Record, lazy
+from pcapdiag.diagnosis.verdict import diagnose, outcome_alone
+from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
+from pcapdiag.findings import CaptureReport, Findings
+from pcapdiag.record import lazy
 from pcapdiag.selection import selection
 
 if TYPE_CHECKING:
@@ -28,48 +27,16 @@ if TYPE_CHECKING:
     from pcapdiag.ike.decryption_keys import KeyTable
 
 
-class CaptureReport(Record, frozen=True):
-    """One capture: what it held, and how much of it was IKE.
+class Report(Findings, frozen=True, dict=True, gc=True):
+    """What `analyze` found: records, as `Findings` has them, and the same as tables (pandas DataFrames).
 
-    summary.datagrams = ike_messages + not_ike, except where one TCP segment completes several messages.
-    """
-
-    summary: CaptureSummary
-    ike_messages: int
-    not_ike: int
-
-
-class Report(Displayed, frozen=True, dict=True, gc=True):
-    """What `analyze` found: records, and the same as tables (pandas DataFrames).
-
-    captures -- those that were read, in order; errors -- one line for each that could not be
-    diagnoses -- of every exchange; the first thing said of two peers is how it ended between them
-    keepalives -- NAT keep-alives by direction; counts -- what the tracker did with what it was fed
-    folded -- exchanges beyond the limits of what is told one by one, counted; the most frequent first; they have no
-        rows in the tables
+    What is folded has no rows in the tables.
 
     The tables -- `exchanges`, `messages`, `evidence`, `causes` -- are made when they are first asked for, and then
     kept: copy one before you change it. `pcapdiag.columns("messages")` says what their columns are. Each has a
     RangeIndex; the column `exchange` joins them, as in `report.causes.merge(report.exchanges, on="exchange")`, and
     `exchange` with `evidence` names a fact. Times are in UTC with nanoseconds.
     """
-
-    captures: tuple[CaptureReport, ...]
-    errors: tuple[str, ...]
-    diagnoses: tuple[Diagnosis, ...]
-    keepalives: tuple[KeepaliveFlow, ...]
-    counts: TrackerCounts
-    folded: tuple[Folded, ...] = ()
-
-    @property
-    def ike_messages(self) -> int:
-        """IKE messages in all captures."""
-        return sum(c.ike_messages for c in self.captures)
-
-    @property
-    def all_completed(self) -> bool:
-        """Whether every exchange completed."""
-        return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)
 
     def to_html(self) -> str:
         """The report as one HTML page that needs nothing else, as `--html` writes it."""

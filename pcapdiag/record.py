@@ -17,18 +17,24 @@ class Record(Struct, frozen=True, gc=False):
     """
 
 
+Display = Callable[[object], str | None]
+"""What makes HTML of a record; None where there is nothing better than its text."""
+
+
 class Displayed(Record, frozen=True):
     """A record that shows itself in a notebook."""
 
     def _repr_html_(self) -> str | None:
-        """HTML for IPython's display.
+        """HTML for IPython's display; None, and so the record's text, before `shown_by` said how it is made."""
+        return _displays[0](self) if _displays else None
 
-        What it looks like is the reports' business, which the records stand left of: so they ask here, when they are
-        asked, and import nothing of it before.
-        """
-        from pcapdiag.report.html.notebook import shown
 
-        return shown(self)
+_displays: list[Display] = []
+
+
+def shown_by(display: Display) -> None:
+    """Have records shown by this from now on: what they look like is the business of the reports, which know them."""
+    _displays[:] = [display]
 
 
 class lazy(Generic[Value]):  # noqa: N801 -- used as a decorator

@@ -69,8 +69,8 @@ def compare(
         raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
     gc.disable()  # as for `analyze`: records never refer to each other in a circle
     click.get_current_context().call_on_close(gc.enable)
+    from pcapdiag import comparing
     from pcapdiag.capture.datagram import CaptureError
-    from pcapdiag.comparison import comparing
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
 
@@ -118,7 +118,7 @@ def compare(
 
 def _written(page: str | None, picture: str | None, found: object, inputs: Sequence[object], *, private: bool) -> bool:
     """Write the files that were asked for; False where that fails, which is said."""
-    from pcapdiag.comparison.comparing import Comparison
+    from pcapdiag.comparing import Comparison
     from pcapdiag.output import OutputError, written
 
     assert isinstance(found, Comparison)

@@ -1,6 +1,6 @@
 """Whether captures that were analysed as one are of one failure, taken at several points."""
 
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 
 _ENOUGH = 2
 """Packets that have to be in two captures: one may be chance."""
@@ -8,7 +8,7 @@ _APART = 50_000_000
 """Nanoseconds; a packet that is recorded twice at one point, in two files, is recorded within this time."""
 
 
-def several_points(report: Report) -> tuple[int, int] | None:
+def several_points(report: Findings) -> tuple[int, int] | None:
     """Two captures of the report, by their places from 0, that hold the same packets from two points; None for none.
 
     The same message with the same IP identification is one packet. At one point it has the same TTL, the same addresses

@@ -10,14 +10,14 @@ import msgspec
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.comparison.clocks import Clock
-from pcapdiag.comparison.comparing import Comparison, PointReport
 from pcapdiag.comparison.fates import Passage, Transmission
+from pcapdiag.comparison.results import Compared, PointReport
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import json_report
 from pcapdiag.report.json_report import SCHEMA_VERSION, Json
 
 
-def render(comparison: Comparison) -> Iterator[str]:
+def render(comparison: Compared) -> Iterator[str]:
     """One JSON document in pieces, an exchange a line."""
     report = comparison.report
     head = json_report.line(
@@ -110,7 +110,7 @@ def _clock(clock: Clock | None) -> dict[str, Json] | None:
     }
 
 
-def _exchange(comparison: Comparison, diagnosis: Diagnosis) -> dict[str, Json]:
+def _exchange(comparison: Compared, diagnosis: Diagnosis) -> dict[str, Json]:
     found = json_report.exchange(diagnosis, several=True)
     messages = found["messages"]
     assert isinstance(messages, list)
@@ -125,7 +125,7 @@ def _exchange(comparison: Comparison, diagnosis: Diagnosis) -> dict[str, Json]:
     return found
 
 
-def _transmission(comparison: Comparison, sent: Transmission) -> dict[str, Json]:
+def _transmission(comparison: Compared, sent: Transmission) -> dict[str, Json]:
     letters = [p.letter for p in comparison.points]
     return {
         "frames": [[f.number for f in p.frames] for p in sent.passages],
@@ -167,6 +167,6 @@ def _frames(frames: tuple[Frame, ...]) -> dict[str, Json]:
     return {"frames": [f.number for f in frames], "captures": [f.capture for f in frames]}
 
 
-def _place(comparison: Comparison, frame: Frame) -> int:
+def _place(comparison: Compared, frame: Frame) -> int:
     """The point that a frame is of, by its place on the command line."""
     return max(n for n, p in enumerate(comparison.points) if p.first_file <= frame.capture)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.comparison.results import Compared
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import markdown
 from pcapdiag.report.compare_rows import path_lines, point_lines
@@ -10,7 +10,7 @@ from pcapdiag.report.terminal.compare_text import ladder
 from pcapdiag.report.terminal.layout import Layout
 
 
-def render(comparison: Comparison) -> str:
+def render(comparison: Compared) -> str:
     """The whole report."""
 
     def draw(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:

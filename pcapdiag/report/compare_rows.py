@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.comparison.clocks import Clock
-from pcapdiag.comparison.comparing import Comparison, PointReport
 from pcapdiag.comparison.fates import Fate, Transmission
 from pcapdiag.comparison.points import letter
+from pcapdiag.comparison.results import Compared, PointReport
 from pcapdiag.comparison.translations import Change
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
@@ -46,7 +46,7 @@ class Bounced(Record, frozen=True):
 Row = Arrow | Bounced
 
 
-def order(comparison: Comparison, exchange: Exchange) -> tuple[int, ...]:
+def order(comparison: Compared, exchange: Exchange) -> tuple[int, ...]:
     """The points in the order in which the initiator's packets pass them."""
     for place, step in enumerate(exchange.steps):
         for sent in comparison.sent(exchange, place):
@@ -55,7 +55,7 @@ def order(comparison: Comparison, exchange: Exchange) -> tuple[int, ...]:
     return tuple(range(len(comparison.points)))
 
 
-def rows(comparison: Comparison, diagnosis: Diagnosis, *, everything: bool = False) -> tuple[tuple[Row, ...], int]:
+def rows(comparison: Compared, diagnosis: Diagnosis, *, everything: bool = False) -> tuple[tuple[Row, ...], int]:
     """The rows in the order of time, and how many transmissions they leave out."""
     exchange = diagnosis.exchange
     found: list[tuple[int, Row]] = []
@@ -129,7 +129,7 @@ def fate_text(sent: Transmission) -> str:
 # -- points and clocks
 
 
-def point_lines(comparison: Comparison) -> Iterator[str]:
+def point_lines(comparison: Compared) -> Iterator[str]:
     """A line for each point and its files, and what is known of its clock."""
     from pcapdiag.report.terminal.text import capture_line
 
@@ -187,7 +187,7 @@ def _precise(nanoseconds: int) -> str:
     return f"{value:.3f} s" if value < 100_000 else seconds(nanoseconds)
 
 
-def path_lines(comparison: Comparison) -> Iterator[str]:
+def path_lines(comparison: Compared) -> Iterator[str]:
     """What is changed between the points, what the captures miss, and what became of ESP."""
     for change in comparison.changes:
         text = change_text(change)

@@ -23,8 +23,8 @@ from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.evidence.gather import exchange_filter
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded, Peer, Side, Step
+from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
-from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.wording import payload_details, transform_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Json = str | int | bool | None | msgspec.Raw | list["Json"] | dict[str, "Json"]
 """What stands in a document; a time is written out already."""
 
 
-def render(report: Report, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str]:
+def render(report: Findings, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str]:
     """One JSON document in pieces, an exchange a line, so that a report of a flood need not fit into memory twice.
 
     beside -- logs that were joined to the captures

@@ -15,7 +15,7 @@ from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.gather import exchange_filter
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.terminal.layout import Layout
 from pcapdiag.report.terminal.nothing import nothing_found
 from pcapdiag.report.terminal.text import (
@@ -53,7 +53,7 @@ _MAX_LINES = 20
 """Captures, warnings and proposals that are listed."""
 
 
-def render(report: Report, *, draw: Draw | None = None, head: Sequence[str] | None = None) -> str:
+def render(report: Findings, *, draw: Draw | None = None, head: Sequence[str] | None = None) -> str:
     """The whole report.
 
     draw -- what draws a ladder, by default that of `analyze`; head -- lines on the captures, in the place of its own
@@ -78,7 +78,7 @@ def render(report: Report, *, draw: Draw | None = None, head: Sequence[str] | No
     return "".join(parts)
 
 
-def _head(report: Report, given: Sequence[str] | None) -> Iterator[str]:
+def _head(report: Findings, given: Sequence[str] | None) -> Iterator[str]:
     for line in (given or ())[: 2 * _MAX_LINES]:
         yield inline(line)
     for number, capture in enumerate(report.captures[:_MAX_LINES] if given is None else (), 1):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pcapdiag.comparison.comparing import matched
+from pcapdiag.comparing import matched
 from pcapdiag.comparison.points import Point, read_point
 from tests.comparison.savefiles import (
     LEFT,

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pcapdiag.capture.datagram import Captured, CaptureSummary
 from pcapdiag.diagnosis.verdict import diagnose
 from pcapdiag.exchange.tracker import Tracker
-from pcapdiag.pipeline import CaptureReport, Report, analyze
+from pcapdiag.findings import CaptureReport
+from pcapdiag.pipeline import Report, analyze
 from pcapdiag.report import json_report
 from pcapdiag.report.terminal import text
 from pcapdiag.report.terminal.layout import Layout

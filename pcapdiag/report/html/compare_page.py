@@ -2,14 +2,14 @@
 
 from os.path import basename
 
-from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.comparison.results import Compared
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report.compare_rows import path_lines, point_lines
 from pcapdiag.report.html import page
 from pcapdiag.report.html.compare_svg import ladder
 
 
-def render(comparison: Comparison) -> str:
+def render(comparison: Compared) -> str:
     """The page."""
 
     def draw(diagnosis: Diagnosis) -> str:

@@ -6,9 +6,9 @@ As `ladder_svg`: text that can be selected, no ids, no references, no style attr
 from html import escape
 from itertools import pairwise
 
-from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.comparison.fates import Fate
 from pcapdiag.comparison.points import letter
+from pcapdiag.comparison.results import Compared
 from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
@@ -24,7 +24,7 @@ _HEAD = 66
 _ROW = 34
 
 
-def render(comparison: Comparison, exchange: int | None = None) -> str:
+def render(comparison: Compared, exchange: int | None = None) -> str:
     """The ladder of an exchange, the first by default, with the style that it needs within. Raises ValueError."""
     for diagnosis in comparison.diagnoses:
         if exchange is None or diagnosis.exchange.id == exchange:
@@ -34,7 +34,7 @@ def render(comparison: Comparison, exchange: int | None = None) -> str:
     raise ValueError(f"no exchange {exchange}")
 
 
-def ladder(comparison: Comparison, diagnosis: Diagnosis) -> str:
+def ladder(comparison: Compared, diagnosis: Diagnosis) -> str:
     """The drawing."""
     exchange = diagnosis.exchange
     points = order(comparison, exchange)

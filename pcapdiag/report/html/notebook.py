@@ -7,11 +7,11 @@ browser's; ground and ink are always both set.
 
 from functools import singledispatch
 
-from pcapdiag.comparison.comparing import Comparison
+from pcapdiag.comparison.results import Compared
 from pcapdiag.diagnosis.grouping import Group, group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.html.exchange_view import drawn, overview_row, view
 from pcapdiag.report.html.markup import source, template
 from pcapdiag.report.terminal.text import capture_line, loss_lines, summary
@@ -40,7 +40,7 @@ def _diagnosis(record: Diagnosis) -> str:
 
 
 @shown.register
-def _report(record: Report) -> str:
+def _report(record: Findings) -> str:
     groups = group(record.diagnoses)
     left = len(groups) - MAX_ROWS
     more = [f"And {left} more that ended otherwise or between others: see .diagnoses." if left > 0 else ""]
@@ -61,7 +61,7 @@ def _report(record: Report) -> str:
 
 
 @shown.register
-def _comparison(record: Comparison) -> str:
+def _comparison(record: Compared) -> str:
     from markupsafe import Markup
 
     from pcapdiag.report.compare_rows import path_lines, point_lines

@@ -15,7 +15,7 @@ from os.path import basename
 
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.html.exchange_view import overview_row, view
 from pcapdiag.report.html.markup import source, template
 from pcapdiag.report.terminal.text import capture_line, loss_lines, summary
@@ -27,7 +27,7 @@ MAX_ROWS = 2_000
 
 
 def render(
-    report: Report,
+    report: Findings,
     *,
     draw: Callable[[Diagnosis], str] | None = None,
     heading: str = "",
@@ -100,29 +100,29 @@ def _policy(style: str, script: str) -> str:
     return f"default-src 'none'; style-src {allowed[0]}; script-src {allowed[1]}; base-uri 'none'; form-action 'none'"
 
 
-def _heading(report: Report) -> str:
+def _heading(report: Findings) -> str:
     if len(report.captures) == 1:
         return basename(report.captures[0].summary.path) or report.captures[0].summary.path
     return f"{len(report.captures)} captures"
 
 
-def _lead(report: Report) -> str:
+def _lead(report: Findings) -> str:
     return summary(report.diagnoses) if report.diagnoses else "No IKE exchange"
 
 
-def _captures(report: Report) -> Iterator[str]:
+def _captures(report: Findings) -> Iterator[str]:
     """What each held, with the number that frames of it are named with."""
     for number, capture in enumerate(report.captures, 1):
         yield f"{number}: {capture_line(capture)}" if len(report.captures) > 1 else capture_line(capture)
 
 
-def _warnings(report: Report) -> Iterator[str]:
+def _warnings(report: Findings) -> Iterator[str]:
     yield from report.errors
     for capture in report.captures:
         yield from capture.summary.warnings
 
 
-def _caption(report: Report, groups: Sequence[Group], told: int) -> str:
+def _caption(report: Findings, groups: Sequence[Group], told: int) -> str:
     parts = []
     if len(report.diagnoses) > len(groups):
         parts.append("Exchanges that ended alike share a row.")
@@ -133,7 +133,7 @@ def _caption(report: Report, groups: Sequence[Group], told: int) -> str:
     return " ".join(parts) or "Overview"
 
 
-def _nothing(report: Report) -> list[str]:
+def _nothing(report: Findings) -> list[str]:
     """What is said where there is no exchange to show."""
     if report.diagnoses:
         return []

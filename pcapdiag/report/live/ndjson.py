@@ -6,8 +6,8 @@ Every object has "event" and "time" (Unix seconds). "verdict" has the exchange a
 from collections.abc import Sequence
 
 from pcapdiag.capture.source import InterfaceCounts
+from pcapdiag.findings import CaptureReport
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
-from pcapdiag.pipeline import CaptureReport
 from pcapdiag.report.json_report import Json, capture, exchange, line, message, time
 
 SCHEMA_VERSION = 1

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.comparison.points import letter
+from pcapdiag.comparison.results import Compared
 from pcapdiag.report.tables.columns import PASSAGES
 from pcapdiag.report.tables.dataframes import table_of
 from pcapdiag.report.tables.rows import Row
 
 
-def passages(comparison: Comparison) -> pd.DataFrame:
+def passages(comparison: Compared) -> pd.DataFrame:
     """See PASSAGES."""
     return table_of(PASSAGES, _rows(comparison))
 
 
-def _rows(comparison: Comparison) -> Iterator[Row]:
+def _rows(comparison: Compared) -> Iterator[Row]:
     for diagnosis in comparison.diagnoses:
         exchange = diagnosis.exchange
         for place, step in enumerate(exchange.steps):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import PASSAGES, SEPARATOR, TABLES, Column, Kind
 from pcapdiag.report.tables.rows import ROWS, Row
 
@@ -15,7 +15,7 @@ CHUNK = 10_000
 """Rows that are taken apart at a time: what the garbage collector goes through again and again is not all of them."""
 
 
-def dataframe(report: Report, table: str) -> pd.DataFrame:
+def dataframe(report: Findings, table: str) -> pd.DataFrame:
     """One of columns.TABLES, with a RangeIndex. A report without any rows gives the same columns and dtypes."""
     return table_of(TABLES[table], ROWS[table](report))
 

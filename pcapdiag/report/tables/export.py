@@ -11,7 +11,7 @@ from json.encoder import encode_basestring_ascii
 from time import gmtime, strftime
 from typing import Any, BinaryIO, cast
 
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import MESSAGES, SEPARATOR, Column, Kind
 from pcapdiag.report.tables.rows import message_rows
 
@@ -34,7 +34,7 @@ def exact_seconds(nanoseconds: int) -> str:
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def csv_lines(report: Report) -> Iterator[str]:
+def csv_lines(report: Findings) -> Iterator[str]:
     """The line of names, then a line each; they end as RFC 4180 has it."""
     writer = csv.writer(_Returned())
     cells = [_CSV[column.kind] for column in MESSAGES]
@@ -70,7 +70,7 @@ _CSV: dict[Kind, Callable[[Any], str]] = {
 # --- NDJSON ------------------------------------------------------------------------------------------------------
 
 
-def ndjson_lines(report: Report) -> Iterator[str]:
+def ndjson_lines(report: Findings) -> Iterator[str]:
     """A JSON object each, in ASCII."""
     cells = [(f'"{column.name}":', _JSON[column.kind]) for column in MESSAGES]
     for row in message_rows(report):
@@ -94,10 +94,12 @@ _JSON: dict[Kind, Callable[[Any], str]] = {
 # --- Parquet -----------------------------------------------------------------------------------------------------
 
 
-def write_parquet(report: Report, file: BinaryIO) -> None:
+def write_parquet(report: Findings, file: BinaryIO) -> None:
     """A Parquet file with the dtypes of the DataFrame, and the meaning of each column as its description."""
     import pyarrow as pa
     from pyarrow import parquet
+
+    from pcapdiag.report.tables.dataframes import dataframe  # and with it pandas
 
     types = {
         Kind.TEXT: pa.string(),
@@ -114,5 +116,5 @@ def write_parquet(report: Report, file: BinaryIO) -> None:
         return pa.field(column.name, types[column.kind], metadata={"description": column.meaning})
 
     schema = pa.schema([field(column) for column in MESSAGES])
-    table = pa.Table.from_pandas(report.messages, schema=schema, preserve_index=False)
+    table = pa.Table.from_pandas(dataframe(report, "messages"), schema=schema, preserve_index=False)
     parquet.write_table(table, file)

@@ -12,10 +12,10 @@ from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Peer, Sighting, Step
+from pcapdiag.findings import Findings
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Identification, Notification
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.pipeline import Report
 from pcapdiag.report.wording import safe, transform_text
 
 Value = str | int | bool | None | tuple[str, ...] | tuple[int, ...]
@@ -25,7 +25,7 @@ _LEAST, _MOST = -(2**63) + 1, 2**63 - 1
 """What 64 bits of nanoseconds reach, less the number that stands for no time."""
 
 
-def exchange_rows(report: Report) -> Iterator[Row]:
+def exchange_rows(report: Findings) -> Iterator[Row]:
     """See columns.EXCHANGES."""
     for diagnosis in report.diagnoses:
         yield _exchange_row(diagnosis)
@@ -108,7 +108,7 @@ class Crossing(NamedTuple):
         return self.exchange.steps[self.place]
 
 
-def crossings(report: Report) -> list[Crossing]:
+def crossings(report: Findings) -> list[Crossing]:
     """Every time that any message crossed the capture point, by time and frame."""
     found: list[Crossing] = []
     for diagnosis in report.diagnoses:
@@ -125,14 +125,14 @@ def crossings(report: Report) -> list[Crossing]:
     return found
 
 
-def message_rows(report: Report) -> Iterator[Row]:
+def message_rows(report: Findings) -> Iterator[Row]:
     """See columns.MESSAGES. The rows are made one by one."""
     names = capture_names(report)
     for crossing in crossings(report):
         yield message_row(crossing, names)
 
 
-def capture_names(report: Report) -> list[str]:
+def capture_names(report: Findings) -> list[str]:
     """What the captures are called, fit to print."""
     return [safe(capture.summary.path) for capture in report.captures]
 
@@ -215,7 +215,7 @@ def _exchange_type(number: int) -> str:
     return ExchangeType(number).label
 
 
-def evidence_rows(report: Report) -> Iterator[Row]:
+def evidence_rows(report: Findings) -> Iterator[Row]:
     """See columns.EVIDENCE."""
     for diagnosis in report.diagnoses:
         for e in diagnosis.evidence:
@@ -233,7 +233,7 @@ def evidence_rows(report: Report) -> Iterator[Row]:
             )
 
 
-def cause_rows(report: Report) -> Iterator[Row]:
+def cause_rows(report: Findings) -> Iterator[Row]:
     """See columns.CAUSES."""
     for diagnosis in report.diagnoses:
         for rank, ranked in enumerate(diagnosis.causes, 1):
@@ -251,7 +251,7 @@ def cause_rows(report: Report) -> Iterator[Row]:
             )
 
 
-ROWS: dict[str, Callable[[Report], Iterator[Row]]] = {
+ROWS: dict[str, Callable[[Findings], Iterator[Row]]] = {
     "exchanges": exchange_rows,
     "messages": message_rows,
     "evidence": evidence_rows,

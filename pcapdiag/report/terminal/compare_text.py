@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.comparison.comparing import Comparison
 from pcapdiag.comparison.fates import Fate, Transmission
 from pcapdiag.comparison.points import letter
+from pcapdiag.comparison.results import Compared
 from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.outcome.stop import Outcome
@@ -24,12 +24,12 @@ _LEAST = 12
 """Columns of a stretch between two points, at least."""
 
 
-def render(comparison: Comparison, layout: Layout) -> str:
+def render(comparison: Compared, layout: Layout) -> str:
     """The whole report."""
     return "".join(f"{line.rstrip()}\n" for line in _lines(comparison, layout))
 
 
-def _lines(comparison: Comparison, layout: Layout) -> Iterator[str]:
+def _lines(comparison: Compared, layout: Layout) -> Iterator[str]:
     groups = group(comparison.diagnoses)
     if layout.detail < 0:
         for found in groups:
@@ -62,7 +62,7 @@ def _wrapped(line: str, layout: Layout) -> Iterator[str]:
     yield from wrapped(safe(line.strip()), layout, 4 if inner else 2, "  " if inner else "")
 
 
-def ladder(comparison: Comparison, diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
+def ladder(comparison: Compared, diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     """The ladder: a column for each point, an arrow for each transmission, which ends where it was last seen."""
     exchange = diagnosis.exchange
     points = order(comparison, exchange)
@@ -103,7 +103,7 @@ def _pairs(points: tuple[int, ...]) -> Iterator[tuple[int, int | None]]:
         yield point, points[place + 1] if place + 1 < len(points) else None
 
 
-def _nat(comparison: Comparison, one: int, other: int | None, width: int) -> str:
+def _nat(comparison: Compared, one: int, other: int | None, width: int) -> str:
     """What stands over the stretch between two points: NAT, where addresses change there."""
     if other is None:
         return ""

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.exchange.model import Side
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import MESSAGES, TABLES, Kind
 from pcapdiag.report.tables.rows import Crossing, Row, capture_names, crossings, message_row
 from pcapdiag.report.terminal.layout import Layout, wrapped
@@ -22,7 +22,7 @@ LEAST = 28
 rows have arrows."""
 
 
-def message_lines(report: Report, layout: Layout) -> Iterator[str]:
+def message_lines(report: Findings, layout: Layout) -> Iterator[str]:
     """A table with a heading for each day; of a verbose layout with the other columns below each row."""
     found = crossings(report)
     if not found:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.pipeline import Report
+from pcapdiag.findings import Findings
 
 
-def nothing_found(report: Report, peer: str | None, spi: str | None) -> Iterator[str]:
+def nothing_found(report: Findings, peer: str | None, spi: str | None) -> Iterator[str]:
     """One line a capture, then what that leaves open."""
     for capture in report.captures:
         s = capture.summary

@@ -16,8 +16,8 @@ from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Folded, Mode, Peer, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
+from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.pipeline import CaptureReport, Report
 from pcapdiag.report.ladder import alike, cited, marks_of, of_phase1, short_name
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.terminal.why import leading_cause, why
@@ -53,13 +53,13 @@ _COLOURS = {
 }
 
 
-def render(report: Report, layout: Layout) -> str:
+def render(report: Findings, layout: Layout) -> str:
     """The whole report."""
     layout = replace(layout, several=len(report.captures) > 1)
     return "".join(f"{line.rstrip()}\n" for line in _lines(report, layout))
 
 
-def _lines(report: Report, layout: Layout) -> Iterator[str]:
+def _lines(report: Findings, layout: Layout) -> Iterator[str]:
     if layout.detail < 0:
         for found in group(report.diagnoses):
             yield one_line(found)

@@ -8,20 +8,22 @@ from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.savefile import Source
 from pcapdiag.comparison import clocks as clockwork
 from pcapdiag.comparison.clocks import Clock
-from pcapdiag.comparison.fates import Gap, Judged, Transmission, judge
+from pcapdiag.comparison.fates import Judged, Transmission, judge
 from pcapdiag.comparison.findings import Told, refined
 from pcapdiag.comparison.joined import Joined, arrivals, join, not_missed
 from pcapdiag.comparison.matching import Packet, alone, match
 from pcapdiag.comparison.paths import Directions
 from pcapdiag.comparison.points import Point, Seen, read_point
-from pcapdiag.comparison.translations import Change, changes
-from pcapdiag.comparison.tunnel import EspPassage, esp_passages
-from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
+from pcapdiag.comparison.results import Compared, PointReport
+from pcapdiag.comparison.translations import changes
+from pcapdiag.comparison.tunnel import esp_passages
+from pcapdiag.diagnosis.verdict import diagnose, outcome_alone
 from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import MAX_EXCHANGES
-from pcapdiag.pipeline import CaptureReport, Path, Report
-from pcapdiag.record import Displayed, Record, lazy
+from pcapdiag.findings import CaptureReport
+from pcapdiag.pipeline import Path, Report
+from pcapdiag.record import lazy
 from pcapdiag.selection import selection
 
 if TYPE_CHECKING:
@@ -32,56 +34,10 @@ class DifferentFailuresError(CaptureError):
     """The captures have nothing in common: no packet, and no two peers."""
 
 
-class PointReport(Record, frozen=True):
-    """One capture point.
+class Comparison(Compared, frozen=True, dict=True, gc=True):
+    """What `compare` found: records, as `Compared` has them, reports and tables."""
 
-    letter -- what reports call it: A, B, C … in the order that was given
-    names -- of its files; captures -- what each of them held
-    first_file -- what its frames carry as `capture`, of its first file
-    clock -- against that of the first point; None where no packet is in both
-    packets -- IKE packets that it saw; common -- those of them that another point saw too
-    """
-
-    letter: str
-    names: tuple[str, ...]
-    captures: tuple[CaptureReport, ...]
-    first_file: int
-    clock: Clock | None
-    packets: int
-    common: int
-
-
-class Comparison(Displayed, frozen=True, dict=True, gc=True):
-    """What `compare` found.
-
-    points -- where the captures were taken, in the order given
-    report -- the joined exchanges, as `analyze` would tell them; times and addresses are those of the first point
-    transmissions -- of each exchange (by its id), and each of its messages (by its place in `exchange.steps`), every
-        time that it was sent, with what became of it
-    gaps -- what the captures themselves miss; changes -- what is changed between the points
-    esp -- the tunnel's own traffic, between every two points
-    """
-
-    points: tuple[PointReport, ...]
     report: Report
-    transmissions: dict[int, dict[int, tuple[Transmission, ...]]]
-    gaps: tuple[Gap, ...]
-    changes: tuple[Change, ...]
-    esp: tuple[EspPassage, ...]
-
-    @property
-    def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """Of every joined exchange; the first thing said of two peers is how it ended between them."""
-        return self.report.diagnoses
-
-    @property
-    def all_completed(self) -> bool:
-        """Whether every exchange completed."""
-        return self.report.all_completed
-
-    def sent(self, exchange: Exchange, place: int) -> tuple[Transmission, ...]:
-        """The transmissions of a message, by its place in `exchange.steps`, in the order of time."""
-        return self.transmissions.get(exchange.id, {}).get(place, ())
 
     def to_html(self) -> str:
         """The comparison as one HTML page that needs nothing else."""
