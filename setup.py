@@ -37,9 +37,10 @@ class BuildWithKnowledge(build_py):
             sys.path.insert(0, str(ROOT))
             from pcapdiag.knowledge import loading
 
-            names = "Cause, Check, DocumentItem, KnowledgeBase, NotifyEntry, State, Wording"
-            made = '"""Made of causes.toml and commands/ by the build."""'
-            head = f"{made}\n\nfrom pcapdiag.knowledge.loading import {names}\n\n"
+            names = "Cause, Check, DocumentItem, NotifyEntry, Rule, State, Status, Wording"
+            made = '"""Made of the TOML beside it by the build."""'
+            base = "from pcapdiag.knowledge.base import KnowledgeBase"
+            head = f"{made}\n\n{base}\nfrom pcapdiag.knowledge.records import {names}\n\n"
             target.write_text(f"{head}KNOWLEDGE = {loading.load()!r}\n", encoding="utf-8")
             from pcapdiag.knowledge import log_lines
 

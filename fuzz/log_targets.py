@@ -98,7 +98,7 @@ def entries_seeds() -> Sequence[bytes]:
     """A few entries, with where their texts are from."""
     from pkgutil import get_data
 
-    octets = get_data("pcapdiag.logs", "lines/asa.toml") or b""
+    octets = get_data("pcapdiag.knowledge", "lines/asa.toml") or b""
     head, *rest = octets.decode().split("\n[[line]]\n")
     return tuple(f"{head}\n[[line]]\n{entry}".encode() for entry in rest[::9])
 

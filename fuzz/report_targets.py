@@ -242,7 +242,7 @@ def reports_seeds() -> Sequence[bytes]:
 def knowledge(data: bytes) -> None:
     """A knowledge base that is damaged is refused in one line, or it can be printed whole."""
     try:
-        found = loading.parse(data.decode("utf-8", "surrogateescape"))
+        found = loading.parse(_files(data))
     except loading.KnowledgeError as error:
         assert str(error)
         return
@@ -253,17 +253,33 @@ def knowledge(data: bytes) -> None:
         explain_report.render_json([entry], found)
 
 
+_FILE = re.compile(r"^#### (\S+)$", re.MULTILINE)
+"""What stands between two files of a knowledge base in one input: the name of the second."""
+
+
+def _files(data: bytes) -> dict[str, str]:
+    _, *rest = _FILE.split(data.decode("utf-8", "replace"))
+    return dict(zip(rest[::2], rest[1::2], strict=True))
+
+
 @cache
 def knowledge_seeds() -> Sequence[bytes]:
-    """Entries of each kind with what they refer to, cut out of the real one."""
-    whole = (seeds.ROOT / "pcapdiag" / "diagnosis" / "causes.toml").read_text()
-    head, *entries = re.split(r"^(?=\[\[(?:cause|state|notify)\]\])", whole, flags=re.MULTILINE)
-    version = re.search(r"^schema_version.*$", head, re.MULTILINE)
-    assert version is not None
-    first = {kind: next(e for e in entries if e.startswith(f"[[{kind}]]")) for kind in ("cause", "notify")}
-    small = [e for e in entries if e.startswith("[[cause]]")][:3]
-    lines = [*_chunks([version[0], *small], 1), *_chunks([version[0], first["cause"], first["notify"]], 1)]
-    return tuple("\n".join(chunk).encode() for chunk in lines)
+    """A few entries of each kind with what they refer to, cut out of the real ones."""
+    room = seeds.ROOT / "pcapdiag" / "knowledge"
+    causes = ("psk-missing", "no-interesting-traffic", "pfs-mismatch")
+    entries = re.split(r"^(?=\[\[notify\]\])", (room / "notifies.toml").read_text(), flags=re.MULTILINE)
+    notify = next(e for e in entries if "causes = []" in e or "'pfs-mismatch'" in e)
+    files = {f"causes/{name}.toml": (room / "causes" / f"{name}.toml").read_text() for name in causes}
+    states = (room / "states.toml").read_text()
+    found = []
+    for names in _chunks(causes, 1):
+        index = f"schema_version = 1\ncauses = {json.dumps(names)}\n"
+        whole = {"index.toml": index, "notifies.toml": "notify = []", "states.toml": states}
+        whole |= {f"causes/{name}.toml": files[f"causes/{name}.toml"] for name in names}
+        if "pfs-mismatch" in names:
+            whole["notifies.toml"] = notify
+        found.append("".join(f"#### {name}\n{text}\n" for name, text in whole.items()).encode())
+    return tuple(found)
 
 
 def _chunks(parts: Sequence[str], least: int) -> Iterator[Sequence[str]]:

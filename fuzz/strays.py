@@ -28,11 +28,12 @@ from fuzz import stray_packets as packets
 from fuzz.seeds import CAPTURES, ROOT
 from fuzz.stray_packets import End, Named
 from pcapdiag.capture.datagram import Datagram
-from pcapdiag.diagnosis.causes.ranking import PATH, Status
+from pcapdiag.diagnosis.causes.ranking import PATH
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
 from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import Report, analyze
 from pcapdiag.record import Record
 

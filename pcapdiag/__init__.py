@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from pcapdiag.comparison.tunnel import EspPassage
     from pcapdiag.diagnosis.causes.checks import PlacedCheck
     from pcapdiag.diagnosis.causes.platforms import Platform, PlatformError
-    from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+    from pcapdiag.diagnosis.causes.ranking import RankedCause
     from pcapdiag.diagnosis.evidence.case import Evidence
     from pcapdiag.diagnosis.outcome.quick_mode import Phase2
     from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
     from pcapdiag.ike.message import Message, Opened
-    from pcapdiag.knowledge.loading import Cause, Check
+    from pcapdiag.knowledge.records import Cause, Check, Status
     from pcapdiag.live.events import (
         Bounced,
         Event,
@@ -195,11 +195,11 @@ _HOMES = {
     "comparison.translations": ("Change",),
     "comparison.tunnel": ("EspPassage",),
     "diagnosis.evidence.case": ("Evidence",),
-    "knowledge.loading": ("Cause", "Check"),
+    "knowledge.records": ("Cause", "Check", "Status"),
     "diagnosis.causes.checks": ("PlacedCheck",),
     "diagnosis.outcome.quick_mode": ("Phase2",),
     "diagnosis.causes.platforms": ("Platform", "PlatformError"),
-    "diagnosis.causes.ranking": ("RankedCause", "Status"),
+    "diagnosis.causes.ranking": ("RankedCause",),
     "diagnosis.outcome.stop": ("Outcome", "Stop"),
     "diagnosis.verdict": ("Diagnosis",),
     "exchange.model": ("Exchange", "Folded", "KeepaliveFlow", "Mode", "Peer", "Side", "Sighting", "Step", "Unopened"),

@@ -25,10 +25,10 @@ from typing import Any
 import pytest
 
 import pcapdiag
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import Report
 from pcapdiag.report.terminal import text
 from pcapdiag.report.terminal.layout import Layout

@@ -10,7 +10,7 @@ from pcapdiag.cli import options
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.loading import KnowledgeBase
+    from pcapdiag.knowledge.base import KnowledgeBase
     from pcapdiag.report.terminal.layout import Layout
 
 EXIT_USAGE = 2
@@ -40,7 +40,8 @@ def explain(
     that is known. Without a topic, all states and causes are listed.
     """
     from pcapdiag.cli.terminal import columns, encodable, wants_colour
-    from pcapdiag.knowledge.loading import Topic, load
+    from pcapdiag.knowledge.base import Topic
+    from pcapdiag.knowledge.loading import load
     from pcapdiag.report.terminal import explain as report
     from pcapdiag.report.terminal.layout import Layout
 

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.comparison.fates import LARGE, Fate, Gap, Transmission
 from pcapdiag.comparison.points import letter
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Evidence
 from pcapdiag.diagnosis.outcome.stop import Outcome, Stop, how_often
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
+from pcapdiag.knowledge.records import Status
 from pcapdiag.record import Record
 
 PATH_CAUSES = ("path-loss", "udp-500-blocked", "udp-4500-blocked", "fragments-dropped", "peer-unreachable")

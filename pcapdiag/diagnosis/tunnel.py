@@ -12,6 +12,7 @@ from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, hol
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Mode, Step
 from pcapdiag.ike.registry import PayloadType
+from pcapdiag.knowledge.kinds import like
 from pcapdiag.record import Record
 
 
@@ -55,8 +56,8 @@ NO_CHILD = (
     "phase2-answer-unheeded",
 )
 """Evidence that phase 2 failed, unless another one completed; what says most comes first."""
-LOST = ("later-icmp-", "dpd-unanswered", "v2-request-unanswered")
-"""Evidence that an end went silent, or is out of reach, after phase 1: kinds, or how they begin."""
+LOST = ("later-icmp-*", "dpd-unanswered", "v2-request-unanswered")
+"""Evidence that an end went silent, or is out of reach, after phase 1: kinds, or families."""
 
 
 def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
@@ -88,11 +89,11 @@ def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
 
 
 def _first(evidence: Iterable[Evidence], kinds: Sequence[str]) -> Evidence | None:
-    """The evidence of the first of these kinds that is there; a kind that ends in a dash stands for all such."""
+    """The evidence of the first of these kinds that is there."""
     found = list(evidence)
     for kind in kinds:
         for item in found:
-            if any(k == kind or (kind.endswith("-") and k.startswith(kind)) for k in item.kinds):
+            if any(like(k, kind) for k in item.kinds):
                 return item
     return None
 

@@ -17,34 +17,11 @@ from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop, chosen_trans
 from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
+from pcapdiag.knowledge.kinds import kind_of
 from pcapdiag.record import Displayed, Record
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes.checks import PlacedCheck
-
-TROUBLE = frozenset(
-    (
-        "phase2-refused",
-        "phase2-unanswered",
-        "phase2-answer-unheeded",
-        "xauth-leads-nowhere",
-        "xauth-result-unknown",
-        "dpd-unanswered",
-        "v2-request-unanswered",
-        "esp-one-way",
-        "psk-of-responder-differs",
-        "child-refused",
-        "child-sa-refused",
-        "ike-auth-without-child",
-        "xauth-status-fail",
-    )
-)
-"""Evidence of trouble behind a phase 1 that completed."""
-
-
-def is_trouble(kind: str) -> bool:
-    """Whether evidence of this kind shows that what followed phase 1 failed: an ICMP error about it does too."""
-    return kind in TROUBLE or kind.startswith("later-icmp-")
 
 
 class Diagnosis(Displayed, frozen=True):
@@ -267,12 +244,12 @@ def _chosen(exchange: Exchange) -> tuple[Transform, ...]:
 
 
 def _causes(case: Case, evidence: Sequence[Evidence]) -> tuple[RankedCause, ...]:
-    if not case.unfinished and not any(is_trouble(kind) for e in evidence for kind in e.kinds):
+    if not case.unfinished and not any(kind_of(kind).trouble for e in evidence for kind in e.kinds):
         return ()
     context = [case.exchange.mode.value, case.stop.outcome.value] + (["unfinished"] if case.unfinished else [])
     states = dict.fromkeys((*case.stop.initiator_state, *case.stop.responder_state))
     # What the document says of an SA that is up is about phase 2; where that is not the trouble it has no place here.
-    phase2 = any(kind.startswith("phase2-") for e in evidence for kind in e.kinds)
+    phase2 = any(kind_of(kind).phase2 for e in evidence for kind in e.kinds)
     named = [s for s in states if phase2 or not s.endswith("_ACTIVE")]
     return _ranking().rank(evidence, context, named)
 

@@ -109,7 +109,6 @@ _LATE = (
     *(
         "pcapdiag.diagnosis.outcome.aggressive_mode",
         "pcapdiag.diagnosis.evidence.child_offers",
-        "pcapdiag.diagnosis.causes.rules_decrypted",
     ),
     *("pcapdiag.diagnosis.evidence.offers", "pcapdiag.diagnosis.evidence.psk_check"),
     *("pcapdiag.diagnosis.causes.checks", "pcapdiag.diagnosis.causes.request"),

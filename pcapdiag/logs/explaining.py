@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from pcapdiag.knowledge.loading import KnowledgeBase, State, Topic
+from pcapdiag.knowledge.base import KnowledgeBase, Topic
 from pcapdiag.knowledge.log_lines import LineKind
+from pcapdiag.knowledge.records import State
 from pcapdiag.logs.ios import ENDS
 from pcapdiag.logs.judging import known_states
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Told

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.causes.platforms import Basis, Given
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge.records import Status
 from pcapdiag.logs.attempts import Attempts
 from pcapdiag.logs.clock import DELAY, EARLIEST, LATEST, Clock, agreed, walls
 from pcapdiag.logs.judging import LogDiagnosis, judge

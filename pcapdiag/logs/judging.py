@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome
-from pcapdiag.knowledge.loading import Cause, KnowledgeBase
+from pcapdiag.knowledge.base import KnowledgeBase
+from pcapdiag.knowledge.records import Cause, Status
 from pcapdiag.logs.attempts import LogEvent, LogExchange, LogMessage, state_after
 from pcapdiag.logs.ios import ENDS
 from pcapdiag.logs.line import RECEIVED, SENT

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.loading import Cause
+    from pcapdiag.knowledge.records import Cause
 
 DECIDED_BY_BOTH_ENDS = frozenset(
     ("path-loss", "udp-500-blocked", "udp-4500-blocked", "fragments-dropped", "peer-unreachable", "unknown-peer")

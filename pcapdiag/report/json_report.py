@@ -28,7 +28,7 @@ from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transf
 from pcapdiag.report.wording import payload_details, transform_text
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.loading import Check
+    from pcapdiag.knowledge.records import Check
     from pcapdiag.logs.joining import JoinedLog
 
 SCHEMA_VERSION = 1

@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from pcapdiag.carve.compare import differences
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 

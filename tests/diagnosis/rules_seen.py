@@ -16,18 +16,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pcapdiag.diagnosis.causes import ranking
-from pcapdiag.diagnosis.causes import rules_decrypted as ranking_opened
-from pcapdiag.diagnosis.causes.ranking import Rule
+from pcapdiag.diagnosis.causes.ranking import rules_of
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
+from pcapdiag.knowledge import loading
+from pcapdiag.knowledge.kinds import kind_of
+from pcapdiag.knowledge.records import Rule
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES, SHARED
 from tests.diagnosis.opened import OPENED_SCENES
 from tests.diagnosis.scenarios import diagnosed
 from tests.diagnosis.scenes import SCENES, made
 
-RULES = (*ranking_opened.RULES, *ranking.RULES)
+RULES = loading.load().rules
+_RULES_OF = {with_keys: rules_of(loading.load(), with_keys=with_keys) for with_keys in (False, True)}
 LIST = Path(__file__).parents[1] / "rules_seen.json"
 KEYS = " with keys"
 MOST = 3
@@ -60,11 +62,10 @@ def deciding(diagnosis: Diagnosis) -> Iterator[Rule]:
     kinds |= {diagnosis.exchange.mode.value, outcome.value}
     if outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
         kinds.add("unfinished")
-    decided: set[str] = set()
-    for rule in ranking.rules_for(kinds):
-        if rule.cause not in decided and fits(rule, kinds):
-            decided.add(rule.cause)
-            yield rule
+    for rules in _RULES_OF[any(kind_of(kind).keys for kind in kinds)].values():
+        found = next((rule for rule in rules if fits(rule, kinds)), None)
+        if found is not None:
+            yield found
 
 
 def path_of(wire: str) -> Path:

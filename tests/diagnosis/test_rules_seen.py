@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pcapdiag.diagnosis.causes.ranking import Rule, Status
+from pcapdiag.knowledge.records import Rule, Status
 from tests import SHARED
 from tests.diagnosis.rules_seen import KEYS, LIST, RULES, key, of_scene, of_wire, path_of
 

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, all_well
+from pcapdiag.knowledge.records import Status
 from tests.diagnosis.scenarios import TRUTH, captured, diagnosed, diagnosed_until, kinds, statuses
 from tests.diagnosis.scenes import SCENES, made
 

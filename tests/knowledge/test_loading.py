@@ -7,21 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pcapdiag.knowledge import loading as causes_module
-from pcapdiag.knowledge.loading import (
-    PLACEHOLDERS,
-    PLATFORMS,
-    Cause,
-    Check,
-    KnowledgeBase,
-    KnowledgeError,
-    LogReading,
-    load,
-    parse,
-)
-from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge import loading, records
+from pcapdiag.knowledge.base import KnowledgeBase, LogReading
+from pcapdiag.knowledge.loading import PLACEHOLDERS, load, parse
+from pcapdiag.knowledge.records import PLATFORMS, Cause, Check, DocumentItem, KnowledgeError, Rule, Status
 
-# Written down from the document, state by state; not from causes.toml.
+# Written down from the document, state by state; not from the TOML.
 DOCUMENT = {
     "NOTHING_LISTED": ["no-interesting-traffic"],
     "MM_WAIT_MSG2": [
@@ -491,25 +482,28 @@ class TestLookups:
         assert base.first_checks(base.state("IKE_AUTH")) == ()
 
     def test_load_from_a_zipped_installation(self, tmp_path):
-        package = Path(causes_module.__file__).parents[1]
+        package = Path(loading.__file__).parents[1]
         with zipfile.ZipFile(tmp_path / "pcapdiag.zip", "w") as archive:
             modules = (
                 "__init__",
                 "record",
                 "version",
                 "knowledge/__init__",
+                "knowledge/base",
+                "knowledge/kinds",
                 "knowledge/loading",
+                "knowledge/records",
                 "knowledge/platform_names",
             )
             for path in modules:
                 archive.write(package / f"{path}.py", f"pcapdiag/{path}.py")
-            for data in ("causes.toml", *(f"commands/{name}.toml" for name in PLATFORM_NAMES)):
-                archive.write(package / "knowledge" / data, f"pcapdiag/knowledge/{data}")
+            for path in package.glob("knowledge/**/*.toml"):
+                archive.write(path, path.relative_to(package.parent))
         code = (
             f"import sys; sys.path.insert(0, {str(tmp_path / 'pcapdiag.zip')!r})\n"
-            "from pcapdiag.knowledge import loading as causes\n"
-            "assert '.zip' in causes.__file__\n"
-            "print(len(causes.load().causes), 'importlib.resources' in sys.modules)"
+            "from pcapdiag.knowledge import loading\n"
+            "assert '.zip' in loading.__file__\n"
+            "print(len(loading.load().causes), 'importlib.resources' in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert done.stdout.split() == [str(len(load().causes)), "False"]
@@ -523,8 +517,6 @@ class TestLookups:
 
 
 CAUSE = """
-[[cause]]
-id = "a"
 title = "A"
 meaning = "m"
 supports = "s"
@@ -532,12 +524,31 @@ against = "g"
 decide = "d"
 look = "l"
 visible = true
-"""
-CHECK = """
-[[cause.check]]
+
+[[check]]
 end = "either"
 platform = "asa"
 do = "Look"
+
+[[document]]
+state = "S"
+item = 1
+text = "t"
+
+[[rule]]
+status = "likely"
+weight = 5
+says = "Because."
+all_of = ["silence"]
+basis = "RFC 0"
+
+[[rule]]
+with_keys = true
+status = "confirmed"
+weight = 9
+says = "It says so."
+all_of = ["opened-*"]
+basis = "RFC 0"
 """
 STATE = """
 [[state]]
@@ -547,7 +558,6 @@ title = "T"
 meaning = "m"
 wire = "w"
 aliases = ["X"]
-document = [ { item = 1, cause = "a", text = "t" } ]
 """
 NOTIFY = """
 [[notify]]
@@ -557,58 +567,125 @@ number = 5
 meaning = "m"
 causes = ["a"]
 """
-WHOLE = "schema_version = 1\n" + CAUSE + CHECK + STATE + NOTIFY
+WHOLE = {
+    "index.toml": 'schema_version = 1\ncauses = ["a"]\n',
+    "states.toml": STATE,
+    "notifies.toml": NOTIFY,
+    "causes/a.toml": CAUSE,
+}
+
+
+def changed(name: str, old: str, new: str) -> dict[str, str]:
+    """The smallest knowledge base with one thing changed in one file."""
+    assert old in WHOLE[name]
+    return {**WHOLE, name: WHOLE[name].replace(old, new, 1)}
 
 
 class TestLoader:
     def test_smallest(self):
         base = parse(WHOLE)
         assert base.causes[0].checks == (Check("either", "asa", "Look"),)
+        assert base.states[0].document == (DocumentItem(1, "a", "t"),)
+
+    def test_rules_of_what_keys_show_stand_first(self):
+        assert parse(WHOLE).rules == (
+            Rule("a", Status.CONFIRMED, 9, "It says so.", ("opened-*",), basis="RFC 0", with_keys=True),
+            Rule("a", Status.LIKELY, 5, "Because.", ("silence",), basis="RFC 0"),
+        )
+
+    def test_what_is_built_is_what_was_read(self):
+        scope = {name: getattr(records, name) for name in dir(records)} | {"KnowledgeBase": KnowledgeBase}
+        assert eval(repr(load()), scope) == load()
 
     def test_paragraphs(self):
-        text = WHOLE.replace('meaning = "m"', 'meaning = """\none\n  two\n\n three \n"""', 1)
-        assert parse(text).causes[0].meaning == "one two\n\nthree"
+        files = changed("causes/a.toml", 'meaning = "m"', 'meaning = """\none\n  two\n\n three \n"""')
+        assert parse(files).causes[0].meaning == "one two\n\nthree"
 
     @pytest.mark.parametrize(
-        ("old", "new", "message"),
+        ("name", "old", "new", "message"),
         [
-            ("schema_version = 1", "schema_version = 2", "top level: schema_version: must be 1"),
-            ("schema_version = 1", "", "top level: schema_version: missing"),
-            ("schema_version = 1", "schema_version = 1\nextra = 1", "top level: extra: unknown key"),
-            ('supports = "s"', "", "cause 'a': supports: missing"),
-            ('supports = "s"', 'supports = " "', "cause 'a': supports: is empty"),
-            ('supports = "s"', "supports = 1", "cause 'a': supports: must be a text"),
-            ('supports = "s"', 'supports = "s"\nsuports = "s"', "cause 'a': suports: unknown key"),
-            ('title = "A"', f'title = "{"A" * 61}"', "cause 'a': title: is longer than 60 characters"),
-            ("visible = true", "visible = 1", "cause 'a': visible: must be true or false"),
-            ("visible = true", "visible = false", "cause 'a': invisible: missing"),
-            ("visible = true", 'visible = true\ninvisible = "i"', "cause 'a': invisible: unknown key"),
-            ('end = "either"', 'end = "both"', "cause 'a': check 1: end: does not know 'both'"),
-            ('do = "Look"', 'do = "Look at {host}"', "cause 'a': check 1: do: unknown placeholder '{host}'"),
-            ('do = "Look"', 'do = "Look {"', "cause 'a': check 1: do: unknown placeholder '{'"),
-            ('do = "Look"', 'do = "Look"\ncommand = "x {}"', "check 1: command: unknown placeholder '{}'"),
-            ('do = "Look"', 'do = "a\\nb"', "cause 'a': check 1: do: must be one line"),
             (
-                'item = 1, cause = "a"',
-                'item = 1, cause = "b"',
-                "state 'S': document 1: cause: does not know 'b'",
+                "index.toml",
+                "schema_version = 1",
+                "schema_version = 2",
+                "index.toml: schema_version: Invalid enum value 2",
             ),
-            ("item = 1", "item = 2", "state 'S': document: item 2 stands where 1 is due"),
-            ('["X"]', '["X", "X"]', "state 'X': duplicate id or alias"),
-            ('["X"]', "[1]", "state 'S': aliases: must be a list of texts"),
-            ("number = 5", 'number = "5"', "notify 'N': number: must be an integer"),
-            ("version = 1\nname", "version = 3\nname", "notify 'N': version: must be 1 or 2"),
-            ('causes = ["a"]', 'causes = ["a", "a"]', "notify 'N': causes: names one twice"),
-            (CAUSE + CHECK, CAUSE + CAUSE, "cause 'a': duplicate id"),
-            (STATE, STATE + STATE, "state 'S': duplicate id or alias"),
-            (NOTIFY, NOTIFY + NOTIFY, "duplicate version and number"),
-            ("schema_version", "= schema_version", "not TOML: "),
+            ("index.toml", "schema_version = 1", "", "index.toml: Object missing required field `schema_version`"),
+            ("index.toml", "causes", "extra = 1\ncauses", "index.toml: Object contains unknown field `extra`"),
+            ("index.toml", '["a"]', '["a", "b"]', "causes/b.toml: there is no such file"),
+            ("index.toml", '["a"]', '["a", "a"]', "index.toml: causes: 'a' stands there twice"),
+            ("index.toml", "schema_version", "= schema_version", "index.toml: not TOML: "),
+            ("causes/a.toml", 'supports = "s"', "", "causes/a.toml: Object missing required field `supports`"),
+            ("causes/a.toml", 'supports = "s"', 'supports = " "', "causes/a.toml: supports: Expected `str` matching"),
+            ("causes/a.toml", 'supports = "s"', "supports = 1", "causes/a.toml: supports: Expected `str`, got `int`"),
+            ("causes/a.toml", 'supports = "s"', 'supports = "s"\nsuports = "s"', "unknown field `suports`"),
+            (
+                "causes/a.toml",
+                'title = "A"',
+                f'title = "{"A" * 61}"',
+                "causes/a.toml: title: Expected `str` of length <= 60",
+            ),
+            ("causes/a.toml", "visible = true", "visible = 1", "causes/a.toml: visible: Expected `bool`"),
+            ("causes/a.toml", "visible = true", "visible = false", "causes/a.toml: invisible: is for a cause that no"),
+            ("causes/a.toml", "visible = true", 'visible = true\ninvisible = "i"', "causes/a.toml: invisible: is for"),
+            (
+                "causes/a.toml",
+                'end = "either"',
+                'end = "both"',
+                "causes/a.toml: check 1: end: Invalid enum value 'both'",
+            ),
+            ("causes/a.toml", '"asa"', '"axa"', "causes/a.toml: check 1: platform: does not know 'axa'"),
+            ("causes/a.toml", 'do = "Look"', 'do = "Look at {host}"', "check 1: do: unknown placeholder '{host}'"),
+            ("causes/a.toml", 'do = "Look"', 'do = "Look {"', "causes/a.toml: check 1: do: unknown placeholder '{'"),
+            (
+                "causes/a.toml",
+                'do = "Look"',
+                'do = "Look"\ncommand = "x {}"',
+                "check 1: command: unknown placeholder '{}'",
+            ),
+            (
+                "causes/a.toml",
+                'do = "Look"',
+                'do = "Look"\nwhen = ["nat-t"]\nunless = ["natt"]',
+                "unless: 'natt' is no kind",
+            ),
+            ("causes/a.toml", "item = 1", "item = 2", "causes/a.toml: document: item 2 of S stands where 1 is due"),
+            ("causes/a.toml", 'state = "S"', 'state = "T"', "causes/a.toml: document: state: does not know 'T'"),
+            ("causes/a.toml", "weight = 5", "weight = '5'", "causes/a.toml: rule 1: weight: Expected `int`, got `str`"),
+            ("causes/a.toml", '"likely"', '"likly"', "causes/a.toml: rule 1: status: Invalid enum value 'likly'"),
+            ("causes/a.toml", '["silence"]', '["silenze"]', "rule 1: all_of: 'silenze' is no kind of evidence"),
+            ("causes/a.toml", '["silence"]', "[]", "causes/a.toml: rule 1: all_of: a rule rests on evidence"),
+            ("causes/a.toml", 'basis = "RFC 0"', "", "causes/a.toml: rule 1: basis: missing"),
+            (
+                "causes/a.toml",
+                "weight = 5",
+                'weight = 5\ncause = "b"',
+                "causes/a.toml: rule 1: cause: is that of the file",
+            ),
+            (
+                "causes/a.toml",
+                "weight = 9",
+                "weight = 9\nhabit = true",
+                "rule 2: habit: what some makes do never confirms",
+            ),
+            ("states.toml", '["X"]', '["X", "X"]', "states.toml: id or alias: 'X' stands there twice"),
+            ("states.toml", '["X"]', "[1]", "states.toml: state 'S': aliases[0]: Expected `str`, got `int`"),
+            ("states.toml", STATE, STATE + STATE, "states.toml: id or alias: 'S' stands there twice"),
+            (
+                "notifies.toml",
+                "number = 5",
+                'number = "5"',
+                "notifies.toml: notify 'N': number: Expected `int`, got `str`",
+            ),
+            ("notifies.toml", "version = 1", "version = 3", "notifies.toml: notify 'N': version: Invalid enum value 3"),
+            ("notifies.toml", '["a"]', '["a", "a"]', "notifies.toml: notify 'N': causes: 'a' stands there twice"),
+            ("notifies.toml", '["a"]', '["b"]', "notifies.toml: notify 'N': causes: does not know 'b'"),
+            ("notifies.toml", NOTIFY, NOTIFY + NOTIFY, "notifies.toml: version and number: (1, 5) stands there twice"),
         ],
     )
-    def test_faults(self, old, new, message):
-        assert old in WHOLE
+    def test_faults(self, name, old, new, message):
         with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
-            parse(WHOLE.replace(old, new, 1))
+            parse(changed(name, old, new))
         assert "\n" not in str(caught.value)
 
 
@@ -662,7 +739,8 @@ do = "Set it"
 
 class TestCommands:
     def test_joined(self):
-        (cause,) = parse(WHOLE.replace(CHECK, ""), {"asa": COMMANDS}).causes
+        files = changed("causes/a.toml", CAUSE[CAUSE.index("[[check]]") : CAUSE.index("[[document]]")], "")
+        (cause,) = parse({**files, "commands/asa.toml": COMMANDS}).causes
         assert [(c.platform, c.command, c.does, c.ike) for c in cause.checks] == [
             ("asa", "show it {peer}", "show", None),
             ("asa", "debug it", "debug", 1),
@@ -679,25 +757,29 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ('platform = "asa"', 'platform = "ios"', "commands of asa: platform: is not 'asa'"),
-            ('undo = ["undebug all"]\n', "", "commands of asa: command 'more': undo: missing"),
-            ('undo = ["undebug all"]', "undo = []", "command 'more': undo: is empty: nothing ends this debug"),
-            ('does = "show"', 'does = "look"', "commands of asa: command 'look': does: does not know 'look'"),
-            ('source = "doc"', 'source = "book"', "commands of asa: command 'look': source: does not know 'book'"),
-            ('does = "show"\nsource', 'does = "show"\nsauce', "command 'look': source: missing"),
-            ("ike = 1", "ike = 3", "commands of asa: command 'more': ike: must be 1 or 2"),
-            ('run = "show it {peer}"', 'run = "show it {host}"', "command 'look': run: unknown placeholder '{host}'"),
-            ('do = "Watch {peer}"', 'do = "Watch {"', "commands of asa: check 2: do: unknown placeholder '{'"),
-            ('use = "look"', 'use = "watch"', "commands of asa: check 1: use: does not know 'watch'"),
+            ('platform = "asa"', 'platform = "ios"', "commands/asa.toml: platform: is not 'asa'"),
+            ('undo = ["undebug all"]\n', "", "commands/asa.toml: command 'more': undo: missing: nothing ends"),
+            ('undo = ["undebug all"]', "undo = []", "command 'more': undo: missing: nothing ends this debug"),
+            ('does = "show"', 'does = "look"', "commands/asa.toml: command 'look': does: Invalid enum value 'look'"),
+            ('source = "doc"', 'source = "book"', "commands/asa.toml: command 'look': source: does not know 'book'"),
+            (
+                'does = "show"\nsource',
+                'does = "show"\nsauce',
+                "commands/asa.toml: command 'look': Object contains unknown field `sauce`",
+            ),
+            ("ike = 1", "ike = 3", "commands/asa.toml: command 'more': ike: Invalid enum value 3"),
+            ('run = "show it {peer}"', 'run = "show it {host}"', "check 1: command: unknown placeholder '{host}'"),
+            ('do = "Watch {peer}"', 'do = "Watch {"', "commands/asa.toml: check 2: do: unknown placeholder '{'"),
+            ('use = "look"', 'use = "watch"', "commands/asa.toml: check 1: use: does not know 'watch'"),
             ('use = "look"', 'use = "set"', "'set' changes something for 'a' before anything is looked at"),
-            ('causes = ["a"]', 'causes = ["b"]', "commands of asa: check 1: causes: does not know 'b'"),
-            ('do = "Set it"', 'do = "Set it"\nike = 4', "commands of asa: check 3: ike: is not that of the command"),
-            ('use = "set"', 'use = "look"', "commands of asa: command: 'set' is used by no check"),
-            ("schema_version = 1", "schema_version =", "commands of asa: not TOML: "),
+            ('causes = ["a"]', 'causes = ["b"]', "commands/asa.toml: check 1: causes: does not know 'b'"),
+            ('do = "Set it"', 'do = "Set it"\nike = 4', "commands/asa.toml: check 3: ike: Invalid enum value 4"),
+            ('use = "set"', 'use = "look"', "commands/asa.toml: command: 'set' is used by no check"),
+            ("schema_version = 1", "schema_version =", "commands/asa.toml: not TOML: "),
         ],
     )
     def test_faults(self, old, new, message):
         assert old in COMMANDS
         with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
-            parse(WHOLE, {"asa": COMMANDS.replace(old, new, 1)})
+            parse({**WHOLE, "commands/asa.toml": COMMANDS.replace(old, new, 1)})
         assert "\n" not in str(caught.value)

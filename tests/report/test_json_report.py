@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD
+from pcapdiag.knowledge.records import Status
 from tests.diagnosis.scenarios import TRUTH, offer
 from tests.diagnosis.scenes import SCENES, made
 from tests.messages import SECOND, Wire, main_mode

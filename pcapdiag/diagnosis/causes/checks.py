@@ -9,14 +9,15 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.causes.platforms import Basis, Platform
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Exchange, Mode, Side
+from pcapdiag.knowledge.records import Status
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.verdict import Diagnosis
-    from pcapdiag.knowledge.loading import Cause, Check
+    from pcapdiag.knowledge.records import Cause, Check
 
 BY_HINT = 2
 """Of a platform that is only possible beside one other, so many commands are told; of more platforms one each."""
@@ -206,7 +207,7 @@ class _Placing:
 
     def _in_words(self, cause: "Cause", end: Platform, refused_by: Side, fitting: "Sequence[Check]") -> "_Planned":
         """What to look at, and for each platform that the end can be, how to begin."""
-        from pcapdiag.knowledge.loading import Check  # with the knowledge base, which is there by now
+        from pcapdiag.knowledge.records import Check  # with the knowledge base, which is there by now
 
         found: list[Check] = []
         for platform in end.possible:

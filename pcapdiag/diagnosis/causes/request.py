@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.causes.checks import ports_filter, refuser
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge.records import Status
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.verdict import Diagnosis
-    from pcapdiag.knowledge.loading import Check
+    from pcapdiag.knowledge.records import Check
 
 MOST_CAUSES = 3
 MOST_COMMANDS = 2

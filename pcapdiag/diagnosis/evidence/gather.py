@@ -13,52 +13,12 @@ from pcapdiag.diagnosis.evidence import after_phase1_facts, child_sizes, path_fa
 from pcapdiag.diagnosis.evidence.case import Case, Evidence, Fact
 from pcapdiag.diagnosis.evidence.version_words import in_ikev2
 from pcapdiag.exchange.model import Exchange, Mode
-
-TELLING = (
-    "answers-to-another-port",
-    "begins-on",
-    "certificate-doubt",
-    "certificate-fault",
-    "certificate-of",
-    "child-",
-    "compare-",
-    "completed",
-    "cookie",
-    "ends-keys",
-    "esp",
-    "address-changed",
-    "back-on-500",
-    "identity-not",
-    "ike-",
-    "implausible",
-    "keys-",
-    "malformed",
-    "mobike",
-    "nat",
-    "one-direction",
-    "opened-",
-    "other-group",
-    "phase1-again",
-    "psk-",
-    "quick-mode-chosen",
-    "quick-mode-no-pfs",
-    "quick-mode-pfs",
-    "repeating",
-    "schedule",
-    "several-chosen",
-    "stray",
-    "v2-delete",
-    "vantage",
-    "weak",
-    "xauth-status",
-    "xauth-user",
-)
-"""How the kinds begin that are worth a line although no cause refers to them."""
+from pcapdiag.knowledge.kinds import kind_of
 
 
 def tells(item: Evidence) -> bool:
     """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
-    return any(kind == "no-nat" or kind.startswith(TELLING) for kind in item.kinds)
+    return any(kind_of(kind).shown for kind in item.kinds)
 
 
 def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evidence, ...]:

@@ -6,10 +6,10 @@ read it. `rows` has a function for each table that yields its values in this ord
 
 from enum import Enum
 
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.exchange.model import Mode, Side
+from pcapdiag.knowledge.records import Status
 from pcapdiag.record import Record
 
 

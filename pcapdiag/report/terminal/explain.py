@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec import to_builtins
 
 from pcapdiag.knowledge import platform_names
-from pcapdiag.knowledge.loading import (
-    Cause,
-    Check,
-    KnowledgeBase,
-    KnownLine,
-    LogReading,
-    NotifyEntry,
-    State,
-    Topic,
-)
+from pcapdiag.knowledge.base import KnowledgeBase, KnownLine, LogReading, Topic
 from pcapdiag.knowledge.log_lines import LineKind
+from pcapdiag.knowledge.records import Cause, Check, NotifyEntry, State
 from pcapdiag.report import both_ends
 from pcapdiag.report.terminal.layout import Layout, wrapped
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.outcome.stop import Outcome
+from pcapdiag.knowledge.records import Status
 from pcapdiag.logs.attempts import LogExchange, LogMessage
 from pcapdiag.logs.judging import LogDiagnosis, LogEvidence
 from pcapdiag.logs.line import SENT

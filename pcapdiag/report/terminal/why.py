@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.causes.platforms import Basis
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.evidence.gather import exchange_filter, tells
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
+from pcapdiag.knowledge.records import Status
 from pcapdiag.report import both_ends
 from pcapdiag.report.ladder import cited
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.loading import Check
+    from pcapdiag.knowledge.records import Check
 
 _WORDS = {Status.RULED_OUT: "ruled out"}
 _COLOURS = {

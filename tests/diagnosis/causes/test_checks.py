@@ -6,11 +6,12 @@ import pytest
 
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, fitting_checks, next_checks
 from pcapdiag.diagnosis.causes.platforms import Basis, Given
-from pcapdiag.diagnosis.causes.ranking import RankedCause, Status
+from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
-from pcapdiag.knowledge.loading import Cause, Check, load
+from pcapdiag.knowledge.loading import load
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES, speaks
+from pcapdiag.knowledge.records import Cause, Check, Status
 from tests.diagnosis.scenarios import LIBRESWAN, STRONGSWAN, TRUTH, captured, choice, diagnosed, diagnosed_until, offer
 from tests.diagnosis.scenes import SCENES, made
 from tests.messages import LEFT, RIGHT, Wire

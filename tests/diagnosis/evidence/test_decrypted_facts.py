@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.diagnosis.causes.ranking import Status
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.model import Unopened
 from pcapdiag.ike.payloads import Payload
 from pcapdiag.ike.registry import PayloadType
+from pcapdiag.knowledge.records import Status
 from tests import CAPTURES
 from tests.diagnosis.opened import OPENED_SCENES, opened
 from tests.diagnosis.scenarios import TRUTH, captured, diagnosed_until, kinds, statuses, with_keys

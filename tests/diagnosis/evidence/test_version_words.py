@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from pcapdiag.diagnosis.causes.ranking import RULES
-from pcapdiag.diagnosis.causes.rules_decrypted import RULES as OPENED
 from pcapdiag.diagnosis.evidence.version_words import in_ikev2
+from pcapdiag.knowledge.loading import load
 
 OF_IKEV1 = re.compile(r"\bcookies?\b|[Mm]essages? [1-6]\b|Main Mode|Quick Mode|\bphase [12]\b")
 
@@ -28,4 +27,4 @@ def test_words(text: str, expected: str) -> None:
 
 
 def test_every_rule_can_be_told_of_ikev2() -> None:
-    assert not [r.says for r in (*RULES, *OPENED) if OF_IKEV1.search(in_ikev2(r.says))]
+    assert not [r.says for r in load().rules if OF_IKEV1.search(in_ikev2(r.says))]

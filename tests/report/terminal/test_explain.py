@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from pcapdiag.knowledge.loading import PLATFORMS, KnowledgeBase, LogReading, Topic, load
+from pcapdiag.knowledge.base import KnowledgeBase, LogReading, Topic
+from pcapdiag.knowledge.loading import load
+from pcapdiag.knowledge.records import PLATFORMS
 from pcapdiag.report import both_ends
 from pcapdiag.report.terminal import explain
 from pcapdiag.report.terminal.layout import Layout
