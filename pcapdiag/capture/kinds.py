@@ -37,10 +37,7 @@ VLAN_TAGS = frozenset((0x8100, 0x88A8, 0x9100, 0x9200))
 TUNNELS = frozenset((ETHERNET, PPP, MPLS, MPLS_MULTICAST, PPPOE))
 MAX_TAGS = 8
 
-# Link types, by their numbers in the pcap and pcapng link-type registry.
-LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_PPP_HDLC, LINK_PPPOE = 0, 1, 9, 50, 51
-LINK_RAW = frozenset((12, 14, 101, 228, 229))
-LINK_CISCO_HDLC, LINK_LOOP, LINK_SLL, LINK_SLL2 = 104, 108, 113, 276
+LINK_ETHERNET = 1
 FAMILY_IPV4 = 2
 FAMILIES_IPV6 = frozenset((10, 23, 24, 28, 30))  # Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
 

@@ -17,6 +17,7 @@ from pcapdiag.record import Record
 
 from . import kinds, walker
 from .datagram import MICROSECONDS, NANOSECONDS, Captured, CaptureError, CaptureSummary, Interface
+from .link_types import NOT_READ
 from .network import Network, protocol_counts
 from .walker import Found, Link, Tally
 from .window import Window, compression_of, decompressed
@@ -62,16 +63,6 @@ _OTHER_FORMATS: Final = {
     b"BZh": "a bzip2 file",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
 }
-_LINK_NAMES: Final = {
-    6: "IEEE802_5", 8: "SLIP", 10: "FDDI", 105: "IEEE802_11", 107: "FRELAY", 109: "ENC", 117: "PFLOG",
-    119: "PRISM_HEADER", 122: "IP_OVER_FC", 127: "IEEE802_11_RADIOTAP", 147: "USER0", 162: "USER15", 163:
-    "IEEE802_11_AVS", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX", 195: "IEEE802_15_4_WITHFCS", 201:
-    "BLUETOOTH_HCI_H4_WITH_PHDR", 204: "PPP_WITH_DIR", 220: "USB_LINUX_MMAPPED", 226: "IPNET", 227:
-    "CAN_SOCKETCAN", 239: "NFLOG", 249: "USBPCAP", 252: "WIRESHARK_UPPER_PDU", 253: "NETLINK", 258:
-    "PKTAP", 274: "ETHERNET_MPACKET",
-}  # fmt: skip
-"""The link-type registry's names of what is met but not read here."""
-
 
 MAX_OFFSET: Final = 1 << 62
 
@@ -251,7 +242,7 @@ class Savefile:
             yield f"{self._name}: {self._muted} more warnings of this kind"
         unsupported = self._network.unsupported
         for link_type, (number, frames) in islice(unsupported.items(), MAX_WARNINGS):
-            known = _LINK_NAMES.get(link_type)
+            known = NOT_READ.get(link_type)
             label = f"link type {link_type}" + (f" ({known})" if known else "")
             yield f"{self._name}: frame {number}: {label} is not supported; {frames} frames of it skipped"
         if len(unsupported) > MAX_WARNINGS:

@@ -50,16 +50,7 @@ from .kinds import (
     KEY_LLC,
     KEY_REST,
     KEY_UDP,
-    LINK_CISCO_HDLC,
     LINK_ETHERNET,
-    LINK_LOOP,
-    LINK_NULL,
-    LINK_PPP,
-    LINK_PPP_HDLC,
-    LINK_PPPOE,
-    LINK_RAW,
-    LINK_SLL,
-    LINK_SLL2,
     LLC,
     MAX_KEYS,
     MAX_TAGS,
@@ -80,6 +71,7 @@ from .kinds import (
     VXLAN,
     VXLAN_PORT,
 )
+from .link_types import LINK_LAYERS
 
 COMPILED = not __file__.endswith((".py", ".pyc"))
 """Whether this is machine code."""
@@ -316,12 +308,13 @@ class Link:
 
     def __init__(self, link_type: int, order: str, header: int, layout: str, identifier: int = 0) -> None:
         """Prepare to read records with `header` octets of that `layout` in byte order `order`."""
-        ethertype, ip = {LINK_ETHERNET: (12, 14), LINK_SLL: (14, 16), LINK_SLL2: (0, 20)}.get(link_type, (12, 0))
-        if ip:
+        layer = LINK_LAYERS.get(link_type)
+        ethertype, ip = 12, 14
+        if layer is not None and layer.ethertype is not None and layer.header >= 14:
+            ethertype, ip = layer.ethertype, layer.header
             self.ipv4 = IPV4 if order == ">" else 0x0008
             self.ipv6 = IPV6 if order == ">" else 0xDD86
         else:
-            ip = 14
             self.ipv4 = self.ipv6 = -1
         self.ip = ip
         self.fragment = 0x3FFF if order == ">" else 0xFF3F
@@ -703,29 +696,23 @@ def _judge(
 def locate(buffer: bytes, at: int, end: int, link_type: int, ports: bytes, found: Found) -> int:
     """Say what the frame `buffer[at:end]` of that link type is, and where in it. `found.wire` must be set."""
     found.version = 0
-    if link_type == LINK_ETHERNET:
+    if link_type == LINK_ETHERNET:  # most frames; the others go by the table
         if end - at < 14:
             return UNREADABLE
         return locate_layer(buffer, buffer[at + 12] << 8 | buffer[at + 13], at + 14, end, ports, found)
-    if link_type in (LINK_SLL, LINK_SLL2):
-        size = 16 if link_type == LINK_SLL else 20
-        if end - at < size:
+    layer = LINK_LAYERS.get(link_type)
+    if layer is None:
+        return UNKNOWN_LINK
+    if layer.ethertype is not None:
+        if end - at < layer.header:
             return UNREADABLE
-        field = at + 14 if link_type == LINK_SLL else at
-        return locate_layer(buffer, buffer[field] << 8 | buffer[field + 1], at + size, end, ports, found)
-    if link_type in LINK_RAW:
+        field = at + layer.ethertype
+        return locate_layer(buffer, buffer[field] << 8 | buffer[field + 1], at + layer.header, end, ports, found)
+    if layer.carries == "ip":
         return _locate_raw(buffer, at, end, ports, found)
-    if link_type in (LINK_NULL, LINK_LOOP):
+    if layer.carries == "loopback":
         return _locate_loopback(buffer, at, end, ports, found)
-    if link_type == LINK_CISCO_HDLC:
-        if end - at < 4:
-            return UNREADABLE
-        return locate_layer(buffer, buffer[at + 2] << 8 | buffer[at + 3], at + 4, end, ports, found)
-    if link_type in (LINK_PPP, LINK_PPP_HDLC):
-        return _inside(PPP, at, end, found)
-    if link_type == LINK_PPPOE:
-        return _inside(PPPOE, at, end, found)
-    return UNKNOWN_LINK
+    return _inside(PPPOE if layer.carries == "pppoe" else PPP, at, end, found)
 
 
 def _locate_raw(buffer: bytes, at: int, end: int, ports: bytes, found: Found) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pcapdiag.capture import kinds
+from pcapdiag.capture.link_types import LINK_LAYERS
 from pcapdiag.capture.network import NotOursError, UnreadableError, skip_extensions, unwrap
 from pcapdiag.capture.network import address as address_text
 from pcapdiag.capture.reassembly import Key
@@ -113,6 +114,10 @@ class Packets:
         return front + head[udp : udp + 8] + payload + bytes(len(head) - stop), udp + 6
 
 
+_IP_FOLLOWS = ("ip", "loopback")
+_TUNNELS = {"ppp": kinds.PPP, "pppoe": kinds.PPPOE}
+
+
 class _Walk:
     """One frame, from the outside in. Offsets are those of the frame; `new` is written, `old` is read."""
 
@@ -132,27 +137,23 @@ class _Walk:
             self._new[self._reached :] = bytes(max(end - self._reached, 0))
 
     def _link(self, link_type: int, end: int, wire: int) -> None:
-        if link_type == kinds.LINK_ETHERNET:
-            self._ethernet(0, end, wire)
-        elif link_type in (kinds.LINK_SLL, kinds.LINK_SLL2):
-            size, field, address, length = (16, 14, 6, 5) if link_type == kinds.LINK_SLL else (20, 0, 12, 11)
-            if end < size:
-                raise UnreadableError
-            self._hardware(address, min(self._old[length], 8))
-            self._new[address + min(self._old[length], 8) : address + 8] = bytes(8 - min(self._old[length], 8))
-            self._layer(self._two(field), size, end, wire)
-        elif link_type in kinds.LINK_RAW:
-            self._raw(0, end, wire)
-        elif link_type in (kinds.LINK_NULL, kinds.LINK_LOOP):
-            self._raw(4, end, wire)
-        elif link_type == kinds.LINK_CISCO_HDLC:
-            self._layer(self._two(2), 4, end, wire)
-        elif link_type in (kinds.LINK_PPP, kinds.LINK_PPP_HDLC):
-            self._tunnel(kinds.PPP, 0, end, wire)
-        elif link_type == kinds.LINK_PPPOE:
-            self._tunnel(kinds.PPPOE, 0, end, wire)
-        else:
+        layer = LINK_LAYERS.get(link_type)
+        if layer is None or end < layer.header:
             raise UnreadableError
+        for at, size in layer.addresses:
+            self._hardware(at, size) if size > 0 else self._short_address(at, self._old[-size])
+        if layer.ethertype is not None:
+            self._layer(self._two(layer.ethertype), layer.header, end, wire)
+        elif layer.carries in _IP_FOLLOWS:
+            self._raw(layer.header, end, wire)
+        else:
+            self._tunnel(_TUNNELS[layer.carries], layer.header, end, wire)
+
+    def _short_address(self, at: int, size: int) -> None:
+        """A hardware address in a field of 8 octets, the rest of which means nothing."""
+        size = min(size, 8)
+        self._hardware(at, size)
+        self._new[at + size : at + 8] = bytes(8 - size)
 
     def _two(self, at: int) -> int:
         if at + 2 > len(self._old):

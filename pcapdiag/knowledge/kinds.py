@@ -69,7 +69,7 @@ KINDS: tuple[Kind, ...] = (
             K(f"{side}-repeats-behind-answer", f"The {side} sends its message again although the answer went by."),
             K(f"{side}-does-not-repeat", f"The {side}, which would send again for want of an answer, does not."),
             K(f"{side}-does-not-take-answer", f"The {side} goes on asking: the answer arrives and is of no use to it."),
-            K(f"{side}-repeats-like-libreswan", "The repetition follows libreswan's schedule, and tells what was read."),
+            K(f"{side}-repeats-like-libreswan", "It repeats on libreswan's schedule, which tells what was read."),
         )
     ),
     K("schedule", "The times of retransmission fit the schedule of known senders.", shown=True),
@@ -181,6 +181,7 @@ KINDS: tuple[Kind, ...] = (
     K("child-proposed", "What was proposed for a Child SA.", shown=True),
     K("child-answered", "What was taken for a Child SA.", shown=True),
     K("child-refused", "A Child SA was refused.", shown=True, trouble=True),
+    K("child-refused-later", "A Child SA behind IKE_AUTH was refused.", shown=True),
     K("child-refused-in-ike-auth", "The Child SA of IKE_AUTH was refused.", shown=True),
     K("ike-auth-without-child", "IKE_AUTH proves both ends and has no room for a Child SA.", shown=True, trouble=True),
     K("esp-both-ways", "ESP or AH goes both ways.", shown=True),

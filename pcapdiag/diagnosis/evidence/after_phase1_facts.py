@@ -33,9 +33,8 @@ def phase2(case: Case) -> Iterator[Fact]:
             text = (
                 f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with {refusal_text(quick.answer)}."
             )
-            yield Fact("phase2-refused", text, quick.frames)
-            if quick.last_message == 2:
-                yield Fact("phase2-choice-refused", text, quick.frames)
+            also = ("phase2-choice-refused",) if quick.last_message == 2 else ()
+            yield Fact("phase2-refused", text, quick.frames, also)
         elif quick.outcome is Outcome.STALLED:
             again = max(len(s.sent) for s in quick.steps)
             answered = quick.last_message >= 2

@@ -52,11 +52,12 @@ class Evidence(Record, frozen=True):
 
 
 class Fact(Record, frozen=True):
-    """A fact before it has a number."""
+    """A fact before it has a number. also -- kinds of which it is an instance as well."""
 
     kind: str
     text: str
     frames: tuple[Frame, ...]
+    also: tuple[str, ...] = ()
 
 
 class Case(Record, frozen=True, dict=True, gc=True):

@@ -107,16 +107,13 @@ def notifies(case: Case) -> Iterator[Fact]:
         text = f"The {side} sent {name} ({number}) encrypted{where}{times}: it comes from an end with the keys.{what}"
         frames = _some(steps)
         if behind or child:
-            yield Fact(f"phase2-{slug(name)}", text, frames)
+            first = steps[0].exchange_type == ExchangeType.IKE_AUTH
+            also = ("child-refused", "child-refused-in-ike-auth" if first else "child-refused-later") if child else ()
+            yield Fact(f"phase2-{slug(name)}", text, frames, also)
             if child:
-                yield Fact("child-refused", text, frames)
-                first = steps[0].exchange_type == ExchangeType.IKE_AUTH
-                yield Fact("child-refused-in-ike-auth" if first else "child-refused-later", text, frames)
                 yield from _means_what_it_says(case, side)
             continue
-        yield Fact(f"opened-{slug(name)}-by-{side}", text, frames)
-        if case.stop.refused_by is side:
-            yield Fact(f"opened-refusal-by-{side}", text, frames)
+        yield Fact(f"opened-{slug(name)}-by-{side}", text, frames, _refusal(case, side))
 
 
 def _means_what_it_says(case: Case, side: Side) -> Iterator[Fact]:
@@ -167,9 +164,11 @@ def deletes(case: Case) -> Iterator[Fact]:
             continue
         name = "IKE SA" if case.exchange.mode is Mode.IKEV2 else "ISAKMP SA"
         text = f"The {side} deleted the {name} (DELETE, encrypted)."
-        yield Fact(f"opened-delete-sa-by-{side}", text, _some(steps))
-        if case.stop.refused_by is side:
-            yield Fact(f"opened-refusal-by-{side}", text, _some(steps))
+        yield Fact(f"opened-delete-sa-by-{side}", text, _some(steps), _refusal(case, side))
+
+
+def _refusal(case: Case, side: Side) -> tuple[str, ...]:
+    return (f"opened-refusal-by-{side}",) if case.stop.refused_by is side else ()
 
 
 # --- who they are ------------------------------------------------------------------------------------------------
@@ -233,10 +232,10 @@ def certificates(case: Case) -> Iterator[Fact]:
             yield Fact(f"certificate-of-{side}", text, found.frames)
         for fault in found.faults:
             text = f"The {side}'s certificate: {fault.text}."
-            yield Fact(f"certificate-{fault.kind}-of-{side}", text, found.frames)
             # That the issuer is another than the one that was asked for need not be an error (RFC 2408 §3.10).
             hard = fault.kind not in ("issuer", "extended-key-usage", "unreadable")
-            yield Fact(f"certificate-{'fault' if hard else 'doubt'}-of-{side}", text, found.frames)
+            also = (f"certificate-{'fault' if hard else 'doubt'}-of-{side}",)
+            yield Fact(f"certificate-{fault.kind}-of-{side}", text, found.frames, also)
         if not found.faults:
             text = f"Nothing is wrong with the {side}'s certificate that the capture shows."
             yield Fact(f"certificate-sound-of-{side}", text, found.frames)

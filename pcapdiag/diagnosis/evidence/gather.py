@@ -33,21 +33,25 @@ def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evide
 
 
 def gather(case: Case) -> tuple[Evidence, ...]:
-    """Every fact of this exchange, numbered; the first is the stop itself. The same text is not said twice."""
-    facts: dict[str, list[Fact]] = {}
-    two = case.exchange.mode is Mode.IKEV2
+    """Every fact of this exchange, numbered; the first is the stop itself. One that is found again is not said again.
+
+    Raises UndeclaredKindError for a fact of a kind that `kinds` does not have.
+    """
+    facts: dict[tuple[str, str], Fact] = {}
     for source in SOURCES:
         for fact in source(case):
             if fact.frames:
-                facts.setdefault(in_ikev2(fact.text) if two else fact.text, []).append(fact)
-    return tuple(
-        Evidence(f"E{number}", alike[0].kind, text, alike[0].frames, _frame_filter(alike[0].frames), _kinds(alike))
-        for number, (text, alike) in enumerate(facts.items(), 1)
-    )
+                facts.setdefault((fact.kind, fact.text), fact)
+    two = case.exchange.mode is Mode.IKEV2
+    return tuple(_numbered(number, fact, two) for number, fact in enumerate(facts.values(), 1))
 
 
-def _kinds(facts: Sequence[Fact]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f.kind for f in facts))
+def _numbered(number: int, fact: Fact, two: bool) -> Evidence:
+    kinds = tuple(dict.fromkeys((fact.kind, *fact.also)))
+    for kind in kinds:
+        kind_of(kind)  # refuses what is not declared
+    text = in_ikev2(fact.text) if two else fact.text
+    return Evidence(f"E{number}", fact.kind, text, fact.frames, _frame_filter(fact.frames), kinds)
 
 
 def _frame_filter(frames: Sequence[Frame]) -> str:

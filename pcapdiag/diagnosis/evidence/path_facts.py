@@ -108,12 +108,12 @@ def icmp(case: Case) -> Iterator[Fact]:
         elif side is Side.INITIATOR:
             before = "back-"  # it is the answers that do not arrive
         frames = tuple(e.frame for e in errors)
-        yield Fact(f"{before}{kind}-from-{place}", text, frames)
-        if not before:
-            if port == NAT_T_PORT:
-                yield Fact("icmp-about-4500", text, frames)
-            if _about_several(case.exchange, errors):
-                yield Fact(f"repeated-{kind}-from-{place}", text, frames)
+        also = []
+        if not before and port == NAT_T_PORT:
+            also.append("icmp-about-4500")
+        if not before and _about_several(case.exchange, errors):
+            also.append(f"repeated-{kind}-from-{place}")
+        yield Fact(f"{before}{kind}-from-{place}", text, frames, tuple(also))
 
 
 def _about_several(exchange: Exchange, errors: Sequence[IcmpError]) -> bool:
@@ -160,8 +160,7 @@ def nat(case: Case) -> Iterator[Fact]:
         seen = case.address(side)
         if found.translated:
             text = f"NAT in front of the {side}: {found.text}"
-            yield Fact(f"nat-{side}", text, found.frames)
-            yield Fact("nat", text, found.frames)
+            yield Fact(f"nat-{side}", text, found.frames, ("nat",))
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:

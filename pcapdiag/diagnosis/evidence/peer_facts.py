@@ -232,10 +232,9 @@ def _others_completed(case: Case) -> Iterator[Fact]:
         other = good.mode is not e.mode
         text = f"The same peers completed exchange {good.id}{' in another mode or version' if other else ''} {word}."
         frames = (good.steps[0].first.frame, good.steps[-1].last.frame)
-        yield Fact(kind, text, frames)
-        if other:
-            version = Mode.IKEV2 in (good.mode, e.mode)
-            yield Fact("other-version-completes" if version else "other-mode-completes", text, frames)
+        version = Mode.IKEV2 in (good.mode, e.mode)
+        also = ("other-version-completes" if version else "other-mode-completes",) if other else ()
+        yield Fact(kind, text, frames, also)
 
 
 def keys(case: Case) -> Iterator[Fact]:

@@ -31,26 +31,27 @@ def stop(case: Case) -> Iterator[Fact]:
     top, last = case.exchange.last_message, case.last_step
     after = str(top) if top else slug(last.name) if last else "nothing"
     reason, frames, by = case.stop.reason, case.stop.frames, case.stop.refused_by
-    yield Fact(f"stopped-after-{after}", reason, frames)
-    if by is None:
-        return
-    yield Fact(f"refused-by-{by}", reason, frames)
-    if not case.exchange.steps[0].first.frames or case.exchange.mode is not Mode.IKEV2:
-        return
-    yield from _refused_at_auth(case, by)
+    also = [] if by is None else [f"refused-by-{by}"]
+    at_auth = by is not None and case.exchange.mode is Mode.IKEV2 and case.exchange.steps[0].first.frames
+    how = _refused_at_auth(case, by) if by is not None and at_auth else None
+    yield Fact(f"stopped-after-{after}", reason, frames, (*also, *([how] if how else [])))
+    if how is not None and how.startswith("v2-auth-refused"):
+        yield from _eap_rounds(case)
 
 
-def _refused_at_auth(case: Case, by: Side) -> Iterator[Fact]:
-    """How IKE_AUTH was refused: by a response without proof, by a notify, or by a delete of what it made."""
-    e, reason, frames = case.exchange, case.stop.reason, case.stop.frames
-    auth = [s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH]
-    if not auth:
-        return
-    step = next((s for s in e.steps if set(s.frames) & set(frames)), None)
-    if step in ikev2.deletes([step] if step is not None else []) and case.exchange.named("IKE_AUTH response"):
-        yield Fact(f"deleted-at-once-by-{by}", reason, frames)
-        return
-    yield Fact("v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator", reason, frames)
+def _refused_at_auth(case: Case, by: Side) -> str | None:
+    """How IKE_AUTH was refused: by a delete of what it made, or by a response without proof or a notify."""
+    e = case.exchange
+    if not any(s.exchange_type == ExchangeType.IKE_AUTH for s in e.steps):
+        return None
+    step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
+    if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
+        return f"deleted-at-once-by-{by}"
+    return "v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator"
+
+
+def _eap_rounds(case: Case) -> Iterator[Fact]:
+    auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
     rounds = [s for s in auth if s.message.header.response]
     if len(rounds) > 1 or any(first_inside(s) == PayloadType.EAP for s in auth):
         asked = [s for s in auth if not s.message.header.response]
@@ -75,9 +76,9 @@ def silence(case: Case) -> Iterator[Fact]:
         text += f"the capture ends {span(for_long)} after the first, without {case.stop.missing}."
     if case.vantage.one_way is step.sender:
         return  # nothing of the other end is in the capture: no silence of its
-    yield Fact("icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet", text, step.frames)
-    if whole and step.sender is Side.INITIATOR and not after:
-        yield Fact(f"silence-after-{slug(step.name)}", text, step.frames)
+    kind = "icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet"
+    also = (f"silence-after-{slug(step.name)}",) if kind == "silence" and step.sender is Side.INITIATOR else ()
+    yield Fact(kind, text, step.frames, also)
 
 
 def repeats(case: Case) -> Iterator[Fact]:
