@@ -7,11 +7,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pcapdiag.cli.exit_codes import Exit
+
 if TYPE_CHECKING:
     from types import FrameType
 
-EXIT_INPUT_OUTPUT = 74  # EX_IOERR of sysexits.h
-EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 ENDING = ("SIGTERM", "SIGHUP")
 """What ends a program from outside; where a system does not know one, it does not come."""
 
@@ -45,21 +45,21 @@ def run() -> None:
     except TerminatedError as end:
         if end.number == signal.SIGINT:
             _say("interrupted")
-            status = EXIT_INTERRUPTED
+            status = Exit.INTERRUPTED
         else:
             ended_by = end.number
             _say(f"ended by {signal.Signals(ended_by).name}")
     except OSError as error:  # a broken pipe ends the program in click, quietly
         what = repr(error.filename) if error.filename else "the output cannot be written"
         _say(f"{what}: {error.strerror or error}")
-        status = EXIT_INPUT_OUTPUT
+        status = Exit.INPUT_OUTPUT
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over
     try:
         sys.stdout.flush()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             _say(f"the output cannot be written: {error.strerror or error}")
-            status = EXIT_INPUT_OUTPUT
+            status = Exit.INPUT_OUTPUT
         # The interpreter must not stumble over it once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if ended_by:
@@ -81,7 +81,7 @@ def _end_at_once(number: int, _frame: "FrameType | None") -> None:
     with suppress(OSError):
         os.write(2, b"pcapdiag: interrupted\n" if name == "SIGINT" else f"pcapdiag: ended by {name}\n".encode())
     if name == "SIGINT":
-        os._exit(EXIT_INTERRUPTED)
+        os._exit(Exit.INTERRUPTED)
     _die_of(number)
 
 

@@ -15,6 +15,7 @@ from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
 from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.record import lazy
 from pcapdiag.selection import selection
+from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -81,7 +82,7 @@ class Report(Findings, frozen=True, dict=True, gc=True):
         return dataframe(self, name)
 
 
-PAUSE = 60 * 1_000_000_000
+PAUSE = 60 * SECOND
 """Nanoseconds between two captures of which the later one still goes on from the other, as the files of a ring do."""
 
 Path = str | os.PathLike[str]

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             ("exchange",),
             ("capture",),
             ("ike",),
-            ("output", "record", "version"),
+            ("output", "record", "units", "version"),
         ),
     )
 )

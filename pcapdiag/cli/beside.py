@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
+from pcapdiag.cli.exit_codes import Exit
+from pcapdiag.units import SECOND
+
 if TYPE_CHECKING:
     from pcapdiag.logs.joining import JoinedLog
     from pcapdiag.pipeline import Report
-
-EXIT_UNREADABLE = 3
 
 
 def with_logs(
@@ -38,7 +39,7 @@ def with_logs(
             )
         except OSError as error:
             warn([f"{path}: {error.strerror or error}"])
-            sys.exit(EXIT_UNREADABLE)
+            sys.exit(Exit.UNREADABLE)
         joined.append(log)
         if log.problem:
             warn([f"{name}: {log.problem}"])
@@ -60,7 +61,7 @@ def _zone(text: str, report: "Report") -> int:
 
     first = min((d.exchange.first_time for d in report.diagnoses), default=0)
     try:
-        offset = datetime.fromtimestamp(max(first, 0) // 1_000_000_000, UTC).astimezone(ZoneInfo(text)).utcoffset()
+        offset = datetime.fromtimestamp(max(first, 0) // SECOND, UTC).astimezone(ZoneInfo(text)).utcoffset()
     except (KeyError, ValueError, OSError):
         raise click.UsageError(f"--log-tz {text}: no such zone; Europe/Berlin, +02:00 or UTC") from None
     return int(offset.total_seconds()) if offset is not None else 0

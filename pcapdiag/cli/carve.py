@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.reading import announce, contents, inputs_of, progress, warn, workers
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from pcapdiag.carve import Carved, Carving
     from pcapdiag.carve.anonymize import Anonymizer
 
-EXIT_UNREADABLE = 3
-EXIT_NO_IKE = 4
-EXIT_OTHER_VERDICT = 5
 OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "partial")
 
 
@@ -131,9 +129,9 @@ def carve(
                 stream.flush()
     except (CaptureError, OutputError) as error:
         warn(error.lines if isinstance(error, CaptureError) else [str(error)])
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     _tell(carved, "standard output" if output == "-" else output)
-    sys.exit(EXIT_UNREADABLE if carving.report.errors else EXIT_OTHER_VERDICT if carved.differences else 0)
+    sys.exit(Exit.UNREADABLE if carving.report.errors else Exit.OTHER_VERDICT if carved.differences else Exit.WELL)
 
 
 def _stream(output: str, inputs: Sequence[object], private: bool) -> "AbstractContextManager[BinaryIO]":
@@ -163,7 +161,7 @@ def _nothing(carving: "Carving", peer: str | None, spi: str | None, chosen: bool
     else:
         for line in nothing_found(carving.report, peer, spi):
             click.echo(f"pcapdiag: {safe(line)}", err=True)
-    sys.exit(EXIT_UNREADABLE if carving.report.errors else EXIT_NO_IKE)
+    sys.exit(Exit.UNREADABLE if carving.report.errors else Exit.NO_IKE)
 
 
 def _tell(carved: "Carved", name: str) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import EXIT_UNREADABLE, contents, inputs_of, progress, psks, warn
+from pcapdiag.cli.exit_codes import Exit
+from pcapdiag.cli.reading import contents, inputs_of, progress, psks, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
-
-EXIT_NO_IKE = 4
 
 
 @click.command()
@@ -88,7 +87,7 @@ def compare(
             )
     except (CaptureError, KeyTableError, CryptographyMissingError) as error:
         warn(str(error).splitlines())
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     report = found.report
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     written = _written(page, picture, found, inputs_of(captures, keys, psk_file), private=bool(keys))
@@ -112,8 +111,8 @@ def compare(
 
         warn(nothing_found(report, peer, spi))
     if not written or report.errors:
-        sys.exit(EXIT_UNREADABLE)
-    sys.exit(EXIT_NO_IKE if not found.diagnoses else 0 if found.all_completed else 1)
+        sys.exit(Exit.UNREADABLE)
+    sys.exit(Exit.NO_IKE if not found.diagnoses else Exit.WELL if found.all_completed else Exit.NOT_WELL)
 
 
 def _written(page: str | None, picture: str | None, found: object, inputs: Sequence[object], *, private: bool) -> bool:

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag.cli import options
-
-EXIT_ALIKE = 0
-EXIT_DIFFERENT = 1
-EXIT_UNREADABLE = 3
-EXIT_NO_IKE = 4
+from pcapdiag.cli.exit_codes import Exit
 
 
 @click.command()
@@ -46,7 +42,7 @@ def crosscheck(captures: Sequence[str], keys: Sequence[str], as_json: bool) -> N
             continue
         except (WiresharkMissingError, KeyTableError, CryptographyMissingError) as error:
             click.echo(f"pcapdiag: {safe(str(error))}", err=True)
-            sys.exit(EXIT_UNREADABLE)
+            sys.exit(Exit.UNREADABLE)
         if not as_json:
             from pcapdiag.cli.terminal import encodable
 
@@ -57,7 +53,7 @@ def crosscheck(captures: Sequence[str], keys: Sequence[str], as_json: bool) -> N
     for line in errors:
         click.echo(f"pcapdiag: {safe(line)}", err=True)
     if errors:
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     if not any(c.messages for c in found):
-        sys.exit(EXIT_NO_IKE)
-    sys.exit(EXIT_DIFFERENT if any(c.unexplained for c in found) else EXIT_ALIKE)
+        sys.exit(Exit.NO_IKE)
+    sys.exit(Exit.NOT_WELL if any(c.unexplained for c in found) else Exit.WELL)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 
 if TYPE_CHECKING:
     from pcapdiag.knowledge.base import KnowledgeBase
     from pcapdiag.report.terminal.layout import Layout
 
-EXIT_USAGE = 2
 PLATFORMS = tuple(PLATFORM_NAMES)
 _LONGEST_LINE = 65536
 _LONGEST_QUOTE = 60
@@ -123,4 +123,4 @@ def _nothing_known(lines: int) -> str:
 
 def _fail(message: str) -> NoReturn:
     click.echo(f"pcapdiag: {message}", err=True)
-    sys.exit(EXIT_USAGE)
+    sys.exit(Exit.USAGE)

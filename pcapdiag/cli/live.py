@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.reading import check_ends, inputs_of, warn
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pcapdiag.live.session import Watch
     from pcapdiag.report.live.metrics import MetricsFile
     from pcapdiag.report.live.text import LiveText
-
-EXIT_COMPLETED, EXIT_NOT_COMPLETED, EXIT_UNREADABLE, EXIT_NO_IKE = 0, 1, 3, 4
 
 
 @click.command()
@@ -143,7 +142,7 @@ def live(
     problems = [p for p in (writer and writer.problem, *(file.problem for file in metrics)) if p]
     warn(problem for problem in problems if problem not in told)
     _sum_up(ended, text, watch, as_json, quiet)
-    sys.exit(EXIT_UNREADABLE if problems else _status(ended))
+    sys.exit(Exit.UNREADABLE if problems else _status(ended))
 
 
 def _check_usage(names: Sequence[str], stream: str | None, path: str | None, full_screen: bool, lines: bool) -> None:
@@ -297,19 +296,19 @@ def _sum_up(ended: "Ended", text: "LiveText", watch: "Watch", as_json: bool, qui
 
 def _status(ended: "Ended") -> int:
     if ended.verdict is not None:
-        return EXIT_COMPLETED if ended.verdict.diagnosis.well else EXIT_NOT_COMPLETED
+        return Exit.WELL if ended.verdict.diagnosis.well else Exit.NOT_WELL
     if ended.summary.failed:
-        return EXIT_UNREADABLE
+        return Exit.UNREADABLE
     if not ended.summary.counts.messages:
-        return EXIT_NO_IKE
-    return EXIT_COMPLETED if ended.summary.all_completed else EXIT_NOT_COMPLETED
+        return Exit.NO_IKE
+    return Exit.WELL if ended.summary.all_completed else Exit.NOT_WELL
 
 
 def _fail(text: str) -> NoReturn:
     from pcapdiag.report.wording import safe
 
     click.echo(f"pcapdiag: {safe(text)}", err=True)
-    sys.exit(EXIT_UNREADABLE)
+    sys.exit(Exit.UNREADABLE)
 
 
 @click.command()
@@ -326,4 +325,4 @@ def interfaces(as_json: bool) -> None:
         _fail(str(error))
     for line in as_object(found) if as_json else as_lines(found):
         click.echo(line)
-    sys.exit(EXIT_COMPLETED if any(one.problem is None for one in found) else EXIT_UNREADABLE)
+    sys.exit(Exit.WELL if any(one.problem is None for one in found) else Exit.UNREADABLE)

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag.cli import options
-
-EXIT_WELL = 0
-EXIT_NOT_WELL = 1
-EXIT_UNREADABLE = 3
-EXIT_NO_IKE = 4
+from pcapdiag.cli.exit_codes import Exit
 
 
 @click.command()
@@ -58,7 +54,7 @@ def log(
         report = read_log(logs, peer=peer)
     except LogError as error:
         warn(str(error).splitlines())
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     warn(report.errors)
     if as_json:
         from pcapdiag.report import log_json
@@ -73,11 +69,11 @@ def log(
         layout = Layout(width or columns(), wants_colour(color), detail)
         click.echo(encodable(log_text.render(report, layout)), nl=False, color=layout.colour)
     if report.errors:
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     if not report.diagnoses:
         warn(_nothing(sum(s.lines for s in report.logs), sum(sum(s.platforms.values()) for s in report.logs), peer))
-        sys.exit(EXIT_NO_IKE)
-    sys.exit(EXIT_WELL if report.all_well else EXIT_NOT_WELL)
+        sys.exit(Exit.NO_IKE)
+    sys.exit(Exit.WELL if report.all_well else Exit.NOT_WELL)
 
 
 def _write(log: str, output: str) -> int:
@@ -97,20 +93,20 @@ def _write(log: str, output: str) -> int:
     except LogError:
         said = [f"{found.homeless} messages are in it, and not between which addresses"] if found.homeless else []
         warn(["the log holds no message whole, with its addresses; nothing is written", *said])
-        return EXIT_NO_IKE
+        return Exit.NO_IKE
     except OutputError as error:
         warn(str(error).splitlines())
-        return EXIT_UNREADABLE
+        return Exit.UNREADABLE
     except OSError as error:
         warn([f"{log}: {error.strerror or error}"])
-        return EXIT_UNREADABLE
+        return Exit.UNREADABLE
     notes = [f"{found.packets} messages are written to {output}, their times as the log shows them, as if in UTC"]
     if found.homeless:
         notes.append(f"{found.homeless} are left out: the log does not say between which addresses")
     if found.untimed:
         notes.append(f"{found.untimed} have no time in the log, and are a millisecond apart")
     warn(notes)
-    return EXIT_WELL
+    return Exit.WELL
 
 
 def _nothing(lines: int, known: int, peer: str | None) -> list[str]:

@@ -11,20 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.explain import explain
-from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
+from pcapdiag.cli.reading import inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
     from pcapdiag.logs.joining import JoinedLog
     from pcapdiag.pipeline import Report
-
-EXIT_ALL_COMPLETED = 0
-EXIT_NOT_COMPLETED = 1
-EXIT_NO_IKE = 4
-EXIT_INTERNAL_ERROR = 70
-EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 _LATE = {
@@ -82,7 +77,7 @@ class _Program(click.Group):
             raise
         except KeyboardInterrupt:
             click.echo("pcapdiag: interrupted", err=True)
-            sys.exit(EXIT_INTERRUPTED)
+            sys.exit(Exit.INTERRUPTED)
         except Exception as error:
             if os.environ.get("PCAPDIAG_TRACEBACK"):
                 raise
@@ -90,7 +85,7 @@ class _Program(click.Group):
 
             what = safe(f"{type(error).__name__}: {error}")
             click.echo(f"pcapdiag: fault in pcapdiag itself: {what} (PCAPDIAG_TRACEBACK=1 shows where)", err=True)
-            sys.exit(EXIT_INTERNAL_ERROR)
+            sys.exit(Exit.INTERNAL_ERROR)
 
 
 def _disarmed(error: click.ClickException) -> click.ClickException:
@@ -247,7 +242,7 @@ def analyze(
         from pcapdiag.report.terminal.nothing import nothing_found
 
         warn(nothing_found(report, peer, spi))
-    sys.exit(EXIT_UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
+    sys.exit(Exit.UNREADABLE if not written else _status(report.errors, bool(report.diagnoses), report.all_completed))
 
 
 def _several_points(report: "Report") -> None:
@@ -280,7 +275,7 @@ def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:
     if errors:
-        return EXIT_UNREADABLE
+        return Exit.UNREADABLE
     if not found:
-        return EXIT_NO_IKE
-    return EXIT_ALL_COMPLETED if completed else EXIT_NOT_COMPLETED
+        return Exit.NO_IKE
+    return Exit.WELL if completed else Exit.NOT_WELL

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pcapdiag.cli import options
-from pcapdiag.cli.reading import EXIT_UNREADABLE, inputs_of, read, warn
+from pcapdiag.cli.exit_codes import Exit
+from pcapdiag.cli.reading import inputs_of, read, warn
 from pcapdiag.cli.terminal import columns, encodable, wants_colour
 
 if TYPE_CHECKING:
     from pcapdiag.pipeline import Report
     from pcapdiag.report.terminal.layout import Layout
 
-EXIT_LISTED, EXIT_NO_IKE = 0, 4
 FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 """By what the name of a file ends with; all else is text."""
 TOGETHER = 500
@@ -107,10 +107,10 @@ def messages(
         _write(report, form, layout, output, captures, keys)
     _tell_what_is_not_listed(report)
     if report.errors:
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     if not report.diagnoses:
-        sys.exit(EXIT_NO_IKE)
-    sys.exit(EXIT_LISTED)
+        sys.exit(Exit.NO_IKE)
+    sys.exit(Exit.WELL)
 
 
 def _check_parquet(output: str | None) -> None:
@@ -154,7 +154,7 @@ def _write(
             _fill(report, form, layout, file)
     except OutputError as error:
         warn([str(error)])
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
 
 
 def _fill(report: "Report", form: str, layout: "Layout", file: BinaryIO) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pcapdiag.cli.exit_codes import Exit
+
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from pcapdiag.pipeline import Report
 
-EXIT_UNREADABLE = 3
 
 WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
@@ -76,7 +77,7 @@ def read(
             )
     except faults as error:
         warn(getattr(error, "lines", [str(error)]))
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     return report
 
@@ -152,7 +153,7 @@ def contents(name: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
     if reason:
         warn([f"{name}: {reason}"])
-        sys.exit(EXIT_UNREADABLE)
+        sys.exit(Exit.UNREADABLE)
     return octets
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 MAX_DRIFT = 1e-3
 """Seconds a second; no clock that keeps time is further off."""
@@ -24,7 +25,6 @@ MAX_SEGMENTS = 16
 _MOST_POINTS = 2_000
 """Packets that are weighed for the drift; the bounds are those of all."""
 _ENDS = (-MAX_DRIFT, MAX_DRIFT)
-_SECOND = 1_000_000_000
 
 XY = tuple[float, float]
 
@@ -200,7 +200,7 @@ def _step(pairs: Sequence[Pair]) -> int | None:
     lows, highs = list(accumulate(differences, min)), list(accumulate(differences, max))
     later_lows = list(accumulate(reversed(differences), min))[::-1]
     later_highs = list(accumulate(reversed(differences), max))[::-1]
-    limit = STEP * _SECOND
+    limit = STEP * SECOND
     for place in range(1, len(pairs)):
         between = MAX_DRIFT * (pairs[place].here - pairs[place - 1].here)
         if later_lows[place] - highs[place - 1] > limit + between:
@@ -227,7 +227,7 @@ class _Line:
     def through(cls, pairs: Sequence[Pair]) -> "_Line":
         """The line in the middle of the bounds."""
         start, origin = pairs[0].here, pairs[0].there - pairs[0].here
-        points = [((p.here - start) / _SECOND, (p.there - p.here - origin) / _SECOND, p.forward) for p in pairs]
+        points = [((p.here - start) / SECOND, (p.there - p.here - origin) / SECOND, p.forward) for p in pairs]
         above = _hull([(x, y) for x, y, forward in points if forward], 1)
         below = _hull([(x, y) for x, y, forward in points if not forward], -1)
         line = cls._between(above, below, points) if above and below else cls._along(above or below, points)
@@ -236,8 +236,8 @@ class _Line:
 
     def segment(self, pairs: Sequence[Pair]) -> Segment:
         """The record of it."""
-        uncertainty = None if self._width is None else round(self._slack * _SECOND)
-        offset = self._origin + round(self.level * _SECOND)
+        uncertainty = None if self._width is None else round(self._slack * SECOND)
+        offset = self._origin + round(self.level * SECOND)
         return Segment(pairs[0].here, pairs[-1].here, offset, self.drift, uncertainty)
 
     @classmethod

@@ -18,17 +18,17 @@ from pcapdiag.comparison.paths import Directions
 from pcapdiag.comparison.points import Point, Seen
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
-_SECOND = 1_000_000_000
-MARGIN = _SECOND // 20
+MARGIN = SECOND // 20
 """A packet this close to the beginning or end of a capture proves nothing by not being in it, where the clock rests on
 one direction; where it rests on both, what that leaves open is less."""
-ONE_WAY = 2 * _SECOND
+ONE_WAY = 2 * SECOND
 """A packet this close to the end of a capture proves nothing where one direction only tells of the clocks: what is
 taken for their offset has a delay in it."""
-REACTION = _SECOND
+REACTION = SECOND
 """An end that answers does so within this time, delays both ways included."""
-PATIENCE = 60 * _SECOND
+PATIENCE = 60 * SECOND
 """Senders send again within this time, late ones too."""
 LARGE = 1_000
 """Octets from which on a datagram is large, where losses are compared by size."""
@@ -225,7 +225,7 @@ class _Court:
             for other in p.at
             if other is not s
         ]
-        return 2 * (clock.uncertainty or 0) + min(max(delays, default=0), _SECOND)
+        return 2 * (clock.uncertainty or 0) + min(max(delays, default=0), SECOND)
 
     def _tells_delays(self, point: int) -> bool:
         clock = self._clocks[point]

@@ -19,9 +19,9 @@ from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record, lazy
+from pcapdiag.units import SECOND
 
-_SECOND = 1_000_000_000
-_SAME_ERROR = 2 * _SECOND
+_SAME_ERROR = 2 * SECOND
 """Within this time the same ICMP error at two points is one."""
 
 End = tuple[str, int]
@@ -110,7 +110,7 @@ def _ends(windows: Sequence[tuple[int, int]]) -> tuple[int, list[int]]:
     """When capturing ended, and when it did before a pause."""
     ends: list[int] = []
     for first, last in windows:
-        if ends and first - ends[-1] <= 60 * _SECOND:
+        if ends and first - ends[-1] <= 60 * SECOND:
             ends[-1] = max(ends[-1], last)
         else:
             ends.append(last)
@@ -308,7 +308,7 @@ def _alike(exchange: Exchange, packet: Packet) -> int | None:
     return None
 
 
-PATIENCE = 12 * _SECOND
+PATIENCE = 12 * SECOND
 """Every known sender sends again what is not answered within this time (`diagnosis.case.RETRY`)."""
 
 

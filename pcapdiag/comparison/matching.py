@@ -18,15 +18,15 @@ from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Side
 from pcapdiag.exchange.modes import certain_sender
 from pcapdiag.ike.message import HEADER_LENGTH
+from pcapdiag.units import SECOND
 
-_SECOND = 1_000_000_000
-EARLY, LATE = _SECOND // 2, 4 * _SECOND
+EARLY, LATE = SECOND // 2, 4 * SECOND
 """By how much a packet may seem to come before it was sent, and after, against the others around it."""
-ASTRAY = 2 * _SECOND
+ASTRAY = 2 * SECOND
 """Packets that are told by their IP identification agree about the clocks within this; one that does not is another."""
 DRIFT = 1e-3
 """What two clocks may run apart, seconds a second."""
-SKIP = _SECOND
+SKIP = SECOND
 """What it costs to leave a transmission without a partner: as much as a second of contradiction between the clocks."""
 _NEIGHBOURS = 5
 _MOST_PAIRS = 40_000
@@ -319,7 +319,7 @@ def _by_gaps(groups: Sequence[_Group]) -> _Differences | None:
         return None
     differences.sort()
     best: tuple[int, int, int] | None = None
-    width = _SECOND // 4
+    width = SECOND // 4
     end = 0
     for start, low in enumerate(differences):
         while end < len(differences) and differences[end] <= low + width:

@@ -19,6 +19,7 @@ from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting
 from pcapdiag.ike.message import HEADER_LENGTH, Header, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, without_marker
 from pcapdiag.ike.payloads import DecodeError
+from pcapdiag.units import SECOND
 
 MAX_PACKETS = 200_000
 """IKE packets that are kept of one point."""
@@ -26,7 +27,7 @@ MAX_OCTETS = 256 << 20
 """Octets that are kept of one point."""
 MAX_REST = 65_536
 """ICMP errors, and datagrams in fragments that did not become whole, that are kept of one point."""
-PAUSE = 60 * 1_000_000_000
+PAUSE = 60 * SECOND
 """Nanoseconds between two files of a ring of which the later one goes on from the other."""
 _OVERHEAD = 600
 """Octets that a packet costs beside its own."""

@@ -16,13 +16,14 @@ from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given
 from pcapdiag.diagnosis.outcome.conversations import find_stop, find_stops
 from pcapdiag.diagnosis.outcome.quick_mode import phase2_of
 from pcapdiag.diagnosis.outcome.retransmission import pending, settles_at
-from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome, Setting, Stop
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome, Setting, Stop
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose, outcome_alone
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Step
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.nat_traversal import KEEPALIVE
 from pcapdiag.live.events import Bounced, Event, Evicted, Row, Seen, Totals, Unlisted, Verdict, Waiting
 from pcapdiag.live.wheel import Wheel
+from pcapdiag.units import SECOND
 
 MAX_WATCHED = 10_000
 """Exchanges on watch, beside those with nothing but a first message and an answer to it."""

@@ -1,7 +1,7 @@
 """When to look at what again: a timer wheel with a slot a second, so that setting and moving a time costs the same
 whether ten wait or a million."""
 
-SECOND = 1_000_000_000
+from pcapdiag.units import SECOND
 
 
 class Wheel:

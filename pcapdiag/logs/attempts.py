@@ -11,8 +11,9 @@ from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import AFTER, number_of, sender_of
 from pcapdiag.logs.reader import masked
-from pcapdiag.logs.stamps import SECOND, last_stamp
+from pcapdiag.logs.stamps import last_stamp
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 MAX_ATTEMPTS = 20_000
 """Exchanges that are told one by one; what comes after them is counted."""

@@ -7,8 +7,9 @@ the time that the device takes to log. One such pair proves nothing; what many a
 
 from collections.abc import Iterable, Sequence
 
-from pcapdiag.logs.stamps import SECOND, Stamp, in_year
+from pcapdiag.logs.stamps import Stamp, in_year
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 QUARTER = 900 * SECOND
 """Zones are multiples of 15 minutes."""

@@ -25,8 +25,9 @@ from pcapdiag.logs.line import SENT, LogLine
 from pcapdiag.logs.lines import Lines, read
 from pcapdiag.logs.log import Source, chunks, names_of
 from pcapdiag.logs.reader import masked
-from pcapdiag.logs.stamps import SECOND, last_stamp
+from pcapdiag.logs.stamps import last_stamp
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 MAX_TELLING = 200_000
 """Lines about messages that are kept of one log."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from pcapdiag.diagnosis.causes.ranking import RankedCause
-from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome
 from pcapdiag.knowledge.base import KnowledgeBase
 from pcapdiag.knowledge.records import Cause, Status
 from pcapdiag.logs.attempts import LogEvent, LogExchange, LogMessage, state_after
@@ -19,6 +19,7 @@ from pcapdiag.logs.line import RECEIVED, SENT
 from pcapdiag.logs.messages import number_of
 from pcapdiag.logs.stamps import DAY, last_stamp
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 PHASE2 = frozenset(("pfs-mismatch", "phase2-proposal-mismatch", "phase2-selector-mismatch"))
 """Causes that are about what follows phase 1."""

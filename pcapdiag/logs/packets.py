@@ -16,15 +16,15 @@ from pcapdiag.capture import pcapng
 from pcapdiag.capture.datagram import Interface
 from pcapdiag.logs.line import SENT, LogLine, Said
 from pcapdiag.logs.reader import bounded
-from pcapdiag.logs.stamps import SECOND, Stamp, last_stamp
+from pcapdiag.logs.stamps import Stamp, last_stamp
 from pcapdiag.record import Record
+from pcapdiag.units import MILLISECOND, SECOND
 from pcapdiag.version import VERSION
 
 RAW_IP = 101
 """LINKTYPE_RAW: the packet begins with its IP header."""
 IKE_PORT, NAT_PORT = 500, 4500
 _MARKER = bytes(4)
-_MILLISECOND = 1_000_000
 _WAIT = 40
 """Records between the octets of a message and the line that says where it went."""
 _MOST = 65_000
@@ -113,11 +113,11 @@ class Packets:
         stamp = last_stamp(when)
         if stamp is None:
             self._count(untimed=1)
-            self._time += _MILLISECOND
+            self._time += MILLISECOND
         else:
             # Stamps of whole seconds keep the order of the log.
             time = shown(stamp)
-            self._time = self._time + _MILLISECOND if time <= self._time < time + stamp.unit else time
+            self._time = self._time + MILLISECOND if time <= self._time < time + stamp.unit else time
         return self._time
 
     def _count(self, **more: int) -> None:

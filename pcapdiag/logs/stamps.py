@@ -10,8 +10,8 @@ from functools import lru_cache
 from time import gmtime
 
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
-SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 
 YEAR_UNKNOWN = 2000

@@ -16,6 +16,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.pipeline import Report
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 Source = Report | Diagnosis | Sequence[Diagnosis]
 """What can be plotted: a report, one diagnosis, or some of a report's."""
@@ -154,9 +155,9 @@ STEPS = (1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86
 def step_of(span: int, most: int = 96) -> int:
     """The width of a bin, nanoseconds in whole seconds, of which no more than `most` make up the span (nanoseconds)."""
     for seconds in STEPS:
-        if span <= most * seconds * 1_000_000_000:
-            return seconds * 1_000_000_000
-    return -(-span // (most * 1_000_000_000)) * 1_000_000_000
+        if span <= most * seconds * SECOND:
+            return seconds * SECOND
+    return -(-span // (most * SECOND)) * SECOND
 
 
 def draw_markers(ax: Axes, x: Any, y: Any, kind: Ending, sizes: Any = 36) -> None:

@@ -30,6 +30,7 @@ from pcapdiag.plots.outcomes import (
 )
 from pcapdiag.record import Record
 from pcapdiag.report.wording import lifetime
+from pcapdiag.units import SECOND
 
 MOST_PEERS = 40
 """Rows of peers; the others share one."""
@@ -110,7 +111,7 @@ def outcomes_by_peer(source: Source, ax: Axes | None = None) -> Axes:
         time_axis(ax, min(times), max(times))
     _names(ax, shown)
     noun = "conversation" if any(BOTH in row.name for row in rows) else "peer"
-    width = lifetime(step // 1_000_000_000)
+    width = lifetime(step // SECOND)
     title(
         ax,
         f"{counted(len(said), 'exchange')} of {counted(len(rows), noun)}",

@@ -31,6 +31,7 @@ from pcapdiag.plots.outcomes import (
     utc,
 )
 from pcapdiag.report.wording import lifetime
+from pcapdiag.units import SECOND
 
 MOST_LANES = 30
 """Exchanges that have a lane each; more are counted by time."""
@@ -71,7 +72,7 @@ def timeline(source: Source, ax: Axes | None = None, *, peer: str | None = None)
     title(
         ax,
         f"{pair[0]} ↔ {pair[1]}: {counted(len(found), 'exchange')}, {failed:,} of them failed",
-        f"counted in steps of {lifetime(step // 1_000_000_000)}" if step else "",
+        f"counted in steps of {lifetime(step // SECOND)}" if step else "",
         f"{counted(folded, 'exchange')} more are only counted, and not drawn" if folded else "",
         f"{len(found) - len(dated)} not drawn: their times are in no calendar" if len(dated) < len(found) else "",
         f"1 of {conversations:,} conversations" if conversations > 1 else "",

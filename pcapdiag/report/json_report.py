@@ -26,6 +26,7 @@ from pcapdiag.exchange.model import Folded, Peer, Side, Step
 from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
 from pcapdiag.report.wording import payload_details, transform_text
+from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
     from pcapdiag.knowledge.records import Check
@@ -386,5 +387,5 @@ def _time(nanoseconds: int | None) -> msgspec.Raw | None:
     if nanoseconds is None:
         return None
     if nanoseconds < 0:
-        return msgspec.Raw(b"-%d.%09d" % divmod(-nanoseconds, 1_000_000_000))
-    return msgspec.Raw(b"%d.%09d" % divmod(nanoseconds, 1_000_000_000))
+        return msgspec.Raw(b"-%d.%09d" % divmod(-nanoseconds, SECOND))
+    return msgspec.Raw(b"%d.%09d" % divmod(nanoseconds, SECOND))

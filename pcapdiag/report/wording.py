@@ -22,6 +22,7 @@ from pcapdiag.ike.payloads import (
 )
 from pcapdiag.ike.registry import OakleyAttribute
 from pcapdiag.ike.vendor_ids import identify
+from pcapdiag.units import SECOND
 
 MODE_NAMES = {
     Mode.MAIN: "Main Mode",
@@ -137,7 +138,7 @@ _YEAR_10000 = 253_402_300_800
 
 def instant(nanoseconds: int) -> str:
     """A point in time, UTC, to the millisecond."""
-    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    whole, rest = divmod(nanoseconds, SECOND)
     if not 0 <= whole < _YEAR_10000:
         return f"{whole} s after 1970"
     return f"{strftime('%Y-%m-%d %H:%M:%S', gmtime(whole))}.{rest // 1_000_000:03d} UTC"
@@ -145,7 +146,7 @@ def instant(nanoseconds: int) -> str:
 
 def day(nanoseconds: int) -> str:
     """The date of a point in time, UTC."""
-    whole = nanoseconds // 1_000_000_000
+    whole = nanoseconds // SECOND
     if not 0 <= whole < _YEAR_10000:
         return f"{whole // 86_400} days after 1970"
     return strftime("%Y-%m-%d", gmtime(whole))
@@ -153,7 +154,7 @@ def day(nanoseconds: int) -> str:
 
 def clock(nanoseconds: int) -> str:
     """The time of day of a point in time, UTC, to the second."""
-    minutes, second = divmod(nanoseconds // 1_000_000_000 % 86_400, 60)
+    minutes, second = divmod(nanoseconds // SECOND % 86_400, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
 
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapdiag.live.wheel import SECOND, Wheel
+from pcapdiag.live.wheel import Wheel
+from pcapdiag.units import SECOND
 
 
 def test_numbers_come_back_when_their_second_is_over() -> None:

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapdiag.logs.stamps import (
-    SECOND,
-    YEAR_UNKNOWN,
-    event_stamp,
-    in_year,
-    last_stamp,
-    stamps_in,
-    zone_field,
-)
+from pcapdiag.logs.stamps import YEAR_UNKNOWN, event_stamp, in_year, last_stamp, stamps_in, zone_field
+from pcapdiag.units import SECOND
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 from pcapdiag.knowledge.records import Status
+from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.verdict import Diagnosis
@@ -42,7 +43,7 @@ def _asked_about(diagnosis: "Diagnosis") -> list[RankedCause]:
 def _lines(diagnosis: "Diagnosis", ours: Side, causes: list[RankedCause]) -> Iterator[str]:
     e = diagnosis.exchange
     here, there = e.peer(ours).address, e.peer(ours.other).address
-    began = datetime.fromtimestamp(e.first_time / 1_000_000_000, UTC)
+    began = datetime.fromtimestamp(e.first_time / SECOND, UTC)
     role = "we begin" if ours is Side.INITIATOR else "you begin"
     two = e.mode is Mode.IKEV2
     yield f"To the administrator of {there}"

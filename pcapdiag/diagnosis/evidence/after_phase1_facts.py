@@ -10,7 +10,6 @@ from pcapdiag.diagnosis.outcome.conversations import finished_at
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
-    SECOND,
     Outcome,
     chosen_transform,
     frames_of,
@@ -21,6 +20,7 @@ from pcapdiag.diagnosis.outcome.stop import (
 )
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
+from pcapdiag.units import SECOND
 
 
 def phase2(case: Case) -> Iterator[Fact]:

@@ -6,16 +6,12 @@ from itertools import pairwise
 from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.diagnosis.evidence.nat import NatView, nat_view
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
-from pcapdiag.diagnosis.outcome.stop import (
-    SECOND,
-    Outcome,
-    Setting,
-    Stop,
-)
+from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop
 from pcapdiag.diagnosis.outcome.vantage import Vantage, vantage_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 from pcapdiag.record import Record, lazy
+from pcapdiag.units import SECOND
 
 FLOOD = 100
 """This many attempts, less than a second apart, are no peer's."""

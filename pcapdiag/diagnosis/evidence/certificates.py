@@ -10,12 +10,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.outcome.stop import SECOND
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.distinguished_names import name_text
 from pcapdiag.ike.payloads import Certificate, Identification, printable
 from pcapdiag.ike.registry import CertificateEncoding, IdentificationType, PayloadType
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
     from cryptography import x509

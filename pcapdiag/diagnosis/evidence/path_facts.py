@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact
-from pcapdiag.diagnosis.outcome.stop import SECOND, Outcome, frames_of, how_often
+from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import supports_nat_traversal
+from pcapdiag.units import SECOND
 
 IKE_PORT = 500
 LARGE = 1_200

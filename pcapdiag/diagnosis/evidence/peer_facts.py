@@ -5,18 +5,12 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.diagnosis.evidence.case import FLOOD, MANY, Case, Fact, span
 from pcapdiag.diagnosis.evidence.psk_check import check_keys
 from pcapdiag.diagnosis.evidence.weak_algorithms import weak
-from pcapdiag.diagnosis.outcome.stop import (
-    SECOND,
-    WELL_KNOWN,
-    chosen_transform,
-    error_notifies,
-    frames_of,
-    same_initiator,
-)
+from pcapdiag.diagnosis.outcome.stop import WELL_KNOWN, chosen_transform, error_notifies, frames_of, same_initiator
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Certificate, Proposal
 from pcapdiag.ike.registry import OakleyAttribute
+from pcapdiag.units import SECOND
 
 _COMPARED = {
     OakleyAttribute.ENCRYPTION: "encryption",

@@ -9,7 +9,6 @@ from pcapdiag.diagnosis.outcome.room import first_inside
 from pcapdiag.diagnosis.outcome.stop import (
     AFTER_PHASE_1,
     CROSSING,
-    SECOND,
     SILENCE,
     Outcome,
     error_notifies,
@@ -24,6 +23,7 @@ from pcapdiag.exchange.model import Mode, Side, Step
 from pcapdiag.exchange.modes import PHASE_1
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.registry import ExchangeType, NotifyTypeV2, PayloadType
+from pcapdiag.units import SECOND
 
 
 def stop(case: Case) -> Iterator[Fact]:

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.outcome import aggressive_mode, ikev2, main_mode
-from pcapdiag.diagnosis.outcome.stop import SECOND, Outcome, Setting, Stop, outside_phase1, same_initiator
+from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop, outside_phase1, same_initiator
 from pcapdiag.exchange.model import Exchange, Mode
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.units import SECOND
 
 SUPERSEDED_WITHIN = 300 * SECOND
 """The same peers finished another exchange within this time: the one that stopped does no harm."""

@@ -19,7 +19,6 @@ from pcapdiag.diagnosis.outcome.room import (
 )
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
-    SECOND,
     Outcome,
     Setting,
     Stop,
@@ -36,6 +35,7 @@ from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text, printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:

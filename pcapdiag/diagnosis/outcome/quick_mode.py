@@ -10,7 +10,6 @@ from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, room
 from pcapdiag.diagnosis.outcome.stop import (
     REFUSAL,
-    SECOND,
     SILENCE,
     Outcome,
     Setting,
@@ -25,6 +24,7 @@ from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.payloads import Transform
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 
 class Phase2(Record, frozen=True):

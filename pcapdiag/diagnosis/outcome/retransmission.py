@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Outcome, Stop, informational, sent_again_after
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome, Stop, informational, sent_again_after
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 LATE = 1.15
 """A timer fires this much later than it says, at most: strongSwan adds no jitter by default, others a little."""

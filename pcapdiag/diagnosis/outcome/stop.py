@@ -25,8 +25,7 @@ from pcapdiag.ike.registry import (
     OakleyAttribute,
 )
 from pcapdiag.record import Record
-
-SECOND = 1_000_000_000
+from pcapdiag.units import SECOND
 
 SILENCE = 20 * SECOND
 """After this long without the reply that is due, an exchange has stalled.

@@ -13,8 +13,8 @@ from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary,
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.terminal.text import MAX_BLOCKS, block, headline, losses, one_line
 from pcapdiag.report.wording import clock, contents, day, instant, payload_summary, safe, seconds
+from pcapdiag.units import SECOND
 
-_SECOND = 1_000_000_000
 _OUTCOME_COLOURS = {
     Outcome.COMPLETED: "green",
     Outcome.STALLED: "red",
@@ -66,7 +66,7 @@ class LiveText:
             yield from self._note(event.time, _evicted(event), "+ ")
 
     def _clock(self, time: int) -> str:
-        return f"{clock(time)}.{time % _SECOND // 1_000_000:03d}"
+        return f"{clock(time)}.{time % SECOND // 1_000_000:03d}"
 
     def _stamp(self, time: int) -> str:
         return f"{day(time)} {self._clock(time)}"

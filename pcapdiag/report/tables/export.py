@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import MESSAGES, SEPARATOR, Column, Kind
 from pcapdiag.report.tables.rows import message_rows
+from pcapdiag.units import SECOND
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a text may not begin with in CSV, in either width."""
@@ -21,13 +22,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def iso_time(nanoseconds: int) -> str:
     """A point in time in UTC, `2026-11-23T09:02:01.219609000Z`."""
-    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    whole, rest = divmod(nanoseconds, SECOND)
     return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{rest:09d}Z"
 
 
 def exact_seconds(nanoseconds: int) -> str:
     """A duration in seconds, `4.004123000`."""
-    whole, rest = divmod(abs(nanoseconds), 1_000_000_000)
+    whole, rest = divmod(abs(nanoseconds), SECOND)
     return f"{'-' if nanoseconds < 0 else ''}{whole}.{rest:09d}"
 
 

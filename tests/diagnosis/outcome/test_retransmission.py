@@ -4,9 +4,10 @@ import pytest
 
 from pcapdiag.diagnosis.outcome.conversations import find_stop
 from pcapdiag.diagnosis.outcome.retransmission import FIRST_DUE, LAST_REPLY, SCHEDULES, outlook, pending, settles_at
-from pcapdiag.diagnosis.outcome.stop import SECOND, SILENCE, Setting
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Setting
 from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import Tracker
+from pcapdiag.units import SECOND
 from tests.messages import Wire, informational, main_mode
 
 
