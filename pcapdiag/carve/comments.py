@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Sighting, Step
-from pcapdiag.report.terminal.text import headline, one_line
+from pcapdiag.report.phrases import headline, one_line
 from pcapdiag.report.wording import safe, seconds
 from pcapdiag.version import VERSION
 

@@ -13,7 +13,7 @@ from pcapdiag.pipeline import Report
 from pcapdiag.plots.outcomes import INK, LOOKS, PALE, axes, counted, ending, nothing, title
 from pcapdiag.record import Record
 from pcapdiag.report.ladder import Bounce, Fold, Missing, Row, cited, marks_of, rows, short_name
-from pcapdiag.report.terminal.text import headline
+from pcapdiag.report.phrases import headline
 from pcapdiag.report.wording import frame_list, frame_number, instant, offset, payload_summary
 
 WHERE = {Side.INITIATOR: 0.0, Side.RESPONDER: 1.0}

@@ -131,7 +131,7 @@ def fate_text(sent: Transmission) -> str:
 
 def point_lines(comparison: Compared) -> Iterator[str]:
     """A line for each point and its files, and what is known of its clock."""
-    from pcapdiag.report.terminal.text import capture_line
+    from pcapdiag.report.phrases import capture_line
 
     several = any(len(p.captures) > 1 for p in comparison.points)
     for point in comparison.points:

@@ -16,32 +16,28 @@ from pcapdiag.diagnosis.evidence.gather import exchange_filter
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.findings import Findings
-from pcapdiag.report.terminal.layout import Layout
-from pcapdiag.report.terminal.nothing import nothing_found
-from pcapdiag.report.terminal.text import (
-    Draw,
-    after_phase1,
+from pcapdiag.report.phrases import (
     again,
     capture_line,
-    headline,
-    how_many,
-    ladder,
-    loss_lines,
-    peer_text,
-    states,
-    stopped_after,
-    summary,
-    tunnel_trouble,
-)
-from pcapdiag.report.terminal.why import (
     command_lines,
     ends_with,
+    headline,
+    how_many,
     leading_cause,
+    loss_lines,
+    peer_text,
     rivals,
+    states,
     status_word,
+    stopped_after,
+    summary,
     task,
     telling,
+    tunnel_trouble,
 )
+from pcapdiag.report.terminal.layout import Layout
+from pcapdiag.report.terminal.nothing import nothing_found
+from pcapdiag.report.terminal.text import Draw, after_phase1, ladder
 from pcapdiag.report.wording import MODE_NAMES, clipped, frame_list, proposal_lines, safe, spi_word, transform_text
 
 FULL, MOST = 40_000, 60_000

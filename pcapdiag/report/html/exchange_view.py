@@ -16,16 +16,21 @@ from pcapdiag.record import Record
 from pcapdiag.report.html.ladder_svg import ladder_svg, lost_pieces
 from pcapdiag.report.html.markup import MAX_REASONS
 from pcapdiag.report.ladder import marks_of, of_phase1
-from pcapdiag.report.terminal.text import again, headline, peer_text, states, stopped_after, tunnel_trouble
-from pcapdiag.report.terminal.why import (
+from pcapdiag.report.phrases import (
+    again,
     command_lines,
     ends_with,
+    headline,
     leading_cause,
+    peer_text,
     platform_lines,
     platform_note,
     rivals,
+    states,
+    stopped_after,
     task,
     telling,
+    tunnel_trouble,
 )
 from pcapdiag.report.wording import (
     MODE_NAMES,

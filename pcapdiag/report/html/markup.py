@@ -6,7 +6,7 @@ jinja2 escapes what HTML reads; before that, controls and direction marks are ma
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pcapdiag.report.terminal.why import status_word
+from pcapdiag.report.phrases import status_word
 from pcapdiag.report.wording import clipped, frame_list, instant, safe
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pcapdiag.exchange.model import Exchange
 from pcapdiag.findings import Findings
 from pcapdiag.report.html.exchange_view import drawn, overview_row, view
 from pcapdiag.report.html.markup import source, template
-from pcapdiag.report.terminal.text import capture_line, loss_lines, summary
+from pcapdiag.report.phrases import capture_line, loss_lines, summary
 from pcapdiag.report.wording import MODE_NAMES
 
 MAX_ROWS, MAX_TOLD = 20, 5

@@ -18,7 +18,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.findings import Findings
 from pcapdiag.report.html.exchange_view import overview_row, view
 from pcapdiag.report.html.markup import source, template
-from pcapdiag.report.terminal.text import capture_line, loss_lines, summary
+from pcapdiag.report.phrases import capture_line, loss_lines, summary
 from pcapdiag.version import VERSION
 
 MAX_TOLD = 100

@@ -15,8 +15,9 @@ from pcapdiag.diagnosis.grouping import Group
 from pcapdiag.exchange.model import Mode
 from pcapdiag.live.events import Event, Notice, Row, Verdict
 from pcapdiag.live.session import Watch
+from pcapdiag.report.phrases import headline
 from pcapdiag.report.terminal.layout import MAX_WIDTH, Layout
-from pcapdiag.report.terminal.text import block, headline
+from pcapdiag.report.terminal.text import block
 from pcapdiag.report.wording import clock, safe
 
 REFRESH = 0.5

@@ -10,8 +10,9 @@ from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
+from pcapdiag.report.phrases import headline, one_line
 from pcapdiag.report.terminal.layout import Layout, wrapped
-from pcapdiag.report.terminal.text import MAX_BLOCKS, block, headline, losses, one_line
+from pcapdiag.report.terminal.text import MAX_BLOCKS, block, losses
 from pcapdiag.report.wording import clock, contents, day, instant, payload_summary, safe, seconds
 from pcapdiag.units import SECOND
 

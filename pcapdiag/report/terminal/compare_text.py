@@ -10,6 +10,7 @@ from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
+from pcapdiag.report import phrases
 from pcapdiag.report.compare_rows import Arrow, fate_text, frames_at, order, path_lines, point_lines, rows
 from pcapdiag.report.terminal import text
 from pcapdiag.report.terminal.layout import Layout, wrapped
@@ -33,7 +34,7 @@ def _lines(comparison: Compared, layout: Layout) -> Iterator[str]:
     groups = group(comparison.diagnoses)
     if layout.detail < 0:
         for found in groups:
-            yield text.one_line(found)
+            yield phrases.one_line(found)
         return
     for line in point_lines(comparison):
         yield from _wrapped(line, layout)
@@ -54,7 +55,7 @@ def _lines(comparison: Compared, layout: Layout) -> Iterator[str]:
         yield f"And {len(groups) - MAX_BLOCKS} more groups of exchanges: see -q, --json or --peer."
     if len(groups) > 1:
         yield ""
-        yield from wrapped(text.summary(report.diagnoses), layout)
+        yield from wrapped(phrases.summary(report.diagnoses), layout)
 
 
 def _wrapped(line: str, layout: Layout) -> Iterator[str]:

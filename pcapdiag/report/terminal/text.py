@@ -10,38 +10,45 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.evidence.path_facts import icmp_name
-from pcapdiag.diagnosis.grouping import Crowd, Group, crowds, failing_first, group
+from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
-from pcapdiag.exchange.model import Exchange, Folded, Mode, Peer, Side, Step
+from pcapdiag.exchange.model import Folded, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
-from pcapdiag.findings import CaptureReport, Findings
+from pcapdiag.findings import Findings
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.report.ladder import alike, cited, marks_of, of_phase1, short_name
+from pcapdiag.report.phrases import (
+    again,
+    capture_line,
+    failing_line,
+    leading_cause,
+    loss_lines,
+    one_line,
+    peer_text,
+    states,
+    stopped_after,
+    summary,
+    tunnel_trouble,
+)
 from pcapdiag.report.terminal.layout import Layout, wrapped
-from pcapdiag.report.terminal.why import leading_cause, why
+from pcapdiag.report.terminal.why import why
 from pcapdiag.report.wording import (
     MODE_NAMES,
-    contents,
     frame_list,
     frame_number,
-    instant,
     missing_text,
-    number_ranges,
     offset,
     payload_details,
     payload_summary,
     proposal_lines,
     safe,
-    seconds,
     spi_word,
     transform_text,
 )
 
 MAX_BLOCKS = 50
-MAX_CROWDS = 8
-"""Groups of exchanges that are shown one by one; the rest is counted."""
 
 _COLOURS = {
     Outcome.COMPLETED: "green",
@@ -108,23 +115,9 @@ def overview(diagnoses: Sequence[Diagnosis], failing: Sequence[Group], layout: L
     yield ""
     yield layout.paint("  What fails", bold=True)
     for found in failing[:MAX_LINES_SHOWN]:
-        yield from wrapped(f"  {_failing_line(found)}", layout, 4)
+        yield from wrapped(f"  {failing_line(found)}", layout, 4)
     if len(failing) > MAX_LINES_SHOWN:
         yield f"  and {len(failing) - MAX_LINES_SHOWN} more"
-
-
-def _failing_line(found: Group) -> str:
-    first, last = found.first.exchange, found.members[-1].exchange
-    ends = f"{first.initiator.address} → {first.responder.address}"
-    if found.responders > 1:
-        ends = f"{first.initiator.address} → {found.responders} responders"
-    elif found.initiators > 1:
-        ends = f"{found.initiators} initiators → {first.responder.address}"
-    times = f"{len(found.members)} times since {instant(first.first_time)}, last {instant(last.first_time)}"
-    when = times if len(found.members) > 1 else f"once, {instant(first.first_time)}"
-    stopped = tunnel_trouble(found.first) or f"{found.first.stop.outcome.value} after {stopped_after(first)}"
-    cause = leading_cause(found.first)
-    return f"{ends}: {when}; {stopped}{f'; {cause}' if cause else ''} (exchange {first.id})"
 
 
 def _folded_to_lines(groups: Sequence[Group], layout: Layout) -> Iterator[str]:
@@ -148,121 +141,13 @@ def block(found: Group, layout: Layout, explained: set[tuple[str, str]], draw: D
     yield from why(found.first, layout, explained)
 
 
-def one_line(found: Group) -> str:
-    """Exchanges that ended alike in one line, with how many there are."""
-    return headline(found.first) + how_many(found)
-
-
-def how_many(found: Group) -> str:
-    """How often that was, for the end of a line; empty for once."""
-    if len(found.members) == 1:
-        return ""
-    peers = ""
-    if found.responders > 1:
-        peers = f" to {found.responders} responders"
-    elif found.initiators > 1:
-        peers = f" from {found.initiators} initiators"
-    return f" ({len(found.members)} times{peers})"
-
-
-def capture_line(capture: CaptureReport) -> str:
-    """One capture, and what it held."""
-    s = capture.summary
-    span = ""
-    if s.first_time is not None and s.last_time is not None:
-        span = f" in {seconds(s.last_time - s.first_time)} from {instant(s.first_time)}"
-    held = contents(s, capture.ike_messages, capture.not_ike)
-    cut = "; the file is cut or damaged" if s.truncated else ""
-    snapped = f"; {s.snapped} frames only captured in part" if s.snapped else ""
-    return f"{safe(s.path)}: {s.frames} frames{span}: {held}{snapped}{cut}"
-
-
 def losses(folded: Sequence[Folded], counts: TrackerCounts, layout: Layout) -> Iterator[str]:
     """What is counted and not told one by one."""
     for line in loss_lines(folded, counts):
         yield from wrapped(line, layout, 4 if line.startswith(" ") else 2)
 
 
-def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]:
-    """The same, each sentence on a line however long; what belongs to the one above is indented."""
-    if folded:
-        total = sum(f.exchanges for f in folded)
-        yield f"More exchanges than are told one by one; {total} are only counted:"
-        found = crowds(folded)
-        for crowd in found[:MAX_CROWDS]:
-            yield f"  {_crowd(crowd)}"
-        if len(found) > MAX_CROWDS:
-            rest = sum(c.exchanges for c in found[MAX_CROWDS:])
-            yield f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json"
-    if counts.icmp_unmatched:
-        yield f"{counts.icmp_unmatched} ICMP errors quote datagrams on IKE ports that belong to no exchange here."
-
-
-def _crowd(crowd: Crowd) -> str:
-    first = crowd.first
-    source = _ends(first.initiator, crowd.initiators, crowd.more_initiators, "initiators")
-    target = _ends(first.responder, crowd.responders, crowd.more_responders, "responders")
-    how = f"{first.outcome}, last seen {first.last_message}" if first.outcome else f"nothing after {first.last_message}"
-    return (
-        f"{crowd.exchanges} × {source} → {target}, {MODE_NAMES[first.mode]}: {how}; {crowd.messages} messages in "
-        f"{seconds(crowd.last_time - crowd.first_time)} from frame {first.first_frame.number} on"
-    )
-
-
-def _ends(name: str | None, known: int, more: bool, what: str) -> str:
-    if known == 1 and name and not more:
-        return name
-    return f"{'more than ' if more else ''}{known} {what}" if known else f"many {what}"
-
-
 # --- one line --------------------------------------------------------------------------------------------------
-
-
-def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
-    """The exchange in one line that can be pasted into a ticket."""
-    e, stop = diagnosis.exchange, diagnosis.stop
-    mode = MODE_NAMES[e.mode]
-    where = f" after {stopped_after(e)}" if not diagnosis.completed else ""
-    cause = leading_cause(diagnosis) if with_cause else None
-    why_ = f"; {cause}" if cause else ""
-    said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
-    trouble = tunnel_trouble(diagnosis)
-    how = f"{stop.outcome.value}, {trouble}" if trouble else f"{stop.outcome.value}{where}"
-    return f"{e.initiator.address} → {e.responder.address} {mode}: {how}; {said}{why_}"
-
-
-def tunnel_trouble(diagnosis: Diagnosis) -> str:
-    """What is wrong with the tunnel of a phase 1 that completed: "no tunnel"; empty where nothing says so."""
-    return _TROUBLE.get(diagnosis.tunnel.state, "") if diagnosis.completed else ""
-
-
-_TROUBLE = {
-    TunnelState.NO_CHILD: "no tunnel",
-    TunnelState.LOST: "tunnel lost",
-    TunnelState.ONE_WAY: "traffic one way only",
-}
-
-
-def states(diagnosis: Diagnosis) -> str:
-    """The states of both ends in words, and phase 2 where it fails; empty where the mode has none and nobody waits."""
-    stop = diagnosis.stop
-    parts = []
-    for name, found in (("initiator", stop.initiator_state), ("responder", stop.responder_state)):
-        if found:
-            waits = " waits in" if found[0].startswith("IKE_") else ""
-            parts.append(f"{name}{waits} {' or '.join(found)}")
-    outcomes = [p.outcome for p in diagnosis.phase2]
-    if outcomes and Outcome.COMPLETED not in outcomes:
-        parts.append(f"{diagnosis.phase2[0].name} {outcomes[0].value}")
-    return ", ".join(parts)
-
-
-def stopped_after(exchange: Exchange) -> str:
-    """The message that it got to: "MM5", "IKE_AUTH response"."""
-    last = exchange.last_message
-    if last is not None and exchange.mode in (Mode.MAIN, Mode.AGGRESSIVE):
-        return f"{'MM' if exchange.mode is Mode.MAIN else 'AM'}{last}"
-    return exchange.steps[-1].name
 
 
 # --- one exchange ----------------------------------------------------------------------------------------------
@@ -323,37 +208,6 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield from wrapped(f"  {'offered' if number == 0 else '':9}  {line}", layout, 13)
         if layout.detail <= 0 and len(lines) > 6:
             yield f"             and {len(lines) - 6} more (-v shows all)"
-
-
-def peer_text(peer: Peer) -> str:
-    """An end: its address, others that it was seen with, what it calls itself and what it is."""
-    also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
-    vendors = f"  {safe(_some(peer.vendors))}" if peer.vendors else ""
-    identities = f", calls itself {safe(_some(peer.identities))}" if peer.identities else ""
-    return f"{peer.address}{also}{vendors}{identities}"
-
-
-def _some(names: Sequence[str], limit: int = 8) -> str:
-    """Names with commas; of more than anybody has, a few."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
-
-
-def again(group: Group) -> str:
-    """How often the first of a group happened again, and when."""
-    first, last = group.first.exchange, group.members[-1].exchange
-    others = len(group.members) - 1
-    whom = ""
-    if group.responders > 1:
-        whom = f", to {group.responders} responders in all"
-    elif group.initiators > 1:
-        whom = f", from {group.initiators} initiators in all"
-    span = seconds(last.first_time - first.first_time)
-    if others == 1:
-        return f"The same once more (exchange {last.id}{whom}), {span} after it began."
-    ids = f"exchanges {number_ranges(d.exchange.id for d in group.members[1:])}"
-    gap = seconds(group.usual_gap)
-    return f"The same {others} times more{whom} ({ids}), mostly {gap} apart; the last began {span} after the first."
 
 
 # --- the ladder ------------------------------------------------------------------------------------------------
@@ -451,14 +305,3 @@ def after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
 
 
 # --- many exchanges --------------------------------------------------------------------------------------------
-
-
-def summary(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many exchanges there are, and how they ended."""
-    counts: dict[Outcome, int] = {}
-    for d in diagnoses:
-        counts[d.stop.outcome] = counts.get(d.stop.outcome, 0) + 1
-    parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
-    total = len(diagnoses)
-    conversations = len({d.exchange.conversation for d in diagnoses})
-    return f"{total} exchange{'s' * (total > 1)} in {conversations} conversation{'s' * (conversations > 1)}: {parts}"

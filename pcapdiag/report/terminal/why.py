@@ -4,22 +4,29 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, next_checks
-from pcapdiag.diagnosis.causes.platforms import Basis
 from pcapdiag.diagnosis.causes.ranking import RankedCause
-from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.evidence.gather import exchange_filter, tells
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 from pcapdiag.knowledge.records import Status
 from pcapdiag.report import both_ends
-from pcapdiag.report.ladder import cited
+from pcapdiag.report.phrases import (
+    SOURCE_DOCUMENT,
+    command_lines,
+    ends_with,
+    platform_note,
+    rivals,
+    status_word,
+    task,
+    telling,
+    unknown_ends,
+)
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.records import Check
+    pass
 
-_WORDS = {Status.RULED_OUT: "ruled out"}
 _COLOURS = {
     Status.CONFIRMED: "red",
     Status.LIKELY: "red",
@@ -30,25 +37,6 @@ _COLOURS = {
 }
 _INDENT = 15
 _SHOWN = 5
-
-
-def leading_cause(diagnosis: Diagnosis) -> str | None:
-    """The cause that stands first, in words, with those that tie; None where nothing speaks for one."""
-    first = diagnosis.causes[0] if diagnosis.causes else None
-    if first is None or not first.leads:
-        return None
-    return f"{first.status.value}: {_lower(first.cause.title)}"
-
-
-def _lower(title: str) -> str:
-    """A title within a sentence; names and abbreviations keep their capitals."""
-    word = title.split(" ", 1)[0]
-    return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]
-
-
-def status_word(status: Status) -> str:
-    """How a cause stands, in words."""
-    return _WORDS.get(status, status.value)
 
 
 def why(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]]) -> Iterator[str]:
@@ -80,12 +68,6 @@ def _evidence(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield from wrapped(item.display_filter, layout, 9, "         ")
 
 
-def telling(diagnosis: Diagnosis) -> list[Evidence]:
-    """The evidence that is worth a line; not the first, which is the stop itself and heads the report."""
-    ids = cited(diagnosis.causes)
-    return [i for i in diagnosis.evidence[1:] if i.id in ids or tells(i)]
-
-
 def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     yield layout.paint("  What may be the cause", bold=True)
     shown = list(causes) if layout.detail > 0 else [c for c in causes if c.leads][:_SHOWN]
@@ -108,10 +90,6 @@ def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     if numbered is not None:
         text = f"  ({numbered[0]} #{numbered[1]}: the cause with that number under that state in “{SOURCE_DOCUMENT}”.)"
         yield from wrapped(text, layout, 3)
-
-
-SOURCE_DOCUMENT = "Troubleshooting Phase 1 Cisco Site to Site (L2L) VPN Tunnels"
-"""Title of the article whose states and causes are numbered here."""
 
 
 def _document(ranked: RankedCause) -> str:
@@ -162,52 +140,6 @@ def _request(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         yield from wrapped(text, layout, 4, "    ") if indent < 6 else [f"    {text}"]
 
 
-def unknown_ends(checks: Sequence[PlacedCheck]) -> list[str]:
-    """The addresses of the ends whose platform nothing tells for certain, in the order in which they come."""
-    return list(dict.fromkeys(p.at for p in checks if p.by_platform))
-
-
-def where(placed: PlacedCheck) -> str:
-    """Where a check is to be done, and on what: `At 192.0.2.1 (responder, Cisco ASA)`."""
-    if placed.side is None:
-        return "On the path"
-    platform = PLATFORM_NAMES.get(placed.check.platform)
-    old = f" {placed.check.software}" if platform and placed.check.software else ""
-    return f"At {placed.at} ({placed.side}{f', {platform}{old}' if platform else ''})"
-
-
-def command_lines(placed: PlacedCheck) -> list[str]:
-    """The commands of a check, a line each, with what comes before; else those of each platform beside its name."""
-    if not placed.by_platform:
-        return [*placed.check.first, placed.check.command] if placed.check.command else []
-    width = max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
-    lines, last = [], ""
-    for name, line in platform_lines(placed):
-        lines.append(f"{name if name != last else '':<{width}}  {line}")
-        last = name
-    return lines
-
-
-def platform_lines(placed: PlacedCheck) -> Iterator[tuple[str, str]]:
-    """The platforms that are possible, and their lines: what comes before a command, the command, and what ends it."""
-    for check in placed.by_platform:
-        name = PLATFORM_NAMES[check.platform]
-        yield from ((name, line) for line in (*check.first, check.command or ""))
-        if check.undo:
-            yield name, f"({'to end it' if check.does == 'debug' else 'to undo it'}: {'; '.join(check.undo)})"
-
-
-def task(placed: PlacedCheck) -> str:
-    """Where and what, as a sentence."""
-    do = placed.check.do
-    return f"{where(placed)}: {do}{'' if do.endswith('?') else '.'}"
-
-
-def ends_with(check: "Check") -> str:
-    """How what undoes a command is told."""
-    return "To end it:" if check.does == "debug" else "To undo it:"
-
-
 def _check(number: int, placed: PlacedCheck, layout: Layout) -> Iterator[str]:
     yield from wrapped(task(placed), layout, 5, f"  {number:>2} ")
     if note := platform_note(placed):
@@ -238,17 +170,6 @@ def _commands(placed: PlacedCheck, layout: Layout) -> Iterator[str]:
             yield from wrapped(f"{ends_with(check)} {'; '.join(check.undo)}", layout, 9, "       ")
 
 
-def platform_note(placed: PlacedCheck) -> str:
-    """What is known of the platform, where that is not enough to name it; else nothing."""
-    if not placed.by_platform:
-        return ""
-    if placed.basis is Basis.SCHEDULE:
-        return "By its retransmissions it may be this; they are a hint:"
-    if placed.basis is Basis.VENDOR_ID:
-        return "By its vendor IDs it is one of these:"
-    return "What it is does not show. By platform:"
-
-
 def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     """What separates the leading cause from its rivals; where one is confirmed there is nothing to separate."""
     found = rivals(causes)
@@ -264,10 +185,3 @@ def _decide(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
         name = next(r.cause.id for r in found if both_ends.helps(r.cause))
         text = f"Captures of both ends decide: pcapdiag explain {name} has the commands, pcapdiag compare joins them."
         yield from wrapped(text, layout, 2, "  ")
-
-
-def rivals(causes: Sequence[RankedCause]) -> list[RankedCause]:
-    """The causes that more is to be captured, or looked at, to decide between; none where one is confirmed."""
-    if not causes or causes[0].status is Status.CONFIRMED:
-        return []
-    return [c for c in causes if c.status in (Status.LIKELY, Status.POSSIBLE)]
