@@ -4,12 +4,10 @@ Numbers and names are those of the link-type registry of pcap and pcapng (draft-
 finds packets by this table, and the anonymizer changes frames by it, so that neither knows a type the other does not.
 """
 
-from typing import Final
-
-from pcapdiag.record import Record
+from typing import Final, NamedTuple
 
 
-class LinkLayer(Record, frozen=True):
+class LinkLayer(NamedTuple):
     """What frames of a link type begin with.
 
     header -- octets in front of what is carried

@@ -7,11 +7,12 @@ import click
 
 from pcapdiag.cli import options
 from pcapdiag.cli.exit_codes import Exit
+from pcapdiag.cli.formats import LOG, Asked, View, asked_for
 
 
 @click.command()
 @click.argument("logs", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@asked_for(*LOG)
 @click.option("--peer", metavar="ADDRESS", help="Only exchanges with this address.")
 @click.option(
     "--to-pcap",
@@ -26,7 +27,7 @@ from pcapdiag.cli.exit_codes import Exit
 @options.width
 def log(
     logs: Sequence[str],
-    as_json: bool,
+    formats: Asked,
     peer: str | None,
     to_pcap: str | None,
     verbose: bool,
@@ -43,11 +44,11 @@ def log(
     2 wrong usage; 3 a log could not be read; 4 no IKE found.
     """
     if to_pcap is not None:
-        if len(logs) != 1 or as_json or peer is not None:
+        if len(logs) != 1 or formats.printed.name != "text" or peer is not None:
             raise click.UsageError("--to-pcap takes one log, and neither --json nor --peer")
         sys.exit(_write(logs[0], to_pcap))
     from pcapdiag.cli.reading import warn
-    from pcapdiag.cli.terminal import columns, encodable, wants_colour
+    from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.logs.log import LogError, read_log
 
     try:
@@ -56,18 +57,9 @@ def log(
         warn(str(error).splitlines())
         sys.exit(Exit.UNREADABLE)
     warn(report.errors)
-    if as_json:
-        from pcapdiag.report import log_json
+    from pcapdiag.report.terminal.layout import Layout
 
-        for piece in log_json.render(report):
-            click.echo(piece, nl=False)
-    elif report.diagnoses:
-        from pcapdiag.report.terminal import log_text
-        from pcapdiag.report.terminal.layout import Layout
-
-        detail = 1 if verbose else -1 if quiet else 0
-        layout = Layout(width or columns(), wants_colour(color), detail)
-        click.echo(encodable(log_text.render(report, layout)), nl=False, color=layout.colour)
+    formats.print(report, View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0)))
     if report.errors:
         sys.exit(Exit.UNREADABLE)
     if not report.diagnoses:

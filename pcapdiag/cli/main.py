@@ -13,8 +13,9 @@ import click
 from pcapdiag.cli import options
 from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.formats import ANALYSIS, Asked, View, asked_for
 from pcapdiag.cli.reading import inputs_of, read, warn
-from pcapdiag.cli.terminal import columns, encodable, wants_colour
+from pcapdiag.cli.terminal import columns, wants_colour
 from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
@@ -126,15 +127,7 @@ atexit.register(gc.freeze)
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown, for a ticket or a chat.")
-@click.option(
-    "--html",
-    "page",
-    metavar="FILE",
-    type=options.FILE,
-    help="Write the report as one HTML page as well; `-` prints it instead of the other report.",
-)
+@asked_for(*ANALYSIS)
 @options.peer
 @options.spi
 @options.ports
@@ -168,9 +161,7 @@ atexit.register(gc.freeze)
 @options.width
 def analyze(
     captures: Sequence[str],
-    as_json: bool,
-    as_markdown: bool,
-    page: str | None,
+    formats: Asked,
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
@@ -193,8 +184,6 @@ def analyze(
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
     """
-    if as_json + as_markdown + (page == "-") > 1:
-        raise click.UsageError("--json, --markdown and --html - each print the report; only one of them can.")
     report = read(
         captures,
         peer=peer,
@@ -215,29 +204,11 @@ def analyze(
         from pcapdiag.cli.beside import with_logs
 
         report, beside = with_logs(report, logs, log_at, log_tz)
-    written = page in (None, "-") or _write(
-        page, report.to_html(), inputs_of(captures, keys, psk_file, *logs), private=bool(keys)
-    )
-    if page == "-":
-        click.echo(report.to_html().encode(), nl=False)
-    elif as_json:
-        from pcapdiag.report import json_report
+    from pcapdiag.report.terminal.layout import Layout
 
-        for piece in json_report.render(report, beside):
-            click.echo(piece, nl=False)
-    elif as_markdown:
-        click.echo(encodable(report.to_markdown()), nl=False)
-    elif report.diagnoses:
-        from pcapdiag.report.terminal import text
-        from pcapdiag.report.terminal.layout import Layout
-
-        detail = 1 if verbose else -1 if quiet else 0
-        layout = Layout(width or columns(), wants_colour(color), detail)
-        click.echo(encodable(text.render(report, layout)), nl=False, color=layout.colour)
-        if beside and not quiet:
-            from pcapdiag.report.terminal import log_beside
-
-            click.echo(encodable(log_beside.render(beside, layout)), nl=False, color=layout.colour)
+    view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0), beside)
+    written = formats.write(report, view, lambda: inputs_of(captures, keys, psk_file, *logs), private=bool(keys))
+    formats.print(report, view)
     if not report.diagnoses:
         from pcapdiag.report.terminal.nothing import nothing_found
 
@@ -258,19 +229,6 @@ def _several_points(report: "Report") -> None:
                 "packet twice. `pcapdiag compare` with these two joins them, and tells what was lost between."
             ]
         )
-
-
-def _write(path: str, text: str, inputs: Sequence[object], *, private: bool) -> bool:
-    """Write a file; False where that fails, which is said. private -- what keys opened is in it."""
-    from pcapdiag.output import OutputError, written
-
-    try:
-        with written(path, inputs=inputs, private=private) as file:
-            file.write(text.encode())
-    except OutputError as error:
-        warn([str(error)])
-        return False
-    return True
 
 
 def _status(errors: Sequence[str], found: bool, completed: bool) -> int:
