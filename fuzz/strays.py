@@ -28,7 +28,6 @@ from fuzz import stray_packets as packets
 from fuzz.seeds import CAPTURES, ROOT
 from fuzz.stray_packets import End, Named
 from pcapdiag.capture.datagram import Datagram
-from pcapdiag.diagnosis.causes.ranking import PATH
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
@@ -44,6 +43,10 @@ BESIDE = ROOT.parent / "shared" / "captures"
 MILLISECOND, SECOND = 1_000_000, 1_000_000_000
 FAILED = (Outcome.STALLED, Outcome.REJECTED, Outcome.INCONCLUSIVE)
 WORKED = (Outcome.COMPLETED, Outcome.SUPERSEDED)
+PATH = {
+    "fragments-dropped", "no-ike-listener", "path-loss", "peer-unreachable", "udp-4500-blocked", "udp-500-blocked",
+}  # fmt: skip
+"""Causes by which messages do not arrive: lost packets may make them likely."""
 LARGEST = 400
 """Frames of a capture that is taken; larger ones cost too much for what they add."""
 
@@ -451,7 +454,7 @@ def _judged(variant: Variant, key: Key, before: Said, after: Said) -> Iterator[F
             yield failed(f"{variant.kind}: rejected although it carried traffic", turn)
         if before.carried and new:
             yield failed(f"{variant.kind}: confirmed although it carried traffic", ", ".join(sorted(new)))
-        lost = set(PATH) & (after.standing(Status.LIKELY) - before.standing(Status.LIKELY, Status.CONFIRMED))
+        lost = PATH & (after.standing(Status.LIKELY) - before.standing(Status.LIKELY, Status.CONFIRMED))
         if before.carried and lost:
             yield failed(f"{variant.kind}: a path cause likely although it carried traffic", ", ".join(sorted(lost)))
         if variant.kind == "sent-again" and after.outcome is not Outcome.COMPLETED:

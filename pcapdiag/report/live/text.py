@@ -11,19 +11,11 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
 from pcapdiag.report.phrases import headline, one_line
+from pcapdiag.report.terminal.colours import OUTCOME_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.terminal.text import MAX_BLOCKS, block, losses
 from pcapdiag.report.wording import clock, contents, day, instant, payload_summary, safe, seconds
 from pcapdiag.units import SECOND
-
-_OUTCOME_COLOURS = {
-    Outcome.COMPLETED: "green",
-    Outcome.STALLED: "red",
-    Outcome.REJECTED: "red",
-    Outcome.SUPERSEDED: "yellow",
-    Outcome.INCONCLUSIVE: "yellow",
-    Outcome.PARTIAL: "cyan",
-}
 
 
 class LiveText:
@@ -107,16 +99,16 @@ class LiveText:
             line = f"{self._stamp(event.time)} {headline(diagnosis, not event.settles_at)}{_change(event)}"
             if event.settles_at:
                 line += f"; {_open_question(event)}"
-            yield self._layout.paint(line, fg=_OUTCOME_COLOURS[outcome])
+            yield self._layout.paint(line, fg=OUTCOME_COLOURS[outcome])
             return
         if event.settles_at:
             text = f"{headline(diagnosis, False)}{_change(event)}; {_open_question(event)}"
-            yield from self._note(event.time, text, "━━ ", _OUTCOME_COLOURS[outcome])
+            yield from self._note(event.time, text, "━━ ", OUTCOME_COLOURS[outcome])
             return
         if event.attempt > 1 or outcome is Outcome.SUPERSEDED:
             times = f" ({_ordinal(event.attempt)} in a row; the report of the first stands above)"
             text = f"{headline(diagnosis)}{times if event.attempt > 1 else ''}{_change(event)}"
-            yield from self._note(event.time, text, "━━ ", _OUTCOME_COLOURS[outcome])
+            yield from self._note(event.time, text, "━━ ", OUTCOME_COLOURS[outcome])
             return
         yield ""
         if event.before is not None:

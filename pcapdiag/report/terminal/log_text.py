@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from pcapdiag.diagnosis.causes.ranking import RankedCause
-from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.knowledge.records import Status
 from pcapdiag.logs.attempts import LogExchange, LogMessage
 from pcapdiag.logs.judging import LogDiagnosis, LogEvidence
 from pcapdiag.logs.line import SENT
 from pcapdiag.logs.log import LogReport, LogSummary
 from pcapdiag.logs.stamps import last_stamp
+from pcapdiag.report.terminal.colours import OUTCOME_COLOURS, STATUS_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import safe
 
@@ -26,20 +26,6 @@ PLATFORMS = {
     "sonicwall": "SonicWall",
 }
 _MODES = {"main": "Main Mode", "aggressive": "Aggressive Mode", "ikev2": "IKEv2", "unknown": "IKE"}
-_COLOURS = {
-    Outcome.COMPLETED: "green",
-    Outcome.REJECTED: "red",
-    Outcome.STALLED: "red",
-    Outcome.INCONCLUSIVE: "yellow",
-}
-_CAUSES = {
-    Status.CONFIRMED: "red",
-    Status.LIKELY: "red",
-    Status.POSSIBLE: "yellow",
-    Status.UNDECIDABLE: "cyan",
-    Status.UNLIKELY: "green",
-    Status.RULED_OUT: "green",
-}
 _TUNNELS = {
     "up": "the tunnel is up",
     "no-child": "phase 1 is up, and no tunnel: phase 2 failed",
@@ -165,7 +151,7 @@ def _diagnosis(d: LogDiagnosis, layout: Layout) -> Iterator[str]:
     after = f" after {_last(e)}" if not d.completed and _last(e) else ""
     said = _states(d)
     lines = wrapped(f"{verdict}{after}; {_TUNNELS[d.tunnel]}{': ' if said else ''}{said}", layout)
-    yield lines[0].replace(verdict, layout.paint(verdict, fg=_COLOURS[d.outcome], bold=True), 1)
+    yield lines[0].replace(verdict, layout.paint(verdict, fg=OUTCOME_COLOURS[d.outcome], bold=True), 1)
     yield from lines[1:]
     yield from wrapped(f"{d.reason} (E1: {place(e, d.reason_lines)})", layout, 2, "  ")
     cause = next((c for c in d.causes if c.leads), None)
@@ -276,7 +262,7 @@ def _shown_causes(d: LogDiagnosis, layout: Layout) -> Iterator[str]:
         word = ranked.status.value.replace("_", " ")
         head = f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}"
         lines = wrapped(head, layout, _INDENT, " " * _INDENT)
-        yield f"  {layout.paint(f'{word:<13}', fg=_CAUSES[ranked.status])}{lines[0][_INDENT:]}"
+        yield f"  {layout.paint(f'{word:<13}', fg=STATUS_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
         yield from lines[1:]
         yield from wrapped(f"{ranked.says}{_because(ranked)}", layout, _INDENT, " " * _INDENT)
         if ranked.because and ranked.against:

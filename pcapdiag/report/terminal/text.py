@@ -32,6 +32,7 @@ from pcapdiag.report.phrases import (
     summary,
     tunnel_trouble,
 )
+from pcapdiag.report.terminal.colours import OUTCOME_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.terminal.why import why
 from pcapdiag.report.wording import (
@@ -49,15 +50,6 @@ from pcapdiag.report.wording import (
 )
 
 MAX_BLOCKS = 50
-
-_COLOURS = {
-    Outcome.COMPLETED: "green",
-    Outcome.STALLED: "red",
-    Outcome.REJECTED: "red",
-    Outcome.SUPERSEDED: "yellow",
-    Outcome.INCONCLUSIVE: "yellow",
-    Outcome.PARTIAL: "cyan",
-}
 
 
 def render(report: Findings, layout: Layout) -> str:
@@ -162,7 +154,7 @@ def _exchange(found: Group, layout: Layout, draw: Draw) -> Iterator[str]:
     title[-1] += " " + "━" * (layout.width - len(title[-1]) - 1)
     for line in title:
         yield layout.paint(line, bold=True)
-    verdict, colour = stop.outcome.value.upper(), _COLOURS[stop.outcome]
+    verdict, colour = stop.outcome.value.upper(), OUTCOME_COLOURS[stop.outcome]
     trouble = tunnel_trouble(diagnosis)
     if trouble:
         verdict, colour = f"PHASE 1 UP, {trouble.upper()}", "red"
@@ -233,7 +225,7 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
         for line in _noted("", "", f"✗ {missing_text(exchange, stop)}", layout):
-            yield layout.paint(line, fg=_COLOURS[stop.outcome])
+            yield layout.paint(line, fg=OUTCOME_COLOURS[stop.outcome])
     for error in exchange.icmp_errors[:3]:
         text = f"! ICMP {icmp_name(error)} from {error.source}"
         yield from _noted(frame_number(error.frame, several=layout.several), offset(error.time - start), text, layout)

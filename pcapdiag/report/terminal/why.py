@@ -1,7 +1,6 @@
 """Why: the evidence, the causes ranked with their reasons, what to check next, and what would decide."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, next_checks
 from pcapdiag.diagnosis.causes.ranking import RankedCause
@@ -21,20 +20,10 @@ from pcapdiag.report.phrases import (
     telling,
     unknown_ends,
 )
+from pcapdiag.report.terminal.colours import STATUS_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_list, safe
 
-if TYPE_CHECKING:
-    pass
-
-_COLOURS = {
-    Status.CONFIRMED: "red",
-    Status.LIKELY: "red",
-    Status.POSSIBLE: "yellow",
-    Status.UNDECIDABLE: "cyan",
-    Status.UNLIKELY: "green",
-    Status.RULED_OUT: "green",
-}
 _INDENT = 15
 _SHOWN = 5
 
@@ -74,7 +63,7 @@ def _causes(causes: Sequence[RankedCause], layout: Layout) -> Iterator[str]:
     for ranked in shown:
         word = status_word(ranked.status)
         lines = wrapped(f"{ranked.cause.title} [{ranked.cause.id}]{_document(ranked)}", layout, _INDENT, " " * _INDENT)
-        yield f"  {layout.paint(f'{word:<13}', fg=_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
+        yield f"  {layout.paint(f'{word:<13}', fg=STATUS_COLOURS[ranked.status])}{lines[0][_INDENT:]}"
         yield from lines[1:]
         yield from wrapped(f"{ranked.says}{_reasons(ranked)}", layout, _INDENT, " " * _INDENT)
         if layout.detail > 0:
