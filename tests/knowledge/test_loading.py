@@ -226,8 +226,8 @@ class TestContent:
     def test_states(self, base):
         assert {state.id for state in base.states} == {*STATES, "DEBUG_ERRORS"}
 
-    def test_causes_are_those_of_the_design(self, base):
-        assert sorted(cause.id for cause in base.causes) == sorted(CAUSE_IDS)
+    def test_identifiers_are_public_and_stay(self, base):
+        assert {cause.id for cause in base.causes} >= set(CAUSE_IDS)
 
     @pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
     def test_cause_is_complete(self, cause):
@@ -235,7 +235,8 @@ class TestContent:
             assert len(text) > 40
             assert text.endswith(".")
         assert len(cause.checks) >= (1 if cause.id == "scanner" else 2)
-        assert any(check.platform == "asa" for check in cause.checks)
+        if any(cause.id in found for found in DOCUMENT.values()):
+            assert any(check.platform == "asa" for check in cause.checks)
         assert cause.visible == (cause.invisible is None)
 
     @pytest.mark.parametrize(("command", "cause"), DOCUMENT_COMMANDS.items())
