@@ -12,6 +12,7 @@ SYSTEM = (
     "cli/test_crosscheck.py",
     "cli/test_live.py",
     "crosscheck/",
+    "capture/test_interface.py",
     "capture/test_savefile.py::test_real_captures_as_tshark",
     "cli/test_main.py::test_engine_tshark",
     "ike/test_registry.py::test_agrees_with_wireshark",
@@ -25,8 +26,8 @@ SYSTEM = (
 """Beginnings of the names of tests that run other programs, or capture."""
 SLOW = ("test_benchmarks.py", "test_bounds.py", "test_fuzz.py", "test_gateway_day.py", "test_notebooks.py")
 """And of those that take seconds each."""
-ONE_AT_A_TIME = ("cli/test_live.py", "live/")
-"""Those that capture on the loopback interface: they would see each other's packets."""
+ONE_AT_A_TIME = ("capture/test_interface.py", "cli/test_live.py", "live/")
+"""Those that capture on the loopback interface, or make network namespaces: they would be in each other's way."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

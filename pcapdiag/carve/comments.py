@@ -26,14 +26,19 @@ _OWN, _VERDICT = -1, -2
 
 
 class Remarks:
-    """The remarks of a report, by frame. They are made when a frame is written: a flood has more than memory holds."""
+    """The remarks of a report, by frame. They are made when a frame is written: a flood has more than memory holds.
 
-    def __init__(self, diagnoses: Sequence[Diagnosis]) -> None:
+    sightings -- say of each frame which message it is, too
+    """
+
+    def __init__(self, diagnoses: Sequence[Diagnosis], *, sightings: bool = True) -> None:
         self._diagnoses = diagnoses
         self._several = len(diagnoses) > 1
         self._about: dict[Frame, list[tuple[int, int]]] = {}
         for place, diagnosis in enumerate(diagnoses):
             for frame, what in dict.fromkeys(_cited(diagnosis)):
+                if what == _OWN and not sightings:
+                    continue
                 about = self._about.setdefault(frame, [])
                 # Evidence of one exchange cites others, and that of thousands a frame of each.
                 if len(about) < MAX_CITED:

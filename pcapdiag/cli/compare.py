@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,20 @@ from pcapdiag.cli.formats import COMPARISON, Asked, View, asked_for
 from pcapdiag.cli.reading import contents, inputs_of, progress, psks, warn
 from pcapdiag.cli.terminal import columns, wants_colour
 
+if TYPE_CHECKING:
+    from pcapdiag.comparing import Comparison
+
 
 @click.command()
 @click.argument("captures", nargs=-1, required=True, metavar="A B [C...]", type=click.Path())
 @asked_for(*COMPARISON)
+@click.option(
+    "--carve",
+    "carved",
+    metavar="OUT.pcapng",
+    type=options.FILE,
+    help="Write the packets of all points to one file too: an interface for each, times by A's clock, with comments.",
+)
 @options.peer
 @options.spi
 @options.ports
@@ -34,6 +45,7 @@ from pcapdiag.cli.terminal import columns, wants_colour
 def compare(
     captures: Sequence[str],
     formats: Asked,
+    carved: str | None,
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
@@ -82,6 +94,8 @@ def compare(
     view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0, True))
     written = formats.write(found, view, lambda: inputs_of(captures, keys, psk_file), private=bool(keys))
     formats.print(found, view)
+    if carved is not None and found.diagnoses:
+        written = _carved(found, carved) and written
     if not found.diagnoses:
         from pcapdiag.report.terminal.nothing import nothing_found
 
@@ -89,3 +103,18 @@ def compare(
     if not written or report.errors:
         sys.exit(Exit.UNREADABLE)
     sys.exit(Exit.NO_IKE if not found.diagnoses else Exit.WELL if found.all_completed else Exit.NOT_WELL)
+
+
+def _carved(found: "Comparison", output: str) -> bool:
+    """Write the packets of all points; False where that fails, which is said."""
+    from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.carve.comparison import carve_comparison
+    from pcapdiag.output import OutputError
+
+    try:
+        frames = carve_comparison(found, output)
+    except (CaptureError, OutputError) as error:
+        warn(error.lines if isinstance(error, CaptureError) else [str(error)])
+        return False
+    warn([f"{output}: {frames} frames of {len(found.points)} points"])
+    return True

@@ -117,7 +117,7 @@ def _more(sent: Sequence[Transmission]) -> str:
 def fate_text(sent: Transmission) -> str:
     """What became of it, in a word or two."""
     if sent.fate is Fate.LOST and sent.lost_after is not None and sent.lost_before is not None:
-        sure = "lost" if sent.proven else "lost, it seems"
+        sure = "lost" if sent.proven else "lost, it seems,"
         return f"{sure} between {letter(sent.lost_after)} and {letter(sent.lost_before)}"
     if sent.fate is Fate.UNSEEN:
         return f"not seen further on: {sent.why}"

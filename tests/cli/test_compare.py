@@ -74,3 +74,18 @@ def test_analyze_says_that_captures_are_of_one_failure() -> None:
     path = str(CAPTURES / "completed-psk.pcap")
     twice = CliRunner().invoke(main, ["analyze", "-q", path, path])
     assert "pcapdiag compare" not in twice.output
+
+
+def test_the_packets_of_all_points_in_one_file(tmp_path: Path) -> None:
+    output = tmp_path / "both.pcapng"
+    result = run(LEFT, RIGHT, "-q", "--carve", output)
+    assert result.exit_code == 1
+    assert "frames of 2 points" in result.stderr
+    assert output.read_bytes()[:4] == b"\n\r\r\n"
+
+
+def test_what_came_through_a_pipe_cannot_be_carved(tmp_path: Path) -> None:
+    arguments = ["-", str(RIGHT), "-q", "--carve", str(tmp_path / "both.pcapng")]
+    result = CliRunner().invoke(compare, arguments, input=LEFT.read_bytes())
+    assert result.exit_code == 3
+    assert "read a second time" in result.stderr
