@@ -5,6 +5,7 @@ through here; what differs in more than its words is written twice where it stan
 """
 
 import re
+from functools import cache
 
 _PHRASES = (
     (r"\bthe answer to message 1\b", "the IKE_SA_INIT response"),
@@ -25,15 +26,21 @@ _PHRASES = (
     (r"\bphase 2\b", "the Child SA"),
     (r"\bISAKMP SA\b", "IKE SA"),
 )
-_ANY = re.compile("|".join(pattern for pattern, _ in _PHRASES), re.IGNORECASE)
-_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in _PHRASES)
-_ARTICLES = re.compile(r"\b(the|a|an) the\b", re.IGNORECASE)
-_NOTIFY = re.compile(r"\bCOOKIE\b|\bN\(COOKIE\)|\b[A-Z]+_COOKIE\b")
+_ARTICLES = r"\b(the|a|an) the\b"
+_NOTIFY = r"\bCOOKIE\b|\bN\(COOKIE\)|\b[A-Z]+_COOKIE\b"
+
+
+@cache
+def _compiled() -> tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]]:
+    """What finds any of the phrases, and what finds each. Compiled when first asked for: IKEv1 needs none of them."""
+    anything = re.compile("|".join(pattern for pattern, _ in _PHRASES), re.IGNORECASE)
+    return anything, tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in _PHRASES)
 
 
 def in_ikev2(text: str) -> str:
     """The same sentence in IKEv2's words. Names of notify message types, such as COOKIE, stay as they are."""
-    if _ANY.search(text) is None:
+    anything, patterns = _compiled()
+    if anything.search(text) is None:
         return text
     kept: list[str] = []
 
@@ -41,10 +48,10 @@ def in_ikev2(text: str) -> str:
         kept.append(found[0])
         return f"\0{len(kept) - 1}\0"
 
-    text = _NOTIFY.sub(keep, text)
-    for pattern, words in _PATTERNS:
+    text = re.sub(_NOTIFY, keep, text)
+    for pattern, words in patterns:
         text = pattern.sub(lambda found, words=words: _cased(found, words), text)  # type: ignore[misc]
-    text = _ARTICLES.sub(r"\1", text)
+    text = re.sub(_ARTICLES, r"\1", text, flags=re.IGNORECASE)
     return re.sub("\0(\\d+)\0", lambda found: kept[int(found[1])], text)
 
 
