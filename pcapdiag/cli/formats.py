@@ -199,4 +199,21 @@ def _log_json(report: Any, _view: View) -> Iterable[str]:
     return log_json.render(report)
 
 
-LOG = (Format("text", "", _log_text, plain=True), Format("json", "Print the report as JSON.", _log_json))
+def _log_markdown(report: Any, _view: View) -> Iterable[str]:
+    from pcapdiag.report import log_markdown
+
+    yield log_markdown.render(report)
+
+
+def _log_html(report: Any, _view: View) -> Iterable[str]:
+    from pcapdiag.report.html import log_page
+
+    yield log_page.render(report)
+
+
+LOG = (
+    Format("text", "", _log_text, plain=True),
+    Format("json", "Print the report as JSON.", _log_json),
+    Format("markdown", MARKDOWN.says, _log_markdown, plain=True),
+    Format("html", HTML.says, _log_html, file=True),
+)

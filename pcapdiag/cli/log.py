@@ -44,8 +44,8 @@ def log(
     2 wrong usage; 3 a log could not be read; 4 no IKE found.
     """
     if to_pcap is not None:
-        if len(logs) != 1 or formats.printed.name != "text" or peer is not None:
-            raise click.UsageError("--to-pcap takes one log, and neither --json nor --peer")
+        if len(logs) != 1 or formats.printed.name != "text" or formats.files or peer is not None:
+            raise click.UsageError("--to-pcap takes one log, and no other option")
         sys.exit(_write(logs[0], to_pcap))
     from pcapdiag.cli.reading import warn
     from pcapdiag.cli.terminal import columns, wants_colour
@@ -59,8 +59,10 @@ def log(
     warn(report.errors)
     from pcapdiag.report.terminal.layout import Layout
 
-    formats.print(report, View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0)))
-    if report.errors:
+    view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0))
+    written = formats.write(report, view, lambda: logs, private=False)
+    formats.print(report, view)
+    if report.errors or not written:
         sys.exit(Exit.UNREADABLE)
     if not report.diagnoses:
         warn(_nothing(sum(s.lines for s in report.logs), sum(sum(s.platforms.values()) for s in report.logs), peer))

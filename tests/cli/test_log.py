@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from pcapdiag.cli.main import main
 from tests.logs.samples import ASA, FORTIGATE, SAMPLES, STRONGSWAN
+from tests.report.test_log_markdown import ASA as POLICIES_DIFFER
 
 
 def run(*arguments: str, stdin: bytes = b"") -> Result:
@@ -88,3 +89,21 @@ def test_a_flood_is_folded() -> None:
     assert "120 exchanges with 1 peer: 120 stalled" in result.stdout
     assert result.stdout.count("━━ Exchange") == 1
     assert "The others" in result.stdout
+
+
+def test_markdown_and_a_page(tmp_path: Path) -> None:
+    log = tmp_path / "asa.log"
+    log.write_bytes(POLICIES_DIFFER)
+    page = tmp_path / "asa.html"
+    result = CliRunner().invoke(main, ["log", "--markdown", "--html", str(page), str(log)])
+    assert result.exit_code == 1
+    assert "**What may be the cause**" in result.output
+    assert "phase1-policy-mismatch" in page.read_text()
+
+
+def test_a_page_is_not_written_over_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "asa.log"
+    log.write_bytes(POLICIES_DIFFER)
+    result = CliRunner().invoke(main, ["log", "--html", str(log), str(log)])
+    assert result.exit_code == 3
+    assert log.read_bytes() == POLICIES_DIFFER

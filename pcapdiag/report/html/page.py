@@ -44,7 +44,7 @@ def render(
     failing, rest = failing_first(group(report.diagnoses))
     groups = [*failing, *rest]
     told = _told(groups, len(report.captures) > 1, draw)
-    style, script = _style(), source("page.js")
+    css, script = style(), source("page.js")
     shown = groups[:MAX_ROWS]
     outcomes: dict[str, int] = {}
     for found in shown:
@@ -54,8 +54,8 @@ def render(
         title=f"{heading or _heading(report)}: {_lead(report)} – pcapdiag",
         heading=heading or _heading(report),
         lead=_lead(report),
-        policy=_policy(style, script),
-        style=Markup(style),
+        policy=_policy(css, script),
+        style=Markup(css),
         script=Markup(script),
         captures=list(_captures(report)) if captures is None else list(captures),
         path=list(path),
@@ -86,7 +86,8 @@ def _told(groups: Sequence[Group], several: bool, draw: Callable[[Diagnosis], st
     return told
 
 
-def _style() -> str:
+def style() -> str:
+    """The style sheet of a page, light and dark."""
     dark = source("dark.css")
     return (
         f"{source('parts.css')}{source('page.css')}"
@@ -94,9 +95,9 @@ def _style() -> str:
     )
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(css: str, script: str) -> str:
     """Nothing from elsewhere, and of what stands in the page only the style and the script that are ours."""
-    allowed = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script)]
+    allowed = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (css, script)]
     return f"default-src 'none'; style-src {allowed[0]}; script-src {allowed[1]}; base-uri 'none'; form-action 'none'"
 
 

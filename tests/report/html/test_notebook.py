@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import pcapdiag.display  # noqa: F401 -- what any public name brings with it
 from pcapdiag.pipeline import analyze
 from pcapdiag.report.html import notebook
 from tests import CAPTURES
