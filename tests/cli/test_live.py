@@ -373,19 +373,19 @@ class TestFullScreen:
     def test_table_detail_and_back(self, tmux: "Terminal") -> None:
         captures = " ".join(str(CAPTURES / n) for n in ("mm5-psk-mismatch.pcap",))
         tmux.run(f"(cat {captures}; sleep 60) | {' '.join(PROGRAM)} live --watch -; echo status $?; sleep 60")
-        screen = tmux.shows("▸ 09:03:30 10.1.0.2 → 10.2.0.2")
+        screen = tmux.shows("▸ 09:03:30 10.1.0.2 → 10.2.0.2", "1 rejected", "q quit")
         assert "rejected  MM_WAIT_MSG6" in screen
         assert "1 rejected" in screen.splitlines()[0]
         assert "q quit" in screen.splitlines()[-1]
         tmux.press("Enter")
-        screen = tmux.shows("REJECTED after MM5")
+        screen = tmux.shows("REJECTED after MM5", "━━ Exchange 1: Main Mode")
         assert "━━ Exchange 1: Main Mode" in screen
         tmux.press("NPage")
         tmux.shows("What may be the cause")
         tmux.press("Escape")
         tmux.shows("▸ 09:03:30")
         tmux.press("q")
-        screen = tmux.shows("Ended by q")
+        screen = tmux.shows("Ended by q", "exchanges: 1 rejected")
         assert "exchanges: 1 rejected" in screen
 
     def test_many_exchanges_scroll(self, tmux: "Terminal") -> None:
@@ -430,11 +430,11 @@ class Terminal:
     def screen(self) -> str:
         return self.command("capture-pane", "-p")
 
-    def shows(self, text: str, seconds: float = 15) -> str:
-        """Wait until this is on the screen."""
+    def shows(self, *texts: str, seconds: float = 30) -> str:
+        """Wait until all of this is on the screen, which is painted in pieces."""
         end = time.monotonic() + seconds
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < end, f"{text!r} does not come:\n{screen}"
+        while not all(text in (screen := self.screen()) for text in texts):
+            assert time.monotonic() < end, f"{texts!r} does not come:\n{screen}"
             time.sleep(0.1)
         return screen
 
