@@ -119,8 +119,9 @@ def _check_parquet(output: str | None) -> None:
 
     if output is None:
         raise click.UsageError("--format parquet needs -o FILE")
-    if find_spec("pyarrow") is None:
-        raise click.UsageError("Parquet needs the pyarrow package: pip install 'pcapdiag[parquet]'")
+    missing = [name for name in ("pandas", "pyarrow") if find_spec(name) is None]
+    if missing:
+        raise click.UsageError(f"Parquet needs {' and '.join(missing)}: pip install 'pcapdiag[parquet]'")
 
 
 def _lines(report: "Report", form: str, layout: "Layout") -> Iterable[str]:

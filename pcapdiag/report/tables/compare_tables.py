@@ -1,8 +1,7 @@
 """The table of a comparison: a row for each transmission and point, as a pandas DataFrame."""
 
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pcapdiag.comparison.points import letter
 from pcapdiag.comparison.results import Compared
@@ -10,8 +9,11 @@ from pcapdiag.report.tables.columns import PASSAGES
 from pcapdiag.report.tables.dataframes import table_of
 from pcapdiag.report.tables.rows import Row
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def passages(comparison: Compared) -> pd.DataFrame:
+
+def passages(comparison: Compared) -> "DataFrame":
     """See PASSAGES."""
     return table_of(PASSAGES, _rows(comparison))
 

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import pandas as pd
+try:
+    import numpy as np
+    import pandas as pd
+except ImportError:
+    raise ImportError("the tables need pandas, which is not installed: pip install pandas") from None
 
 from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import PASSAGES, SEPARATOR, TABLES, Column, Kind
