@@ -20,7 +20,7 @@ _LONGEST_QUOTE = 60
 
 
 @click.command()
-@click.argument("topic", nargs=-1, metavar="[TOPIC]...")
+@click.argument("topic", nargs=-1, metavar="[TOPIC]...", shell_complete=options.completed("topics"))
 @click.option("--platform", type=click.Choice(PLATFORMS), help="Only the checks for this platform, and general ones.")
 @click.option(
     "--debug",

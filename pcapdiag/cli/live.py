@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("stream", required=False, metavar="[-]", type=options.FILE)
-@click.option("-i", "--interface", "names", multiple=True, metavar="IFACE", help="May be given again; `any` is all.")
+@click.option(
+    "-i",
+    "--interface",
+    "names",
+    multiple=True,
+    metavar="IFACE",
+    shell_complete=options.completed("interface_names"),
+    help="May be given again; `any` is all.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only verdicts, a line each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--watch", "full_screen", is_flag=True, help="A full-screen table of exchanges, with a detail view.")
@@ -54,7 +62,13 @@ if TYPE_CHECKING:
     help="As root, become this user once the interfaces are open. Default under sudo: who called it.",
 )
 @click.option("--no-drop-privileges", "keep", is_flag=True, help="Keep the rights of root, or the capability.")
-@click.option("--metrics", "metrics_file", metavar="FILE", help="Write metrics (Prometheus text) there every 15 s.")
+@click.option(
+    "--metrics",
+    "metrics_file",
+    metavar="FILE",
+    type=options.FILE,
+    help="Write metrics (Prometheus text) there every 15 s.",
+)
 @click.option("--metrics-listen", metavar="ADDRESS:PORT", help="Serve them over HTTP, under /metrics.")
 @options.platforms
 @options.local

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LATE = {
     "carve": ("pcapdiag.cli.carve", "Copy the IKE of captures to a small file, with the diagnosis as comments."),
     "compare": ("pcapdiag.cli.compare", "Join captures of one failure from several points: what was lost, and where."),
+    "completion": ("pcapdiag.cli.completion", "Print what makes bash, zsh or fish complete what is typed."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
@@ -55,7 +56,7 @@ class _Program(click.Group):
         if args and args[0] in _LATE:
             command = getattr(import_module(_LATE[args[0]][0]), args[0])
             return args[0], command, args[1:]
-        if args and args[0] not in self.commands and os.path.exists(args[0]):
+        if args and args[0] not in self.commands and os.path.exists(args[0]) and not ctx.resilient_parsing:
             raise click.UsageError(f"{args[0]!r} is a file, no command: pcapdiag analyze {args[0]}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -1,12 +1,31 @@
 """Options that several commands share: which exchanges, of which captures, read how."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
 FILE = click.Path(readable=False, allow_dash=True)
 """The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of
 fault, and the same exit status."""
+
+
+def completed(name: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
+    """What completes a value: a function of `completion`, which is loaded when it is asked."""
+
+    def complete(context: click.Context, parameter: click.Parameter, typed: str) -> "list[CompletionItem]":
+        from pcapdiag.cli import completion
+
+        found: list[CompletionItem] = getattr(completion, name)(context, parameter, typed)
+        return found
+
+    return complete
 
 
 def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
