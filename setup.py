@@ -1,4 +1,4 @@
-"""Two steps that pyproject.toml cannot say.
+"""Three steps that pyproject.toml cannot say.
 
 The walker over savefiles, and what takes in the frames that it stops at, are compiled where a C compiler is at hand,
 from the source that runs without one as well; set PCAPDIAG_COMPILE=no to do without.
@@ -6,6 +6,8 @@ from the source that runs without one as well; set PCAPDIAG_COMPILE=no to do wit
 And the built package has its knowledge base as a module beside the TOML, and the table of log lines as another. The
 TOML is what people write. Parsing and checking it takes a sixth of the run time of an analysis of a small capture; done
 once, at build time, it leaves a module of ready records that loads in 2 ms. A checkout reads the TOML.
+
+And the manual pages, made of the text of --help, go where man finds them: beside the program, in share/man.
 """
 
 import os
@@ -18,6 +20,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
 COMPILED = ("pcapdiag/capture/walker.py", "pcapdiag/capture/network.py")
+MANUAL = "share/man/man1"
 DIRECTIVES = {
     "language_level": "3",
     "annotation_typing": False,  # the types are in the .pxd beside each
@@ -27,7 +30,7 @@ DIRECTIVES = {
 
 
 class BuildWithKnowledge(build_py):
-    """Writes causes_built.py and log_lines_built.py into what is built."""
+    """Writes causes_built.py, log_lines_built.py and the manual pages into what is built."""
 
     def run(self) -> None:
         """Build as usual, then convert; a knowledge base that breaks its rules fails the build."""
@@ -47,6 +50,15 @@ class BuildWithKnowledge(build_py):
             head = '"""Made of lines/*.toml by the build."""\n\nfrom pcapdiag.knowledge.log_lines import LineKind\n\n'
             lines = Path(self.build_lib, "pcapdiag", "knowledge", "log_lines_built.py")
             lines.write_text(f"{head}KINDS = {log_lines.read_entries()!r}\n", encoding="utf-8")
+            if sys.platform != "win32":
+                self._add_manual()
+
+    def _add_manual(self) -> None:
+        from pcapdiag.cli.main import main
+        from pcapdiag.cli.man import write
+
+        pages = write(main, Path("build", "man"))
+        self.distribution.data_files = [(MANUAL, [str(page) for page in pages])]
 
 
 def extensions() -> list[Extension]:

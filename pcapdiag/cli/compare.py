@@ -60,8 +60,9 @@ def compare(
     """Compare captures of one failure, taken at two or more points of the path: each packet's way, and where it ends.
 
     A is best the one at the initiator: times are told by its clock. A directory is one point, the files of its ring.
-    The clocks may differ by any amount. Exit status: as of `analyze`; 3 also where the captures are of different
-    failures.
+    The clocks may differ by any amount.
+
+    Exit status: as of `analyze`; 3 also where the captures are of different failures.
     """
     if len(captures) < 2:
         raise click.UsageError("two captures at least are compared; `pcapdiag analyze` reads one.")

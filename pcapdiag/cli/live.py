@@ -103,6 +103,8 @@ def live(
 
     Reads network interfaces (-i), or a capture that another program writes to standard input (`-`), as in
     `tcpdump -U -w - | pcapdiag live -`.
+
+    Exit status: as of `analyze`; with --stop-on that of the verdict; 3 also where the last interface went away.
     """
     _check_usage(names, stream, path, full_screen, as_json or quiet)
     check_ends(platforms, local)

@@ -31,6 +31,7 @@ _LATE = {
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
+    "man": ("pcapdiag.cli.man", "Print the manual pages, made of the same text as --help."),
     "messages": ("pcapdiag.cli.messages", "List every IKE message, a row each: text, CSV, NDJSON, Parquet."),
 }
 """Commands that are loaded when they are run, with the line that the list of commands has for them."""
@@ -115,8 +116,8 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 def main() -> None:
     """Read packet captures of IKE and say where the exchange stopped, what proves it, and why.
 
-    Exit status: 0 every exchange completed, 1 at least one did not, 2 wrong usage, 3 an input could not be read,
-    4 no IKE found.
+    Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
+    2 wrong usage; 3 an input could not be read, or an output not be written; 4 no IKE found.
     """
 
 
@@ -184,6 +185,9 @@ def analyze(
     """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input).
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
+
+    Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
+    2 wrong usage; 3 an input could not be read, or an output not be written; 4 no IKE found.
     """
     report = read(
         captures,

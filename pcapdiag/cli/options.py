@@ -15,6 +15,9 @@ FILE = click.Path(readable=False, allow_dash=True)
 """The name of a file. Whoever opens it says what is wrong with it: missing or not to be read, it is the same kind of
 fault, and the same exit status."""
 
+DIRECTORY = click.Path(file_okay=False)
+"""The name of a directory."""
+
 
 def completed(name: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
     """What completes a value: a function of `completion`, which is loaded when it is asked."""
