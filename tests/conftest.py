@@ -4,7 +4,11 @@ pytest -m "not system and not slow"     what a change is tried with first
 pytest -m system                        what needs tshark, Chromium, tmux, root, strongSwan …
 """
 
+import os
+
 import pytest
+
+os.environ["PCAPDIAG_CONFIG"] = ""  # whoever runs them may have settings
 
 SYSTEM = (
     "capture/test_wireshark.py",

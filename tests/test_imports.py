@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,14 @@ def test_a_stalled_exchange_loads_what_it_needs() -> None:
     found = loaded("analyze", str(CAPTURES / "mm5-lost.pcap"))
     assert "pcapdiag.knowledge.loading" in found
     assert found & (SLOW - {"tomllib"}) == set()  # a checkout reads the knowledge base from its TOML
+
+
+def test_settings_are_loaded_where_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = str(CAPTURES / "completed-psk.pcap")
+    monkeypatch.delenv("PCAPDIAG_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "pcapdiag").mkdir()
+    assert loaded("analyze", capture) & {"tomllib", "pcapdiag.cli.config"} == set()
+    (tmp_path / "pcapdiag" / "config.toml").write_text("ports = [4501]")
+    assert {"tomllib", "pcapdiag.cli.config"} <= loaded("analyze", capture)
+    assert loaded("analyze", "--help") & (SLOW | KNOWLEDGE | {"msgspec"}) == set()

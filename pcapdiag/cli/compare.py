@@ -11,6 +11,7 @@ from pcapdiag.cli import options
 from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.formats import COMPARISON, Asked, View, asked_for
 from pcapdiag.cli.reading import contents, inputs_of, progress, psks, warn
+from pcapdiag.cli.settings import peer_names
 from pcapdiag.cli.terminal import columns, wants_colour
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def compare(
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     from pcapdiag.report.terminal.layout import Layout
 
-    view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0, True))
+    view = View(
+        Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0, True, peer_names())
+    )
     written = formats.write(found, view, lambda: inputs_of(captures, keys, psk_file), private=bool(keys))
     formats.print(found, view)
     if carved is not None and found.diagnoses:

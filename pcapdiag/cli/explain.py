@@ -29,7 +29,7 @@ _LONGEST_QUOTE = 60
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
 @options.color
-@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+@options.width
 def explain(
     topic: Sequence[str], platform: str | None, debug: str | None, as_json: bool, color: str, width: int | None
 ) -> None:

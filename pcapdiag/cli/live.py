@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @options.platforms
 @options.local
 @options.color
-@click.option("--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110.")
+@options.width
 def live(
     stream: str | None,
     names: Sequence[str],
@@ -112,6 +112,7 @@ def live(
     if through_dumpcap and (len(names) != 1 or path or promiscuous or tunnels):
         raise click.UsageError("--engine tshark takes one interface, and none of -w, --promiscuous, --tunnels")
     from pcapdiag.capture.datagram import CaptureError
+    from pcapdiag.cli.settings import peer_names
     from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.diagnosis.causes.platforms import given_of
     from pcapdiag.live.loop import Limits, Signals, outcomes, run
@@ -121,7 +122,7 @@ def live(
     from pcapdiag.report.terminal.layout import Layout
 
     Watch.warm_up()
-    text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0))
+    text = LiveText(Layout(width or columns(), wants_colour(color), -1 if quiet else 0, names=peer_names()))
     stops: frozenset[str] = frozenset(outcomes(stop_on)) if stop_on else frozenset()
     keyboard = _keyboard(stream) if full_screen else None
     became = ""

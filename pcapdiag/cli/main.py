@@ -15,6 +15,7 @@ from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.formats import ANALYSIS, Asked, View, asked_for
 from pcapdiag.cli.reading import inputs_of, read, warn
+from pcapdiag.cli.settings import apply, peer_names
 from pcapdiag.cli.terminal import columns, wants_colour
 from pcapdiag.version import VERSION
 
@@ -27,6 +28,7 @@ _LATE = {
     "carve": ("pcapdiag.cli.carve", "Copy the IKE of captures to a small file, with the diagnosis as comments."),
     "compare": ("pcapdiag.cli.compare", "Join captures of one failure from several points: what was lost, and where."),
     "completion": ("pcapdiag.cli.completion", "Print what makes bash, zsh or fish complete what is typed."),
+    "config": ("pcapdiag.cli.config", "Show the settings that are in force, and where each comes from."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
@@ -35,6 +37,11 @@ _LATE = {
     "messages": ("pcapdiag.cli.messages", "List every IKE message, a row each: text, CSV, NDJSON, Parquet."),
 }
 """Commands that are loaded when they are run, with the line that the list of commands has for them."""
+
+
+_HELP = "pcapdiag.help"
+"""In the context: whether somebody asks for the help of a command."""
+_WITHOUT_SETTINGS = {"completion", "config", "interfaces", "man"}
 
 
 class _Program(click.Group):
@@ -73,6 +80,7 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. PCAPDIAG_TRACEBACK in the environment lets the traceback through."""
         try:
+            ctx.meta[_HELP] = not {*ctx.args}.isdisjoint(ctx.help_option_names)
             return super().invoke(ctx)
         except click.ClickException as error:
             raise _disarmed(error) from None
@@ -113,12 +121,17 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Read packet captures of IKE and say where the exchange stopped, what proves it, and why.
+
+    What would be typed each time can stand in a file: see `pcapdiag config --help`.
 
     Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
     2 wrong usage; 3 an input could not be read, or an output not be written; 4 no IKE found.
     """
+    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not context.meta.get(_HELP):
+        apply(context)
 
 
 main.add_command(explain)
@@ -211,7 +224,10 @@ def analyze(
         report, beside = with_logs(report, logs, log_at, log_tz)
     from pcapdiag.report.terminal.layout import Layout
 
-    view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0), beside)
+    view = View(
+        Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0, names=peer_names()),
+        beside,
+    )
     written = formats.write(report, view, lambda: inputs_of(captures, keys, psk_file, *logs), private=bool(keys))
     formats.print(report, view)
     if not report.diagnoses:

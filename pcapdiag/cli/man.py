@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pcapdiag.cli import options
+from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.version import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXIT_UNWRITABLE = 3
 STATUS = "Exit status:"
 """What a paragraph begins with that has a section of its own."""
 
@@ -64,7 +64,7 @@ def _write_all(program: click.Group, directory: str) -> None:
         write(program, Path(directory))
     except OSError as error:
         warn([f"{directory}: {error.strerror or error}"])
-        sys.exit(EXIT_UNWRITABLE)
+        sys.exit(Exit.UNREADABLE)
 
 
 def write(program: click.Group, directory: "Path") -> "list[Path]":

@@ -18,6 +18,10 @@ fault, and the same exit status."""
 DIRECTORY = click.Path(file_okay=False)
 """The name of a directory."""
 
+COLORS = ("auto", "always", "never")
+WIDTHS = (60, 400)
+"""The narrowest report and the widest."""
+
 
 def completed(name: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
     """What completes a value: a function of `completion`, which is loaded when it is asked."""
@@ -29,6 +33,17 @@ def completed(name: str) -> "Callable[[click.Context, click.Parameter, str], lis
         return found
 
     return complete
+
+
+def _with_configured(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """What the command line says of an end, and what the configuration says of the others.
+
+    The command line's come first, and so win; where it names the end by its part, that can be any address.
+    """
+    given = context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+    if not given or any(text.lower().startswith(("initiator", "responder")) for text in value):
+        return value
+    return (*value, *(context.lookup_default(str(parameter.name)) or ()))
 
 
 def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -84,6 +99,7 @@ platforms = click.option(
     "platforms",
     metavar="END=NAME",
     multiple=True,
+    callback=_with_configured,
     help="What an end is, for advice in its own commands: its address, `initiator` or `responder`, and one of "
     f"{', '.join(PLATFORM_NAMES)}. May be given again.",
 )
@@ -102,13 +118,13 @@ engine = click.option(
 )
 color = click.option(
     "--color",
-    type=click.Choice(["auto", "always", "never"]),
+    type=click.Choice(COLORS),
     default="auto",
     show_default=True,
     help="Colour. NO_COLOR in the environment turns `auto` off.",
 )
 width = click.option(
-    "--width", type=click.IntRange(60, 400), help="Columns. Default: those of the terminal, 80 to 110."
+    "--width", type=click.IntRange(*WIDTHS), help="Columns. Default: those of the terminal, 80 to 110."
 )
 max_decompressed = click.option(
     "--max-decompressed",

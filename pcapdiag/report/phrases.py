@@ -146,12 +146,15 @@ def summary(diagnoses: Sequence[Diagnosis]) -> str:
 # --- the ends, the captures, and what is only counted -------------------------------------------------------------
 
 
-def peer_text(peer: Peer) -> str:
-    """An end: its address, others that it was seen with, what it calls itself and what it is."""
+def peer_text(peer: Peer, called: str = "") -> str:
+    """An end: its address, others that it was seen with, what it calls itself and what it is.
+
+    called -- the address, with a name that the reader has for it
+    """
     also = f" (also seen as {', '.join(peer.aliases)})" if peer.aliases else ""
     vendors = f"  {safe(_some(peer.vendors))}" if peer.vendors else ""
     identities = f", calls itself {safe(_some(peer.identities))}" if peer.identities else ""
-    return f"{peer.address}{also}{vendors}{identities}"
+    return f"{called or peer.address}{also}{vendors}{identities}"
 
 
 def _some(names: Sequence[str], limit: int = 8) -> str:

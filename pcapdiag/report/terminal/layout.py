@@ -3,6 +3,7 @@
 import textwrap
 
 from click import style
+from msgspec import field
 
 from pcapdiag.record import Record
 
@@ -14,12 +15,18 @@ class Layout(Record, frozen=True):
     """How to print: columns, whether colour is wanted, how much to say (0 is normal, 1 verbose, −1 one line).
 
     several -- there are several captures, so that frames are named with the capture's number
+    names -- what the reader calls addresses
     """
 
     width: int = MIN_WIDTH
     colour: bool = False
     detail: int = 0
     several: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+
+    def called(self, address: str) -> str:
+        """The address, and its name where it has one."""
+        return f"{address} ({self.names[address]})" if address in self.names else address
 
     def paint(self, text: str, **how: object) -> str:
         """The text in colour, where colour is wanted."""

@@ -148,9 +148,8 @@ def losses(folded: Sequence[Folded], counts: TrackerCounts, layout: Layout) -> I
 def _exchange(found: Group, layout: Layout, draw: Draw) -> Iterator[str]:
     diagnosis = found.first
     e, stop = diagnosis.exchange, diagnosis.stop
-    title = wrapped(
-        f"━━ Exchange {e.id}: {MODE_NAMES[e.mode]}, {e.initiator.address} → {e.responder.address} ", layout, 3
-    )
+    ends = f"{layout.called(e.initiator.address)} → {layout.called(e.responder.address)}"
+    title = wrapped(f"━━ Exchange {e.id}: {MODE_NAMES[e.mode]}, {ends} ", layout, 3)
     title[-1] += " " + "━" * (layout.width - len(title[-1]) - 1)
     for line in title:
         yield layout.paint(line, bold=True)
@@ -188,7 +187,7 @@ def _facts(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         others = ", ".join(s.hex() for s in e.other_responder_spis)
         yield from wrapped(f"  the responder also answered with {others}", layout, 13)
     for name, peer in (("initiator", e.initiator), ("responder", e.responder)):
-        yield from wrapped(f"  {name}  {peer_text(peer)}", layout, 13)
+        yield from wrapped(f"  {name}  {peer_text(peer, layout.called(peer.address))}", layout, 13)
     if not e.roles_certain:
         yield from wrapped("  The beginning is not in the capture; who is the initiator is inferred.", layout, 2)
     if diagnosis.chosen:
