@@ -67,6 +67,10 @@ def test_nothing_else_is_seen(packages: Path) -> None:
         (("live", "-q", "-"), 1, "stalled after MM5"),
         (("carve", "-o", "-", STALLED), 0, "pcapdiag"),
         (("--version",), 0, "pcapdiag"),
+        (("doctor",), 0, "no  pandas        not installed"),
+        (("config",), 0, "none: PCAPDIAG_CONFIG is empty"),
+        (("completion", "bash"), 0, "complete"),
+        (("man",), 0, ".TH PCAPDIAG 1"),
     ],
     ids=lambda value: " ".join(Path(a).name for a in value) if isinstance(value, tuple) else "",
 )

@@ -30,6 +30,7 @@ _LATE = {
     "completion": ("pcapdiag.cli.completion", "Print what makes bash, zsh or fish complete what is typed."),
     "config": ("pcapdiag.cli.config", "Show the settings that are in force, and where each comes from."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
+    "doctor": ("pcapdiag.cli.doctor", "Say what is installed and permitted here, and how to get what is missing."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
@@ -41,7 +42,7 @@ _LATE = {
 
 _HELP = "pcapdiag.help"
 """In the context: whether somebody asks for the help of a command."""
-_WITHOUT_SETTINGS = {"completion", "config", "interfaces", "man"}
+_WITHOUT_SETTINGS = {"completion", "config", "doctor", "interfaces", "man"}
 
 
 class _Program(click.Group):
