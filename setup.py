@@ -1,4 +1,4 @@
-"""Three steps that pyproject.toml cannot say.
+"""Some steps that pyproject.toml cannot say.
 
 The walker over savefiles, and what takes in the frames that it stops at, are compiled where a C compiler is at hand,
 from the source that runs without one as well; set PCAPDIAG_COMPILE=no to do without.
@@ -8,6 +8,9 @@ TOML is what people write. Parsing and checking it takes a sixth of the run time
 once, at build time, it leaves a module of ready records that loads in 2 ms. A checkout reads the TOML.
 
 And the manual pages, made of the text of --help, go where man finds them: beside the program, in share/man.
+
+Where the program is published from is known to whoever publishes it: PCAPDIAG_REPOSITORY, an address of the web, gets
+into the metadata.
 """
 
 import os
@@ -61,6 +64,19 @@ class BuildWithKnowledge(build_py):
         self.distribution.data_files = [(MANUAL, [str(page) for page in pages])]
 
 
+def urls() -> dict[str, str]:
+    """Where to read, and where to say what is wrong; empty where nobody says where the repository is."""
+    home = os.environ.get("PCAPDIAG_REPOSITORY", "").rstrip("/")
+    if not home:
+        return {}
+    return {
+        "Homepage": home,
+        "Source": home,
+        "Issues": f"{home}/issues",
+        "Changelog": f"{home}/blob/main/CHANGELOG.md",
+    }
+
+
 def extensions() -> list[Extension]:
     """What is compiled. The installation goes on where that fails, in whichever step: the program runs without."""
     if os.environ.get("PCAPDIAG_COMPILE", "").lower() in ("no", "0", "false"):
@@ -82,5 +98,6 @@ def extensions() -> list[Extension]:
 setup(
     cmdclass={"build_py": BuildWithKnowledge},
     ext_modules=extensions(),
+    project_urls=urls(),
     options={"build_ext": {"parallel": len(COMPILED)}},
 )

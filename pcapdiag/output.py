@@ -13,6 +13,9 @@ Path = str | os.PathLike[str]
 PRIVATE, PUBLIC = 0o600, 0o666
 """Modes of new files: for what may hold secrets, and for the rest (less the umask of the process)."""
 
+BINARY = getattr(os, "O_BINARY", 0)
+"""Windows would else put another octet before each end of line."""
+
 
 class OutputError(Exception):
     """A file cannot be written; one line that names it and says why."""
@@ -60,12 +63,12 @@ def _written(place: str, private: bool) -> Iterator[BinaryIO]:
             yield stream
         return
     beside = os.path.join(os.path.dirname(place), f".pcapdiag-{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, mode)
     try:
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
-            if before is not None:
+            if before is not None and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, stat.S_IMODE(before) & (PRIVATE if private else 0o7777))
             os.fsync(descriptor)
         os.replace(beside, place)
