@@ -28,7 +28,14 @@ SYSTEM = (
     "test_hostile_output.py::test_the_full_screen",
 )
 """Beginnings of the names of tests that run other programs, or capture."""
-SLOW = ("test_benchmarks.py", "test_bounds.py", "test_fuzz.py", "test_gateway_day.py", "test_notebooks.py")
+SLOW = (
+    "test_benchmarks.py",
+    "test_bounds.py",
+    "test_fuzz.py",
+    "test_gateway_day.py",
+    "test_notebooks.py",
+    "test_wheel.py",
+)
 """And of those that take seconds each."""
 ONE_AT_A_TIME = ("capture/test_interface.py", "cli/test_live.py", "live/")
 """Those that capture on the loopback interface, or make network namespaces: they would be in each other's way."""
