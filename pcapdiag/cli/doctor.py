@@ -184,7 +184,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _settings() -> Iterator[Finding]:
-    from pcapdiag.cli.config import ConfigError, read
+    from pcapdiag.cli.config_file import ConfigError, read
     from pcapdiag.cli.settings import VARIABLE, place
 
     path = place()

@@ -33,7 +33,7 @@ def apply(context: click.Context) -> None:
     path = place()
     if not path or (VARIABLE not in os.environ and not os.path.exists(path)):
         return
-    from pcapdiag.cli.config import ConfigError, defaults, read
+    from pcapdiag.cli.config_file import ConfigError, defaults, read
 
     try:
         settings = read(path)

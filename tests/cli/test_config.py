@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from pcapdiag.cli.config import EXAMPLE, KEYS, ConfigError, read
+from pcapdiag.cli.config_file import EXAMPLE, KEYS, ConfigError, read
 from pcapdiag.cli.main import main
 from pcapdiag.cli.settings import place
 from tests import CAPTURES
@@ -79,6 +79,11 @@ def test_an_address_may_be_written_in_any_way(file: Path) -> None:
     assert read(str(file)).names == {"2001:db8::1": "Oslo"}
 
 
+def test_an_editor_may_have_marked_it_as_unicode(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfports = [4501]\r\n")
+    assert read(str(file)).ports == [4501]
+
+
 def test_local_and_platforms_are_as_on_the_command_line(file: Path) -> None:
     file.touch()
     given = run("analyze", "--local", HERE, "--platform", f"{THERE}=fortigate", STALLED).stdout
@@ -135,6 +140,7 @@ def test_ports(file: Path) -> None:
         ('[names]\n"192.0.2.1" = "\\u202eb"', "names: '\\u202eb', of 192.0.2.1, is empty or does not print"),
         ("# x\na =\nb = 1", "line 2, column 4: Invalid value"),
         ("# \udcff", "line 1: not UTF-8"),
+        (f"local = {'[' * 9000}", ""),
     ],
 )
 def test_a_wrong_file_is_one_line(file: Path, text: str, said: str) -> None:
