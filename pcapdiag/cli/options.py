@@ -124,7 +124,7 @@ color = click.option(
     help="Colour. NO_COLOR in the environment turns `auto` off.",
 )
 width = click.option(
-    "--width", type=click.IntRange(*WIDTHS), help="Columns. Default: those of the terminal, 80 to 110."
+    "--width", metavar="N", type=click.IntRange(*WIDTHS), help="Columns. Default: those of the terminal, 80 to 110."
 )
 max_decompressed = click.option(
     "--max-decompressed",
