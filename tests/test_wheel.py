@@ -19,17 +19,9 @@ from tests import CAPTURES
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-BUILT_AT_THE_SIDE = {
-    ".venv",
-    ".hypothesis",
-    ".git",
-    "build",
-    "dist",
-    "__pycache__",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".pytest_cache",
-}
+FOLDERS = ("pcapdiag", "tests", "captures", "contrib")
+"""What a source distribution is made of, beside the files that lie in the checkout itself."""
+MADE = shutil.ignore_patterns("__pycache__", "*.pyc")
 HOME = "https://example.org/pcapdiag"
 
 
@@ -52,7 +44,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("Cython") is None or find_spec("setuptools") is None:
         pytest.skip("Cython and setuptools are needed to build")
     folder = tmp_path_factory.mktemp("source")
-    shutil.copytree(ROOT, folder / "checkout", ignore=lambda _, names: [n for n in names if n in BUILT_AT_THE_SIDE])
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / "checkout" / name, ignore=MADE)
+    for path in (path for path in ROOT.iterdir() if path.is_file()):
+        shutil.copy(path, folder / "checkout")
     backend(folder / "checkout", f"build_sdist({str(folder)!r})")
     with tarfile.open(folder / f"pcapdiag-{VERSION}.tar.gz") as archive:
         archive.extractall(folder, filter="data")

@@ -42,3 +42,10 @@ def topics(_context: click.Context, _argument: click.Parameter, typed: str) -> l
     knowledge = load()
     known = {s.id: s.title for s in knowledge.states} | {c.id: c.title for c in knowledge.causes}
     return [CompletionItem(n, help=text) for n, text in known.items() if n.lower().startswith(typed.lower())]
+
+
+def commands(context: click.Context, _argument: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The commands of the program that begin so."""
+    root = context.find_root()
+    assert isinstance(root.command, click.Group)
+    return [CompletionItem(name) for name in root.command.list_commands(root) if name.startswith(typed)]

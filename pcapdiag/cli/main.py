@@ -130,6 +130,9 @@ def main(context: click.Context) -> None:
 
     Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
     2 wrong usage; 3 an input could not be read, or an output not be written; 4 no IKE found.
+
+    Environment: PCAPDIAG_CONFIG names the file of settings; NO_COLOR turns colour off; PCAPDIAG_TRACEBACK shows where
+    in the program a fault is.
     """
     if context.invoked_subcommand not in _WITHOUT_SETTINGS and not context.meta.get(_HELP):
         apply(context)

@@ -20,12 +20,12 @@ from pcapdiag.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-STATUS = "Exit status:"
-"""What a paragraph begins with that has a section of its own."""
+STATUS, ENVIRONMENT = "Exit status:", "Environment:"
+"""What a paragraph begins with that has a section of its own: a list of what can be, and what each means."""
 
 
 @click.command()
-@click.argument("command", required=False)
+@click.argument("command", required=False, shell_complete=options.completed("commands"))
 @click.option("-o", "--output", metavar="DIRECTORY", type=options.DIRECTORY, help="Write all pages into it.")
 @click.pass_context
 def man(context: click.Context, command: str | None, output: str | None) -> None:
@@ -94,15 +94,16 @@ def pages(program: click.Group) -> dict[str, str]:
 def _page(context: click.Context, summary: str) -> str:
     name = context.command_path.replace(" ", "-")
     paragraphs = _paragraphs(context.command.help or "")
-    status = [p.removeprefix(STATUS).strip() for p in paragraphs if p.startswith(STATUS)]
+    plain = (p for p in paragraphs if not p.startswith((STATUS, ENVIRONMENT)))
     lines = [
         f'.TH {_text(name.upper())} 1 {_date()} "pcapdiag {VERSION}" "User Commands"',
         *_section("Name", [f"{_text(name)} \\- {_text(summary.rstrip('.'))}"]),
         *_section("Synopsis", [f".B {_text(context.command_path)}", _synopsis(context)]),
-        *_section("Description", _described(p for p in paragraphs if not p.startswith(STATUS))),
+        *_section("Description", _described(plain)),
         *_section("Options", _options(context)),
         *_section("Commands", _commands(context)),
-        *_section("Exit status", [line for paragraph in status for line in _statuses(paragraph)]),
+        *_section("Exit status", _listed(paragraphs, STATUS)),
+        *_section("Environment", _listed(paragraphs, ENVIRONMENT)),
         *_section("See also", [_others(context)]),
     ]
     return "".join(f"{line}\n" for line in lines)
@@ -133,15 +134,18 @@ def _described(paragraphs: Iterator[str]) -> list[str]:
     return lines
 
 
-def _statuses(paragraph: str) -> list[str]:
-    """Each number with what it means, where the paragraph is a list of these."""
-    text = " ".join(paragraph.split()).rstrip(".")
-    if not text[:1].isdigit():
-        return [_line(f"{text[:1].upper()}{text[1:]}.")]
+def _listed(paragraphs: list[str], heading: str) -> list[str]:
+    """Each status, or variable, with what it means, where the paragraph of that heading is a list of these."""
     lines: list[str] = []
-    for status in re.split(r"[,;] (?=\d)", text):
-        number, _, meaning = status.partition(" ")
-        lines += [".TP", number, _line(meaning)]
+    for paragraph in (p for p in paragraphs if p.startswith(heading)):
+        text = " ".join(paragraph.removeprefix(heading).split()).rstrip(".")
+        items = re.split(r"[,;] (?=\d|[A-Z]+_)", text)
+        if not re.match(r"\d|[A-Z]+_", text):
+            lines.append(_line(f"{text[:1].upper()}{text[1:]}."))
+            continue
+        for item in items:
+            word, _, meaning = item.partition(" ")
+            lines += [".TP", f"\\fB{_text(word)}\\fP", _line(meaning)]
     return lines
 
 

@@ -47,6 +47,7 @@ def completed(*words: str) -> list[str]:
         (("explain", "mm_wait_msg6"), ["plain,MM_WAIT_MSG6"]),
         (("explain", "psk-mism"), ["plain,psk-mismatch"]),
         (("completion", "f"), ["plain,fish"]),
+        (("man", "l"), ["plain,live", "plain,log"]),
         (("README.md", "x"), []),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

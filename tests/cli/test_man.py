@@ -67,7 +67,16 @@ def test_groff_shows_what_help_shows(name: str) -> None:
     page = set(re.findall(r"[\w/…→≤-]+", shown(PAGES[name])))
     # Headings are in capitals there, and a list of commands has the names of pages.
     missing = {word for word in re.findall(r"[\w/…→≤-]+", told) if word not in page}
-    assert missing <= {"Usage", "Options", "Commands", "Exit", "status", *_capitals(page), *main.list_commands(ROOT)}
+    assert missing <= {
+        "Usage",
+        "Options",
+        "Commands",
+        "Exit",
+        "status",
+        "Environment",
+        *_capitals(page),
+        *main.list_commands(ROOT),
+    }
 
 
 def _capitals(words: set[str]) -> set[str]:
@@ -81,6 +90,8 @@ def test_a_page_reads_well() -> None:
     assert "SYNOPSIS pcapdiag carve [OPTIONS] FILE..." in page
     assert "-o, --output OUT.pcapng - is standard output. [required]" in page
     assert "EXIT STATUS 0 written 2 wrong usage 3 an input could not be read" in page
+    assert "ENVIRONMENT PCAPDIAG_CONFIG names the file of settings NO_COLOR turns" in shown(PAGES["pcapdiag"])
+    assert "EXIT STATUS As of analyze; with --stop-on that of the verdict" in shown(PAGES["pcapdiag-live"])
 
 
 def test_the_date_is_the_one_that_the_build_names(monkeypatch: pytest.MonkeyPatch) -> None:
