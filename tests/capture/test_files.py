@@ -16,7 +16,7 @@ FRAME = ethernet(ipv4(bytes(40), 6))
 
 def write(path: Path, second: int, packed: bool = False) -> Path:
     octets = pcap([(T0 + second * SECOND, FRAME)])
-    path.write_bytes(gzip.compress(octets) if packed else octets)
+    path.write_bytes(gzip.compress(octets, mtime=0) if packed else octets)
     return path
 
 
