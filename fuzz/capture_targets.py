@@ -22,6 +22,7 @@ from fuzz import seeds
 from pcapdiag.capture import savefile as savefile_module
 from pcapdiag.capture import walker
 from pcapdiag.capture.datagram import CaptureError, CaptureSummary, Frame
+from pcapdiag.capture.protocol_names import protocol_counts
 from pcapdiag.capture.reassembly import MAX_DATAGRAMS, MAX_OCTETS, TIMEOUT, Fragment, Key, Reassembly
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.capture.streams import MAX_STREAMS, MAX_WAITING, Carrier, Flow, Segment, Streams
@@ -199,7 +200,7 @@ def _decoded(frame_: bytes, link_type: int, walking: Any, networking: Any) -> tu
     network.finish()
     tally.settle()
     counts = (tally.datagrams, tally.icmp_errors, tally.ip_fragments, tally.nat_keepalives, tally.esp, tally.unreadable)
-    others = networking.protocol_counts(tally)
+    others = protocol_counts(tally)
     assert sum(counts) + sum(others.values()) == 1, (counts, others)
     return list(network.ready), counts, others, network.esp_flows()
 

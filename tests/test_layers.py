@@ -67,3 +67,10 @@ def test_no_wing_of_diagnosis_knows_the_one_that_rests_on_it(graph: grimp.Import
             found = graph.find_modules_directly_imported_by(module)
             upwards += [f"{module} imports {name}" for name in found if f"{name}.".startswith(above)]
     assert upwards == []
+
+
+def test_no_two_modules_import_each_other(graph: grimp.ImportGraph) -> None:
+    """Directly or by way of others: what imports itself in the end cannot be read, loaded or tested alone."""
+    below = {module: graph.find_upstream_modules(module) for module in graph.modules}
+    circles = {frozenset((m, *(n for n in below[m] if m in below[n]))) for m in below}
+    assert sorted(sorted(circle) for circle in circles if len(circle) > 1) == []

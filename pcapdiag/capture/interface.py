@@ -13,7 +13,8 @@ from operator import itemgetter
 from pcapdiag.capture import bpf, kinds, libpcap, walker
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
 from pcapdiag.capture.libpcap import Handle, LibpcapError, MissingLibraryError, Packet
-from pcapdiag.capture.network import Network, protocol_counts
+from pcapdiag.capture.network import Network
+from pcapdiag.capture.protocol_names import protocol_counts
 from pcapdiag.capture.source import InterfaceCounts
 from pcapdiag.capture.walker import Found, Link, Tally
 from pcapdiag.record import Record

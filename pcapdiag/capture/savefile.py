@@ -18,7 +18,8 @@ from pcapdiag.record import Record
 from . import kinds, walker
 from .datagram import MICROSECONDS, NANOSECONDS, Captured, CaptureError, CaptureSummary, Interface
 from .link_types import NOT_READ
-from .network import Network, protocol_counts
+from .network import Network
+from .protocol_names import protocol_counts
 from .walker import Found, Link, Tally
 from .window import Window, compression_of, decompressed
 

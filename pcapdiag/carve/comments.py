@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Sighting, Step

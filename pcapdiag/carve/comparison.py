@@ -11,6 +11,7 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import CaptureError, Frame, Interface
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.capture.network import Network
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.capture.walker import Found, Link, Tally
@@ -21,7 +22,6 @@ from pcapdiag.comparison.clocks import Clock
 from pcapdiag.comparison.fates import Passage, Transmission
 from pcapdiag.comparison.points import letter
 from pcapdiag.comparison.results import Compared, PointReport
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.output import Path, written
 from pcapdiag.report.compare_rows import fate_text
 from pcapdiag.report.wording import safe, seconds

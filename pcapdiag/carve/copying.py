@@ -4,17 +4,10 @@ from collections.abc import Collection, Iterator
 
 from pcapdiag.capture import kinds
 from pcapdiag.capture.datagram import Frame, Interface
-from pcapdiag.capture.network import (
-    Network,
-    NotOursError,
-    Scan,
-    UnreadableError,
-    address,
-    fragment_of,
-    segment_flow,
-)
+from pcapdiag.capture.network import Network, Scan, address, fragment_of, segment_flow
 from pcapdiag.capture.reassembly import TIMEOUT, Key
 from pcapdiag.capture.savefile import Savefile, Source
+from pcapdiag.capture.tunnels import NotOursError, UnreadableError
 from pcapdiag.capture.walker import Found, Link, Tally, flow_key
 from pcapdiag.carve.select import EspChoice, Selection
 from pcapdiag.record import Record

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from pcapdiag.capture import kinds
 from pcapdiag.capture.link_types import LINK_LAYERS
-from pcapdiag.capture.network import NotOursError, UnreadableError, skip_extensions, unwrap
 from pcapdiag.capture.network import address as address_text
+from pcapdiag.capture.network import skip_extensions
 from pcapdiag.capture.reassembly import Key
 from pcapdiag.capture.streams import Flow
+from pcapdiag.capture.tunnels import NotOursError, UnreadableError, unwrap
 from pcapdiag.capture.walker import Found, is_tag, locate_udp, port_table
 from pcapdiag.carve.addresses import AddressMap
 from pcapdiag.carve.checksums import checksum, is_right, replaced

@@ -8,7 +8,8 @@ import click
 
 from pcapdiag.cli.config_file import EXAMPLE, KEYS, ConfigError, Settings, read
 from pcapdiag.cli.exit_codes import Exit
-from pcapdiag.cli.settings import VARIABLE, place
+from pcapdiag.cli.options import CONFIG_VARIABLE
+from pcapdiag.cli.settings import place
 
 
 @click.command()
@@ -27,7 +28,7 @@ def config(as_json: bool, example: bool) -> None:
         click.echo(EXAMPLE, nl=False)
         return
     path = place()
-    there = bool(path) and (VARIABLE in os.environ or os.path.exists(path))
+    there = bool(path) and (CONFIG_VARIABLE in os.environ or os.path.exists(path))
     try:
         settings = read(path) if there else Settings()
     except ConfigError as error:
@@ -49,8 +50,8 @@ def _told(path: str, there: bool) -> str:
     from pcapdiag.report.wording import safe
 
     if not path:
-        return f"none: {VARIABLE} is empty"
-    by = f"{VARIABLE} names it" if VARIABLE in os.environ else "its usual place"
+        return f"none: {CONFIG_VARIABLE} is empty"
+    by = f"{CONFIG_VARIABLE} names it" if CONFIG_VARIABLE in os.environ else "its usual place"
     return f"{safe(path)} ({by})" if there else f"{safe(path)} (not there; `pcapdiag config --example` prints one)"
 
 

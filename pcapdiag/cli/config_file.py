@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pcapdiag.cli.options import COLORS, WIDTHS
-from pcapdiag.cli.settings import VARIABLE
+from pcapdiag.cli.options import COLORS, CONFIG_VARIABLE, WIDTHS
 from pcapdiag.record import Record
 
 MAX_FILE = 1 << 20
@@ -75,7 +74,7 @@ def read(path: str) -> Settings:
             raise ConfigError(f"{path}: more than the {MAX_FILE >> 20} MiB that settings may have")
         return _settings(octets.decode("utf-8-sig"))
     except OSError as error:
-        hint = f", and {VARIABLE} names it" if VARIABLE in os.environ else ""
+        hint = f", and {CONFIG_VARIABLE} names it" if CONFIG_VARIABLE in os.environ else ""
         raise ConfigError(f"{path}: {error.strerror or error}{hint}") from None
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1

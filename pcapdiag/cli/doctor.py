@@ -185,10 +185,11 @@ def _programs() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     from pcapdiag.cli.config_file import ConfigError, read
-    from pcapdiag.cli.settings import VARIABLE, place
+    from pcapdiag.cli.options import CONFIG_VARIABLE
+    from pcapdiag.cli.settings import place
 
     path = place()
-    if not path or (VARIABLE not in os.environ and not os.path.exists(path)):
+    if not path or (CONFIG_VARIABLE not in os.environ and not os.path.exists(path)):
         yield Finding("settings", True, "none")
         return
     try:

@@ -21,6 +21,8 @@ DIRECTORY = click.Path(file_okay=False)
 COLORS = ("auto", "always", "never")
 WIDTHS = (60, 400)
 """The narrowest report and the widest."""
+CONFIG_VARIABLE = "PCAPDIAG_CONFIG"
+"""In the environment: which file of settings it is; empty for none."""
 
 
 def completed(name: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":

@@ -6,9 +6,7 @@ import sys
 import click
 
 from pcapdiag.cli.exit_codes import Exit
-
-VARIABLE = "PCAPDIAG_CONFIG"
-"""In the environment: which file it is; empty for none."""
+from pcapdiag.cli.options import CONFIG_VARIABLE
 
 
 def place() -> str:
@@ -16,7 +14,7 @@ def place() -> str:
 
     That of PCAPDIAG_CONFIG, else where the system has such files (XDG Base Directory Specification, %APPDATA%).
     """
-    named = os.environ.get(VARIABLE)
+    named = os.environ.get(CONFIG_VARIABLE)
     if named is not None:
         return named
     if sys.platform == "win32":
@@ -31,7 +29,7 @@ def apply(context: click.Context) -> None:
     A file that is wrong ends the program with a line.
     """
     path = place()
-    if not path or (VARIABLE not in os.environ and not os.path.exists(path)):
+    if not path or (CONFIG_VARIABLE not in os.environ and not os.path.exists(path)):
         return
     from pcapdiag.cli.config_file import ConfigError, defaults, read
 

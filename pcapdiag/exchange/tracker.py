@@ -19,6 +19,7 @@ from pcapdiag.capture.datagram import Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange.building import build
 from pcapdiag.exchange.folding import Folder
 from pcapdiag.exchange.fragments import PIECES, Piece, piece_of
+from pcapdiag.exchange.latest import LatestSenders
 from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Side, Sighting
 from pcapdiag.exchange.modes import certain_sender
 from pcapdiag.exchange.open_exchange import (
@@ -111,8 +112,7 @@ class Tracker:
         self._by_spis: dict[tuple[int, bytes, bytes], OpenExchange] = {}
         self._by_pair: dict[tuple[int, bytes, str, str], OpenExchange] = {}
         self._by_cookie: dict[bytes, Opening | list[OpenExchange]] = {}
-        # Which exchange sent last, by addresses with ports, and without; kept from when it is first asked for.
-        self._latest: dict[tuple[str, int, str, int] | tuple[str, str], int] | None = None
+        self._latest: LatestSenders | None = None  # kept from when it is first asked for
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,8 @@ class Tracker:
             self._next_id = number + 1
             size = _cost(octets, item.fragments) if item.fragments else len(octets)
             self._by_cookie[cookie] = self._openings[number] = Opening(number, item, octets, size)
-            self._note_latest(item, number)
+            if self._latest is not None:
+                self._latest.note(item, number)
             self._opening_octets += size
             if len(self._openings) > self._max_exchanges or self._opening_octets > MAX_OCTETS:
                 self._make_room(self._openings)
@@ -157,7 +158,8 @@ class Tracker:
                 known.size += size
                 self._opening_octets += size
                 self._openings.move_to_end(known.id)
-                self._note_latest(item, known.id)
+                if self._latest is not None:
+                    self._latest.note(item, known.id)
                 return known.id
             self._grow(known)
         return self._message(item, parse(octets), octets)
@@ -204,8 +206,8 @@ class Tracker:
 
     def _headless(self, loss: FragmentLoss) -> int | None:
         """IP fragments without the first one, which alone has ports: of the exchange that is going on there."""
-        number = self._latest_between(loss.source, loss.destination)
-        number = number or self._latest_between(loss.destination, loss.source)
+        senders = self._senders()
+        number = senders.between(loss.source, loss.destination) or senders.between(loss.destination, loss.source)
         found = self._kept(number)
         if found is None or len(found.fragment_losses) >= MAX_FRAGMENT_LOSSES:
             return None
@@ -370,7 +372,8 @@ class Tracker:
         """Make the exchange findable under what this message adds to it."""
         if found.knows(datagram):  # else its addresses, one after another, would fill the tables
             self._by_pair[(found.major, found.initiator_spi, *_pair(datagram))] = found
-            self._note_latest(datagram, found.id)
+            if self._latest is not None:
+                self._latest.note(datagram, found.id)
         answer = header.responder_spi
         if answer != ZERO_SPI and answer not in found.responder_spis and len(found.responder_spis) < MAX_ALIASES:
             found.responder_spis.append(answer)
@@ -420,8 +423,7 @@ class Tracker:
     def _prune_latest(self) -> None:
         """Forget who sent last between ends of which no exchange is kept any more, when there are many of these."""
         if self._latest is not None and len(self._latest) > 4 * self._max_exchanges:
-            kept = {ends: n for ends, n in self._latest.items() if n in self._openings or n in self._engaged}
-            self._latest = kept
+            self._latest.keep_only(self._openings, self._engaged)
 
     def _forget(self, gone: OpenExchange) -> None:
         self._keep(gone, -gone.size)
@@ -497,11 +499,11 @@ class Tracker:
             found = self._by_spis.get((header.major, header.initiator_spi, header.responder_spi))
             found = found or self._by_pair.get((header.major, header.initiator_spi, *_pair(quoted)))
         except DecodeError:
-            found = self._kept(self._latest_of(quoted))
+            found = self._kept(self._senders().of(quoted))
             if found is not None and len(octets) >= len(ZERO_SPI) and octets[:8] != found.initiator_spi:
                 found = None
         if found is None and _is_esp_in_udp(quoted):
-            found = self._kept(self._latest_of(quoted))
+            found = self._kept(self._senders().of(quoted))
         if found is None:
             self.counts.icmp_unmatched += 1
             return None
@@ -512,38 +514,10 @@ class Tracker:
             found.uncounted += 1
         return found.id
 
-    def _note_latest(self, datagram: Datagram, number: int) -> None:
-        latest = self._latest
-        if latest is not None:
-            latest[datagram.source, datagram.destination] = number
-            latest[datagram.source, datagram.source_port, datagram.destination, datagram.destination_port] = number
-
-    def _latest_of(self, datagram: Datagram) -> int:
-        """The id of the exchange whose message was the last to go between these ports, this way; 0 for none."""
-        self._find_latest()
-        key = (datagram.source, datagram.source_port, datagram.destination, datagram.destination_port)
-        return self._latest.get(key, 0) if self._latest else 0
-
-    def _latest_between(self, source: str, destination: str) -> int:
-        """The id of the exchange whose message was the last to go this way; 0 for none."""
-        self._find_latest()
-        return self._latest.get((source, destination), 0) if self._latest else 0
-
-    def _find_latest(self) -> None:
-        if self._latest is not None:
-            return
-        went: list[tuple[int, int, Datagram | Sighting]] = []
-        for number, kept in (*self._openings.items(), *self._engaged.items()):
-            if isinstance(kept, Opening):
-                both = [kept.datagram] if kept.answer is None else [kept.datagram, kept.answer]
-                went += [(d.time, number, d) for d in both]
-                continue
-            went += [(s.time, number, s) for step in kept.steps for s in step.sent[-1:]]
-        latest: dict[tuple[str, int, str, int] | tuple[str, str], int] = {}
-        for _, number, d in sorted(went, key=lambda row: row[:2]):
-            latest[d.source, d.destination] = number
-            latest[d.source, d.source_port, d.destination, d.destination_port] = number
-        self._latest = latest
+    def _senders(self) -> LatestSenders:
+        if self._latest is None:
+            self._latest = LatestSenders((*self._openings.items(), *self._engaged.items()))
+        return self._latest
 
     def _kept(self, number: int) -> OpenExchange | None:
         """The exchange of that id, decoded if it was not."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.ike.payloads import printable
+from pcapdiag.ike.printing import printable
 
 _TYPES = {
     "2.5.4.3": "CN",

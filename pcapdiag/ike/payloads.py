@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 
+from pcapdiag.ike.printing import hexadecimal, printable
 from pcapdiag.ike.registry import (
     AhTransform,
     AuthenticationMethod,
@@ -46,8 +47,6 @@ MAX_ATTRIBUTES = 64
 """Attributes of one transform."""
 MAX_SPIS = 1_024
 """SPIs of one DELETE that are listed."""
-MAX_SHOWN = 1_024
-"""Octets of an identity or a configuration value that are shown."""
 _REMEMBERED = 2_048
 """Octets of the longest security association that is remembered, decoded."""
 
@@ -222,29 +221,19 @@ def identity_text(id_type: IdentificationType, data: bytes) -> str:
             half = len(data) // 2
             return f"{_address(data[:half])}-{_address(data[half:])}"
     except ValueError:
-        return _hexadecimal(data)
+        return hexadecimal(data)
     if id_type in (IdentificationType.FQDN, IdentificationType.USER_FQDN, IdentificationType.KEY_ID):
         return printable(data)
     if id_type == IdentificationType.DER_ASN1_DN:
         from pcapdiag.ike.distinguished_names import name_text  # certificates only
 
-        return name_text(data[: 1 << 14]) or _hexadecimal(data)
-    return _hexadecimal(data)
+        return name_text(data[: 1 << 14]) or hexadecimal(data)
+    return hexadecimal(data)
 
 
 def _address(octets: bytes) -> str:
     """An IPv4 or IPv6 address as text; ValueError for any other number of octets."""
     return inet_ntop(AF_INET6 if len(octets) == 16 else AF_INET, octets)
-
-
-def printable(data: bytes) -> str:
-    """Octets as ASCII, everything that is not printable as \\xNN; of more than MAX_SHOWN the first ones."""
-    text = "".join(chr(o) if 0x20 <= o < 0x7F and o != 0x5C else f"\\x{o:02x}" for o in data[:MAX_SHOWN])
-    return text if len(data) <= MAX_SHOWN else f"{text}... ({len(data)} octets)"
-
-
-def _hexadecimal(data: bytes) -> str:
-    return data.hex() if len(data) <= MAX_SHOWN else f"{data[:MAX_SHOWN].hex()}... ({len(data)} octets)"
 
 
 # --- what stands inside a security association payload ---------------------------------------------------------
@@ -299,7 +288,7 @@ def _attributes(data: bytes, types: type[Number], values: dict[int, type[Number]
             value = int.from_bytes(octets, "big") if 0 < second <= 8 else octets
         kind = types(first & 0x7FFF)
         if isinstance(value, bytes):
-            text = _hexadecimal(value)
+            text = hexadecimal(value)
         elif kind in values and value <= 0xFFFF:
             text = values[kind](value).label
         else:

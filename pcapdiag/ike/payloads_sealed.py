@@ -7,7 +7,8 @@ import struct
 from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_ntop
 
-from pcapdiag.ike.payloads import DecodeError, Payload, decode, printable
+from pcapdiag.ike.payloads import DecodeError, Payload, decode
+from pcapdiag.ike.printing import printable
 from pcapdiag.ike.registry import PayloadType
 from pcapdiag.ike.registry_sealed import (
     AuthenticationMethodV2,

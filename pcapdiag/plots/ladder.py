@@ -6,7 +6,7 @@ from enum import Enum
 from matplotlib.axes import Axes
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
 from pcapdiag.pipeline import Report

@@ -14,13 +14,14 @@ from pcapdiag.comparison.fates import Passage, Transmission
 from pcapdiag.comparison.results import Compared, PointReport
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.report import json_report
-from pcapdiag.report.json_report import SCHEMA_VERSION, Json
+from pcapdiag.report.json_report import SCHEMA_VERSION
+from pcapdiag.report.json_text import Json, line, time
 
 
 def render(comparison: Compared) -> Iterator[str]:
     """One JSON document in pieces, an exchange a line."""
     report = comparison.report
-    head = json_report.line(
+    head = line(
         {
             "schema_version": SCHEMA_VERSION,
             "captures": [_point(p) for p in comparison.points],
@@ -64,7 +65,7 @@ def render(comparison: Compared) -> Iterator[str]:
     )
     yield head.rstrip("\n")[:-1] + ',"exchanges":['
     for place, diagnosis in enumerate(comparison.diagnoses):
-        yield (",\n" if place else "\n") + json_report.line(_exchange(comparison, diagnosis)).rstrip("\n")
+        yield (",\n" if place else "\n") + line(_exchange(comparison, diagnosis)).rstrip("\n")
     yield "\n]}\n"
 
 
@@ -85,28 +86,21 @@ def _point(point: PointReport) -> dict[str, Json]:
     return found
 
 
-def _seconds(nanoseconds: int | None) -> msgspec.Raw | None:
-    return json_report.time(nanoseconds)
-
-
 def _clock(clock: Clock | None) -> dict[str, Json] | None:
     if clock is None:
         return None
     return {
-        "offset": _seconds(clock.offset),
+        "offset": time(clock.offset),
         "drift": msgspec.Raw(f"{clock.drift:.3f}".encode()),
         "drift_uncertainty": msgspec.Raw(f"{clock.drift_uncertainty:.3f}".encode())
         if clock.drift_uncertainty is not None
         else None,
-        "uncertainty": _seconds(clock.uncertainty),
+        "uncertainty": time(clock.uncertainty),
         "pairs": clock.pairs,
         "forward": clock.forward,
         "backward": clock.backward,
         "one_direction": bool(clock.pairs) and clock.one_way,
-        "jumps": [
-            {"before": _seconds(j.before), "after": _seconds(j.after), "change": _seconds(j.change)}
-            for j in clock.jumps
-        ],
+        "jumps": [{"before": time(j.before), "after": time(j.after), "change": time(j.change)} for j in clock.jumps],
     }
 
 
@@ -136,8 +130,8 @@ def _transmission(comparison: Compared, sent: Transmission) -> dict[str, Json]:
         "lost_before": letters[sent.lost_before] if sent.lost_before is not None else None,
         "why": sent.why,
         "path": [letters[p] for p in sent.path],
-        "times": [_seconds(p.time) for p in sent.passages],
-        "delay": _seconds(sent.delay),
+        "times": [time(p.time) for p in sent.passages],
+        "delay": time(sent.delay),
         "size": sent.size,
         "port": sent.port,
         "fragmented": sent.fragmented,
@@ -158,7 +152,7 @@ def _passage(passage: Passage) -> dict[str, Json] | None:
         "ip_id": passage.ip_id,
         "dscp": passage.tos >> 2 if passage.tos is not None else None,
         "df": passage.unfragmented,
-        "own_time": _seconds(passage.own_time),
+        "own_time": time(passage.own_time),
         "duplicates": [f.number for f in passage.duplicates],
     }
 

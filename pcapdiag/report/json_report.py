@@ -7,13 +7,8 @@ that the ends show themselves to be, or, where that is not known, of each that i
 `pcapdiag explain --json CAUSE` has all of them.
 """
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, checks_by_cause
@@ -25,17 +20,14 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded, Peer, Side, Step
 from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.ike.payloads import Identification, Notification, Proposal, Transform
+from pcapdiag.report.json_text import Json, encoded, time
 from pcapdiag.report.wording import payload_details, transform_text
-from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
     from pcapdiag.knowledge.records import Check
     from pcapdiag.logs.joining import JoinedLog
 
 SCHEMA_VERSION = 1
-
-Json = str | int | bool | None | msgspec.Raw | list["Json"] | dict[str, "Json"]
-"""What stands in a document; a time is written out already."""
 
 
 def render(report: Findings, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str]:
@@ -45,10 +37,10 @@ def render(report: Findings, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str
     """
     logs: dict[str, Json] = {}
     if beside:
-        from pcapdiag.report.terminal.log_beside import as_json
+        from pcapdiag.report.log_json import beside_captures
 
-        logs["logs"] = as_json(beside)
-    head = _encoded(
+        logs["logs"] = beside_captures(beside)
+    head = encoded(
         {
             **logs,
             "schema_version": SCHEMA_VERSION,
@@ -65,45 +57,8 @@ def render(report: Findings, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str
     yield head[:-1] + ',"exchanges":['
     several = len(report.captures) > 1
     for place, diagnosis in enumerate(report.diagnoses):
-        yield (",\n" if place else "\n") + _encoded(_exchange(diagnosis, several))
+        yield (",\n" if place else "\n") + encoded(_exchange(diagnosis, several))
     yield "\n]}\n"
-
-
-_NOT_ASCII = re.compile("[^\0-\x7f]")
-
-
-def _encoded(document: Json) -> str:
-    """The document as JSON in ASCII. json's own encoder takes ten times as long."""
-    try:
-        octets = msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        octets = msgspec.json.encode(_spelled(document))
-    text = octets.decode().replace("\x7f", "\\u007f")
-    # Such a character can only stand within a string.
-    return text if text.isascii() else _NOT_ASCII.sub(_escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return _escape(found[0])
-
-
-@lru_cache(256)
-def _escape(character: str) -> str:
-    return json.dumps(character)[1:-1]
-
-
-def _spelled(document: Json) -> Json:
-    """The same with strings written out by json: they may hold lone surrogates, as names of files do."""
-    if isinstance(document, dict):
-        return {key: _spelled(value) for key, value in document.items()}
-    if isinstance(document, list):
-        return [_spelled(value) for value in document]
-    return msgspec.Raw(json.dumps(document).encode()) if isinstance(document, str) else document
-
-
-def line(document: dict[str, Json]) -> str:
-    """One JSON document on one line."""
-    return _encoded(document) + "\n"
 
 
 def exchange(diagnosis: Diagnosis, *, several: bool = False) -> dict[str, Json]:
@@ -114,11 +69,6 @@ def exchange(diagnosis: Diagnosis, *, several: bool = False) -> dict[str, Json]:
 def message(step: Step) -> dict[str, Json]:
     """One message of an exchange, with all its transmissions so far."""
     return _message(step, several=False)
-
-
-def time(nanoseconds: int | None) -> msgspec.Raw | None:
-    """A point in time as the report has it: Unix seconds with nine places."""
-    return _time(nanoseconds)
 
 
 def capture(found: CaptureReport) -> dict[str, Json]:
@@ -141,8 +91,8 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
         "other": s.other,
         "unreadable": s.unreadable,
         "snapped": s.snapped,
-        "first_time": _time(s.first_time),
-        "last_time": _time(s.last_time),
+        "first_time": time(s.first_time),
+        "last_time": time(s.last_time),
         "truncated": s.truncated,
         "warnings": list(s.warnings),
         "protocols": dict(s.protocols.items()),
@@ -157,8 +107,8 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
                 "packets": f.packets,
                 "first_frame": f.first_frame.number,
                 "last_frame": f.last_frame.number,
-                "first_time": _time(f.first_time),
-                "last_time": _time(f.last_time),
+                "first_time": time(f.first_time),
+                "last_time": time(f.last_time),
             }
             for f in s.esp_flows
         ],
@@ -176,8 +126,8 @@ def _folded(folded: Folded) -> dict[str, Json]:
         "messages": folded.messages,
         "first_frame": folded.first_frame.number,
         "last_frame": folded.last_frame.number,
-        "first_time": _time(folded.first_time),
-        "last_time": _time(folded.last_time),
+        "first_time": time(folded.first_time),
+        "last_time": time(folded.last_time),
     }
 
 
@@ -203,8 +153,8 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
         "refused_by": stop.refused_by.value if stop.refused_by else None,
         "reason": stop.reason,
         "reason_frames": _frames(stop.frames),
-        "first_time": _time(e.first_time),
-        "last_time": _time(e.last_time),
+        "first_time": time(e.first_time),
+        "last_time": time(e.last_time),
         "initiator_state": list(stop.initiator_state),
         "responder_state": list(stop.responder_state),
         "offered": [_proposal(p) for p in diagnosis.offered],
@@ -310,7 +260,7 @@ def _peer(end: Platform, peer: Peer) -> dict[str, Json]:
 
 def _message(step: Step, several: bool) -> dict[str, Json]:
     header, first, payloads = step.message.header, step.first, step.payloads
-    times: list[Json] = [_time(t) for t in step.times]
+    times: list[Json] = [time(t) for t in step.times]
     found: dict[str, Json] = {
         "name": step.name,
         "from": step.sender.value,
@@ -381,11 +331,3 @@ def _transform(transform: Transform) -> dict[str, Json]:
 
 def _frames(frames: Iterable[Frame]) -> list[Json]:
     return [f.number for f in frames]
-
-
-def _time(nanoseconds: int | None) -> msgspec.Raw | None:
-    if nanoseconds is None:
-        return None
-    if nanoseconds < 0:
-        return msgspec.Raw(b"-%d.%09d" % divmod(-nanoseconds, SECOND))
-    return msgspec.Raw(b"%d.%09d" % divmod(nanoseconds, SECOND))

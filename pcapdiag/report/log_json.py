@@ -4,14 +4,16 @@ Lines are numbers in the log that `source` names; `when` is what stood before a 
 what of that is the device's own time. What is not ASCII is escaped, as in the report on captures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.logs.attempts import LogExchange, LogMessage
+from pcapdiag.logs.clock import Clock
+from pcapdiag.logs.joining import JoinedLog
 from pcapdiag.logs.judging import LogDiagnosis
 from pcapdiag.logs.log import LogReport, LogSummary
 from pcapdiag.logs.stamps import last_stamp
-from pcapdiag.report.json_report import Json, line
+from pcapdiag.report.json_text import Json, line
 
 SCHEMA_VERSION = 1
 
@@ -29,6 +31,51 @@ def render(report: LogReport) -> Iterator[str]:
     for place, diagnosis in enumerate(report.diagnoses):
         yield (",\n" if place else "\n") + line(_diagnosis(diagnosis)).rstrip("\n")
     yield "\n]}\n"
+
+
+def beside_captures(logs: Sequence[JoinedLog]) -> Json:
+    """What a report on captures says of the logs that were joined to them."""
+    return [
+        {
+            "name": log.name,
+            "address": log.address or None,
+            "telling": log.telling,
+            "problem": log.problem or None,
+            "clock": _clock(log.clock),
+            "joined": [
+                {
+                    "line": line.number,
+                    "exchange": line.exchange,
+                    "frame": line.frame.number,
+                    "capture": line.frame.capture,
+                    "name": line.name,
+                    "how": line.how,
+                    "apart": f"{line.apart / 1e9:.9f}" if line.apart is not None else None,
+                    "text": line.text,
+                }
+                for line in log.joined
+            ],
+            "exchanges": [
+                {"log": d.exchange.id, "capture": exchange, "outcome": d.outcome.value, "tunnel": d.tunnel}
+                for d, exchange in log.diagnoses
+            ],
+        }
+        for log in logs
+    ]
+
+
+def _clock(clock: Clock | None) -> Json:
+    if clock is None:
+        return None
+    return {
+        "offset": f"{clock.offset / 1e9:.9f}",
+        "low": f"{clock.low / 1e9:.9f}",
+        "high": f"{clock.high / 1e9:.9f}",
+        "zone": clock.zone,
+        "pairs": clock.pairs,
+        "exact": clock.exact,
+        "given": clock.given,
+    }
 
 
 def _log(log: LogSummary) -> Json:

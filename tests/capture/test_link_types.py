@@ -8,7 +8,7 @@ from pcapdiag.capture.kinds import UNKNOWN_LINK
 from pcapdiag.capture.link_types import LINK_LAYERS, NOT_READ
 from pcapdiag.capture.walker import Found, port_table
 from tests.capture.frames import pcap
-from tests.capture.test_network import PPP_LINKS
+from tests.capture.test_tunnels import PPP_LINKS
 from tests.capture.test_walker import LINKS, only
 from tests.carve.test_packets import edited, mapped
 

@@ -15,9 +15,10 @@ from pcapdiag.diagnosis.outcome.retransmission import FIRST_DUE
 from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
-from pcapdiag.live import session
+from pcapdiag.live import eviction, judging, peers
 from pcapdiag.live.events import Bounced, Event, Evicted, Seen, Unlisted, Verdict, Waiting
 from pcapdiag.live.session import Watch
+from pcapdiag.live.watched import THIN_ABOVE
 from pcapdiag.pipeline import analyze
 from pcapdiag.report.live import ndjson
 from pcapdiag.report.live.text import LiveText
@@ -235,7 +236,7 @@ def test_a_flood_pushes_out_itself_and_is_owned_up_to(ends: int) -> None:
     evicted = sum(e.openings for e in events if isinstance(e, Evicted))
     told = {v.diagnosis.exchange.id for v in verdicts(events)}
     assert evicted + len(told) == count + 1
-    assert len(told) <= session.MAX_OPENINGS + 1
+    assert len(told) <= eviction.MAX_OPENINGS + 1
     mine = [v for v in verdicts(events) if v.diagnosis.exchange.initiator_spi == b"T" * 8]
     assert mine[-1].diagnosis.stop.outcome is Outcome.COMPLETED
     listed = len([e for e in events if isinstance(e, Seen)])
@@ -247,11 +248,11 @@ def test_the_state_of_a_flood_is_bounded() -> None:
     watch = Watch(messages=False)
     for item in flood(40_000, 20_000):
         watch.feed(item)
-    assert len(watch._openings) <= session.MAX_OPENINGS
-    assert len(watch._talks) <= session.MAX_OPENINGS
-    assert len(watch._wheel) <= session.MAX_OPENINGS
-    assert len(watch._met) <= session.MAX_INITIATORS
-    assert len(watch.tracker._openings) <= session.MAX_WATCHED
+    assert len(watch._on_watch.openings) <= eviction.MAX_OPENINGS
+    assert len(watch._on_watch.talks) <= eviction.MAX_OPENINGS
+    assert len(watch._wheel) <= eviction.MAX_OPENINGS
+    assert len(watch._memory) <= peers.MAX_INITIATORS
+    assert len(watch.tracker._openings) <= eviction.MAX_WATCHED
 
 
 def test_an_sa_that_is_up_for_weeks_does_not_grow() -> None:
@@ -266,7 +267,7 @@ def test_an_sa_that_is_up_for_weeks_does_not_grow() -> None:
     events += watch.finish((10 + 1_500 * 10) * SECOND)
     exchange = watch.tracker.exchange(1)
     assert exchange is not None
-    assert len(exchange.steps) <= session.THIN_ABOVE + 1
+    assert len(exchange.steps) <= THIN_ABOVE + 1
     assert exchange.uncounted > 1_000
     assert [s.name for s in exchange.steps[:9]] == [f"MM{n}" for n in range(1, 7)] + ["QM1", "QM2", "QM3"]
     outcomes = {v.diagnosis.stop.outcome for v in verdicts(events)}
@@ -275,7 +276,7 @@ def test_an_sa_that_is_up_for_weeks_does_not_grow() -> None:
 
 def test_many_tunnels_from_behind_one_nat_stay_on_watch() -> None:
     wire, watch = Wire(), Watch(messages=False)
-    count = 3 * session.MAX_TOGETHER
+    count = 3 * eviction.MAX_TOGETHER
     events: list[Event] = []
     for number in range(count):
         at, cookies = number * 5.0, ((number + 1).to_bytes(8, "big"), (number + 1).to_bytes(8, "little"))
@@ -299,7 +300,7 @@ def test_stale_keep_alives_are_forgotten() -> None:
     watch.feed(wire.datagram(4000, b"\xff", source="192.0.2.9", ports=(4500, 4500)))
     quiet(watch, 4001, 8000)
     assert [flow.source for flow in watch.tracker.keepalives.values()] == []
-    assert not watch._alive
+    assert len(watch._keepalives) == 0
 
 
 def test_only_the_conversation_that_changed_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,8 +314,8 @@ def test_only_the_conversation_that_changed_is_judged(monkeypatch: pytest.Monkey
     for _ in range(50):
         watch.tick(3 * SECOND)
     judged: list[int] = []
-    original = session.find_stops
-    monkeypatch.setattr(session, "find_stops", lambda s: judged.append(len(s.conversation)) or original(s))
+    original = judging.find_stops
+    monkeypatch.setattr(judging, "find_stops", lambda s: judged.append(len(s.conversation)) or original(s))
     watch.feed(wire.datagram(4, main_mode(4, ((1).to_bytes(8, "big"), b"R" * 8)), source=RIGHT, destination="10.1.0.0"))
     watch.tick(5 * SECOND)
     assert judged == [1]

@@ -6,17 +6,18 @@ end is theirs, the checks are those of that end, and `pcapdiag.diagnosis.causes.
 """
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pcapdiag.diagnosis.causes.platforms import Basis, Platform
 from pcapdiag.diagnosis.causes.ranking import RankedCause
-from pcapdiag.diagnosis.outcome.stop import Outcome
+from pcapdiag.diagnosis.evidence.case import Evidence
+from pcapdiag.diagnosis.outcome.quick_mode import Phase2
+from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.knowledge.records import Status
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.verdict import Diagnosis
     from pcapdiag.knowledge.records import Cause, Check
 
 BY_HINT = 2
@@ -28,6 +29,33 @@ PHASE2 = ("pfs-mismatch", "phase2-proposal-mismatch", "phase2-selector-mismatch"
 
 MOST_KEPT = 1024
 """Choices of commands that are kept at a time."""
+
+
+class Explained(Protocol):
+    """An exchange with the causes of its end: what a Diagnosis has that checks are chosen and placed by."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange."""
+
+    @property
+    def stop(self) -> Stop:
+        """Where it stopped."""
+
+    @property
+    def phase2(self) -> Sequence[Phase2]:
+        """How phase 2 went."""
+
+    @property
+    def evidence(self) -> Sequence[Evidence]:
+        """What the wire shows."""
+
+    @property
+    def causes(self) -> Sequence[RankedCause]:
+        """Why it stopped, best first."""
+
+    def platform(self, side: Side) -> Platform:
+        """What one end is."""
 
 
 class PlacedCheck(Record, frozen=True):
@@ -47,13 +75,13 @@ class PlacedCheck(Record, frozen=True):
     basis: Basis | None = None
 
 
-def checks_by_cause(diagnosis: "Diagnosis") -> dict[str, list[PlacedCheck]]:
+def checks_by_cause(diagnosis: Explained) -> dict[str, list[PlacedCheck]]:
     """The checks of every cause that is possible or better, by its id."""
     placing = _Placing(diagnosis)
     return {ranked.cause.id: placing.of(ranked) for ranked in diagnosis.causes if ranked.leads}
 
 
-def fitting_checks(ranked: RankedCause, diagnosis: "Diagnosis") -> list[PlacedCheck]:
+def fitting_checks(ranked: RankedCause, diagnosis: Explained) -> list[PlacedCheck]:
     """The checks of a cause for this exchange: at its ends, for what they are, in the version of IKE that they speak.
 
     In the knowledge base's order. What can be done at either end is placed at the user's own, else where commands are
@@ -62,7 +90,7 @@ def fitting_checks(ranked: RankedCause, diagnosis: "Diagnosis") -> list[PlacedCh
     return _Placing(diagnosis).of(ranked)
 
 
-def next_checks(diagnosis: "Diagnosis", most: int = 6) -> tuple[PlacedCheck, ...]:
+def next_checks(diagnosis: Explained, most: int = 6) -> tuple[PlacedCheck, ...]:
     """The few checks to begin with: of the likely causes, or of the possible ones where none is likely."""
     leading = [c for c in diagnosis.causes if c.status in (Status.CONFIRMED, Status.LIKELY)]
     leading = leading or [c for c in diagnosis.causes if c.leads]
@@ -76,7 +104,7 @@ def next_checks(diagnosis: "Diagnosis", most: int = 6) -> tuple[PlacedCheck, ...
     return tuple(chosen.values())[:most]
 
 
-def refuser(cause: str, diagnosis: "Diagnosis") -> Side:
+def refuser(cause: str, diagnosis: Explained) -> Side:
     """The end that refused, or that checks first and would have to say why: its log has the reason."""
     e, stop = diagnosis.exchange, diagnosis.stop
     if cause in PHASE2:
@@ -121,7 +149,7 @@ def _asked(cause: "Cause") -> frozenset[str]:
 class _Placing:
     """Places the checks of causes at the ends of one exchange."""
 
-    def __init__(self, diagnosis: "Diagnosis") -> None:
+    def __init__(self, diagnosis: Explained) -> None:
         self._diagnosis = diagnosis
         self._ends = {side: diagnosis.platform(side) for side in Side}
         self._version = 2 if diagnosis.exchange.mode is Mode.IKEV2 else 1

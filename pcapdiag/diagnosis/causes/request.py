@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pcapdiag.diagnosis.causes.checks import ports_filter, refuser
+from pcapdiag.diagnosis.causes.checks import Explained, ports_filter, refuser
 from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
@@ -16,7 +16,6 @@ from pcapdiag.knowledge.records import Status
 from pcapdiag.units import SECOND
 
 if TYPE_CHECKING:
-    from pcapdiag.diagnosis.verdict import Diagnosis
     from pcapdiag.knowledge.records import Check
 
 MOST_CAUSES = 3
@@ -26,7 +25,7 @@ MOST_COMMANDS = 2
 _MODES = {Mode.MAIN: "IKEv1, Main Mode", Mode.AGGRESSIVE: "IKEv1, Aggressive Mode", Mode.IKEV2: "IKEv2"}
 
 
-def request_text(diagnosis: "Diagnosis") -> str | None:
+def request_text(diagnosis: Explained) -> str | None:
     """The text; None where it is not said which end is the user's own, or where nothing has to be asked."""
     ours = next((side for side in Side if diagnosis.platform(side).mine), None)
     causes = _asked_about(diagnosis)
@@ -35,12 +34,12 @@ def request_text(diagnosis: "Diagnosis") -> str | None:
     return "\n".join(_lines(diagnosis, ours, causes)) + "\n"
 
 
-def _asked_about(diagnosis: "Diagnosis") -> list[RankedCause]:
+def _asked_about(diagnosis: Explained) -> list[RankedCause]:
     leading = [c for c in diagnosis.causes if c.status in (Status.CONFIRMED, Status.LIKELY)]
     return (leading or [c for c in diagnosis.causes if c.leads])[:MOST_CAUSES]
 
 
-def _lines(diagnosis: "Diagnosis", ours: Side, causes: list[RankedCause]) -> Iterator[str]:
+def _lines(diagnosis: Explained, ours: Side, causes: list[RankedCause]) -> Iterator[str]:
     e = diagnosis.exchange
     here, there = e.peer(ours).address, e.peer(ours.other).address
     began = datetime.fromtimestamp(e.first_time / SECOND, UTC)
@@ -76,7 +75,7 @@ def _lines(diagnosis: "Diagnosis", ours: Side, causes: list[RankedCause]) -> Ite
     )
 
 
-def _commands(ranked: RankedCause, diagnosis: "Diagnosis", ours: Side) -> "list[Check]":
+def _commands(ranked: RankedCause, diagnosis: Explained, ours: Side) -> "list[Check]":
     """The commands for the other end, where it is known what that is: looks only."""
     e, end = diagnosis.exchange, diagnosis.platform(ours.other)
     if not end.certain or end.possible[0] not in PLATFORM_NAMES:

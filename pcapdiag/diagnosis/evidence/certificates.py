@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.distinguished_names import name_text
-from pcapdiag.ike.payloads import Certificate, Identification, printable
+from pcapdiag.ike.payloads import Certificate, Identification
+from pcapdiag.ike.printing import printable
 from pcapdiag.ike.registry import CertificateEncoding, IdentificationType, PayloadType
 from pcapdiag.record import Record
 from pcapdiag.units import SECOND

@@ -32,7 +32,8 @@ from pcapdiag.diagnosis.outcome.stop import (
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
-from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text, printable
+from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text
+from pcapdiag.ike.printing import printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
 from pcapdiag.record import Record
 from pcapdiag.units import SECOND

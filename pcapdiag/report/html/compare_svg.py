@@ -6,10 +6,10 @@ As `ladder_svg`: text that can be selected, no ids, no references, no style attr
 from html import escape
 from itertools import pairwise
 
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.comparison.fates import Fate
 from pcapdiag.comparison.points import letter
 from pcapdiag.comparison.results import Compared
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Side
 from pcapdiag.report.compare_rows import Arrow, fate_text, frames_at, order, rows

@@ -9,8 +9,8 @@ from html import escape
 from unicodedata import east_asian_width
 
 from pcapdiag.capture.datagram import Frame
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.evidence.case import Evidence
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.report.ladder import Bounce, Fold, Missing, Row, Rung, cited, marks_of, rows, short_name

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pcapdiag.capture.source import InterfaceCounts
 from pcapdiag.findings import CaptureReport
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
-from pcapdiag.report.json_report import Json, capture, exchange, line, message, time
+from pcapdiag.report.json_report import capture, exchange, message
+from pcapdiag.report.json_text import Json, line, time
 
 SCHEMA_VERSION = 1
 

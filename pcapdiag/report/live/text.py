@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.capture.source import InterfaceCounts
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.grouping import Group, group
 from pcapdiag.diagnosis.outcome.retransmission import Pending
 from pcapdiag.diagnosis.outcome.stop import Outcome

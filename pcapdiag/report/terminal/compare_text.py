@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.comparison.fates import Fate, Transmission
 from pcapdiag.comparison.points import letter
 from pcapdiag.comparison.results import Compared
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
 from pcapdiag.diagnosis.grouping import group
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis

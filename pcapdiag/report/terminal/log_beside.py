@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.logs.clock import Clock
 from pcapdiag.logs.joining import JoinedLog
-from pcapdiag.report.json_report import Json
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import frame_number, safe
 
@@ -62,48 +61,3 @@ def clock_text(clock: Clock) -> str:
         stands = f"{abs(error):.3f} s {'behind' if error > 0 else 'ahead of'} the capture's"
     given = "given" if clock.given else "derived"
     return f"Its clock shows {name} ({given}) and is {stands}, ± {wide:.3f} s ({pairs})."
-
-
-def as_json(logs: Sequence[JoinedLog]) -> Json:
-    """The same as JSON."""
-    return [
-        {
-            "name": log.name,
-            "address": log.address or None,
-            "telling": log.telling,
-            "problem": log.problem or None,
-            "clock": _clock(log.clock),
-            "joined": [
-                {
-                    "line": line.number,
-                    "exchange": line.exchange,
-                    "frame": line.frame.number,
-                    "capture": line.frame.capture,
-                    "name": line.name,
-                    "how": line.how,
-                    "apart": f"{line.apart / 1e9:.9f}" if line.apart is not None else None,
-                    "text": line.text,
-                }
-                for line in log.joined
-            ],
-            "exchanges": [
-                {"log": d.exchange.id, "capture": exchange, "outcome": d.outcome.value, "tunnel": d.tunnel}
-                for d, exchange in log.diagnoses
-            ],
-        }
-        for log in logs
-    ]
-
-
-def _clock(clock: Clock | None) -> Json:
-    if clock is None:
-        return None
-    return {
-        "offset": f"{clock.offset / 1e9:.9f}",
-        "low": f"{clock.low / 1e9:.9f}",
-        "high": f"{clock.high / 1e9:.9f}",
-        "zone": clock.zone,
-        "pairs": clock.pairs,
-        "exact": clock.exact,
-        "given": clock.given,
-    }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.evidence.path_facts import icmp_name
+from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState

@@ -13,7 +13,7 @@ import pytest
 
 from pcapdiag.capture.datagram import CaptureError
 from pcapdiag.capture.pipe import Pipe
-from pcapdiag.live import session
+from pcapdiag.live import totals
 from pcapdiag.live.session import Watch
 from pcapdiag.report.live import metrics
 from pcapdiag.report.live.metrics import MetricsFile, MetricsServer, render
@@ -63,7 +63,7 @@ def test_exchanges_by_outcome_state_and_peer(source: Pipe) -> None:
 
 
 def test_the_number_of_series_is_bounded(source: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "MAX_PEERS", 5)
+    monkeypatch.setattr(totals, "MAX_PEERS", 5)
     found = values(render(stalled(60), source, 0))
     verdicts = {name: n for name, n in found.items() if name.startswith("pcapdiag_verdicts_total")}
     assert len(verdicts) == 6
