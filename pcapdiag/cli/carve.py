@@ -47,7 +47,7 @@ OUTCOMES = ("completed", "stalled", "rejected", "superseded", "inconclusive", "p
 @click.option(
     "--anonymize",
     is_flag=True,
-    help="Replace addresses, identities, certificates and all that is encrypted or a key; see the README.",
+    help="Replace addresses, identities, certificates and all that is encrypted or a key; see the documentation.",
 )
 @click.option(
     "--anonymize-key",

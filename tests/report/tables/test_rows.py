@@ -1,6 +1,5 @@
 """The rows of the tables, without pandas: as wide as their columns, of the kinds that these promise, and complete."""
 
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from pcapdiag.report.tables.rows import ROWS
 from tests import CAPTURES
 from tests.report.reports import of_capture
 
-README = Path(__file__).parents[3] / "README.md"
 KINDS: dict[Kind, type] = {
     Kind.TEXT: str,
     Kind.NAMES: tuple,
@@ -50,12 +48,6 @@ def test_a_join_by_exchange_has_hardly_a_name_twice() -> None:
     assert names["evidence"] & names["causes"] == {"exchange"}
     # Those of the header, and those of the exchange: in message 1 the responder's is not there yet.
     assert names["messages"] & names["exchanges"] == {"exchange", "initiator_spi", "responder_spi"}
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_readme_names_the_columns(table: str) -> None:
-    (line,) = [line for line in README.read_text().splitlines() if line.startswith(f"| `{table}` |")]
-    assert re.findall(r"`(\w+)`", line) == [table, *(c.name for c in TABLES[table])]
 
 
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap*")), ids=lambda path: path.stem)
