@@ -25,12 +25,15 @@ SYSTEM = (
     "live/test_sniffer.py",
     "live/test_tunnels.py",
     "report/test_page_in_browser.py",
+    "test_docs_browser.py",
     "test_hostile_output.py::test_the_full_screen",
 )
 """Beginnings of the names of tests that run other programs, or capture."""
 SLOW = (
     "test_benchmarks.py",
     "test_bounds.py",
+    "test_docs.py",
+    "test_docs_browser.py",
     "test_fuzz.py",
     "test_gateway_day.py",
     "test_notebooks.py",

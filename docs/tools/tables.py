@@ -12,13 +12,13 @@ TABLES = {
 HEAD = """# Tables
 
 `report.exchanges`, `report.messages`, `report.evidence` and `report.causes` are pandas DataFrames, and
-`comparison.passages` is one more. `pcapdiag messages` writes the rows of `messages` as CSV, NDJSON or Parquet. How to work with them stands
-[here](../how-to/tables.md).
+`comparison.passages` is one more. `pcapdiag messages` writes the rows of `messages` as CSV, NDJSON or Parquet. How to
+work with them stands [here](../how-to/tables.md).
 
-Times are in UTC with nanoseconds, durations are timedeltas, frame numbers are integers, and what is one of a few
-words is a category. Statuses have an order, worst first. The column `exchange` joins the tables; `exchange` and `evidence`
-name a fact, `exchange` and `message` a message with all its transmissions. A packet that was recorded twice has a row marked
-`duplicate`. What was [only counted](limits.md) has no rows.
+Times are in UTC with nanoseconds, durations are timedeltas, frame numbers are integers, and what is one of a few words
+is a category. Statuses have an order, worst first. The column `exchange` joins the tables; `exchange` and `evidence`
+name a fact, `exchange` and `message` a message with all its transmissions. A packet that was recorded twice has a row
+marked `duplicate`. What was [only counted](limits.md) has no rows.
 """
 
 
