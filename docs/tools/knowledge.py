@@ -32,7 +32,7 @@ def entries() -> list[dict[str, Any]]:
 
 def _told(*arguments: str) -> Any:
     run = subprocess.run(
-        [sys.executable, "-m", "pcapdiag", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "pcapdiag", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     return json.loads(run.stdout)
 

@@ -34,7 +34,7 @@ _CODE = re.compile(r"\x1b\[([\d;]*)m")
 def printed() -> list[str]:
     """The lines of the report, with their colours."""
     run = subprocess.run(
-        [sys.executable, "-m", "pcapdiag", "analyze", "--color", "always", "--width", str(WIDTH), CAPTURE],
+        [sys.executable, "-P", "-m", "pcapdiag", "analyze", "--color", "always", "--width", str(WIDTH), CAPTURE],
         cwd=ROOT,
         capture_output=True,
         text=True,
