@@ -4,9 +4,10 @@ python docs/tools/browser.py        makes build/browser, which `mkdocs build` pu
 
 Python for WebAssembly comes from npm (Pyodide, pinned in browser/package-lock.json), the packages from PyPI (pinned in
 browser/requirements.txt), and the program from this checkout. Nothing of it is in the repository, and the page asks no
-other host.
+other host. `mkdocs build` packs the program anew where it has changed since.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -43,18 +44,39 @@ def _runtime(target: Path) -> None:
             shutil.copy(Path(folder, "node_modules", "pyodide", name), target)
 
 
-def _wheels(folder: Path) -> list[Path]:
-    """The packages, and the program without its compiled part."""
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    fetch = (*pip, "download", "--no-deps", "--only-binary", ":all:", "--python-version", PYTHON, "-d", str(folder))
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+def _packages(folder: Path) -> list[Path]:
+    """The packages, as wheels."""
+    fetch = (*PIP, "download", "--no-deps", "--only-binary", ":all:", "--python-version", PYTHON, "-d", str(folder))
     for line in (PINNED / "requirements.txt").read_text(encoding="utf-8").splitlines():
         name = line.partition("==")[0]
         if not line or line.startswith("#"):
             continue
         platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64"] if name in NATIVE else [PLATFORM]
         _run(*fetch, *(word for platform in platforms for word in ("--platform", platform)), line)
-    _run(*pip, "wheel", "--no-deps", "-w", str(folder), str(ROOT), PCAPDIAG_COMPILE="no")
     return sorted(folder.glob("*.whl"))
+
+
+def _source() -> str:
+    """What tells whether the program has changed."""
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "pcapdiag").rglob("*")):
+        if path.is_file() and path.suffix not in (".pyc", ".so", ".c"):
+            found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def pack_program(target: Path = BUILT) -> None:
+    """The program without its compiled part, where that is not there or has changed."""
+    source, mark = _source(), target / "program.sha256"
+    if mark.is_file() and mark.read_text(encoding="ascii") == source:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _run(*PIP, "wheel", "--no-deps", "-w", folder, str(ROOT), PCAPDIAG_COMPILE="no")
+        _pack(sorted(Path(folder).glob("*.whl")), target / "program.zip")
+    mark.write_text(source, encoding="ascii")
 
 
 def _pack(wheels: list[Path], target: Path) -> None:
@@ -77,7 +99,8 @@ def build(target: Path = BUILT) -> None:
     target.mkdir(parents=True)
     _runtime(target / "pyodide")
     with tempfile.TemporaryDirectory() as folder:
-        _pack(_wheels(Path(folder)), target / "packages.zip")
+        _pack(_packages(Path(folder)), target / "packages.zip")
+    pack_program(target)
     (target / "captures").mkdir()
     for name in SAMPLES:
         shutil.copy(ROOT / "captures" / name, target / "captures")

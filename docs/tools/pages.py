@@ -78,6 +78,7 @@ def on_post_build(config: MkDocsConfig) -> None:
         text = text.replace(f"{directive} 'self'", f"{directive} 'self' {value}")
     page.write_text(text, encoding="utf-8")
     if browser.BUILT.is_dir():
+        browser.pack_program()
         shutil.copytree(browser.BUILT, page.parent, dirs_exist_ok=True)
     else:
         log.info("try/ is without its Python: python docs/tools/browser.py fetches it")

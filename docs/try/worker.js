@@ -11,7 +11,7 @@ def line(found):
     text = f"{e.initiator.address} → {e.responder.address}: phase 1 {stop.outcome.value}, tunnel {found.tunnel.state.value}"
     if found.causes and not found.well:
         best = found.causes[0]
-        text += f"; {best.status.value}: {best.cause.title[:1].lower()}{best.cause.title[1:]}"
+        text += f"; {best.status.value}: {best.cause.title}"
     return text
 
 def report(name):
@@ -35,16 +35,19 @@ def report(name):
 
 async function load(here) {
   const began = performance.now();
-  const [{ loadPyodide }, packages] = await Promise.all([
+  const fetched = async (name) => {
+    const answer = await fetch(here + name);
+    if (!answer.ok) throw new Error(name + " is not there");
+    return answer.arrayBuffer();
+  };
+  const [{ loadPyodide }, ...archives] = await Promise.all([
     import(here + "pyodide/pyodide.mjs"),
-    fetch(here + "packages.zip").then((answer) => {
-      if (!answer.ok) throw new Error("packages.zip is not there");
-      return answer.arrayBuffer();
-    }),
+    fetched("packages.zip"),
+    fetched("program.zip"),
   ]);
   python = await loadPyodide({ indexURL: here + "pyodide/" });
   const folder = python.runPython("import site; site.getsitepackages()[0]");
-  python.unpackArchive(packages, "zip", { extractDir: folder });
+  for (const archive of archives) python.unpackArchive(archive, "zip", { extractDir: folder });
   python.FS.mkdir("/captures");
   python.runPython(PROGRAM);
   postMessage({ ready: performance.now() - began, version: python.runPython("pcapdiag.__version__") });
