@@ -3,6 +3,7 @@
 Needs Chromium, and what `python docs/tools/browser.py` fetches (with npm); it is fetched here where it is not there.
 """
 
+import gzip
 import importlib.util
 import json
 import re
@@ -109,6 +110,23 @@ def test_the_same_verdicts(browser: Browser, name: str) -> None:
     found = given(browser, CAPTURES / name)
     assert json.loads(found["verdicts"]) == natively(CAPTURES / name) != []
     assert browser.complaints == []
+
+
+def test_compressed(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "mm5-psk-mismatch.pcap.gz"
+    path.write_bytes(gzip.compress((CAPTURES / "mm5-psk-mismatch.pcap").read_bytes()))
+    assert json.loads(given(browser, path)["verdicts"]) == natively(path) != []
+
+
+def test_a_capture_that_is_dropped(browser: Browser) -> None:
+    octets = list((CAPTURES / NAMES[2]).read_bytes())
+    browser.evaluate(
+        "delete document.body.dataset.report; (() => { const carried = new DataTransfer();"
+        f"carried.items.add(new File([new Uint8Array({octets})], 'dropped.pcap'));"
+        "document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: carried})); })()"
+    )
+    browser.wait("document.body.dataset.report === 'dropped.pcap'")
+    assert json.loads(browser.evaluate("document.body.dataset.verdicts")) == natively(CAPTURES / NAMES[2])
 
 
 def test_the_same_report(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
