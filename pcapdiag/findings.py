@@ -42,5 +42,5 @@ class Findings(Displayed, frozen=True):
 
     @property
     def all_completed(self) -> bool:
-        """Whether every exchange completed."""
+        """Whether every tunnel is up, or nothing says that it is not."""
         return all_well(self.diagnoses) and all(f.outcome == Outcome.COMPLETED for f in self.folded)

@@ -54,7 +54,7 @@ class Compared(Displayed, frozen=True):
 
     @property
     def all_completed(self) -> bool:
-        """Whether every exchange completed."""
+        """Whether every tunnel is up, or nothing says that it is not."""
         return self.report.all_completed
 
     def sent(self, exchange: Exchange, place: int) -> tuple[Transmission, ...]:

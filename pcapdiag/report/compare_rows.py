@@ -215,7 +215,7 @@ def path_lines(comparison: Compared) -> Iterator[str]:
 def change_text(change: Change) -> str:
     """One thing that is changed between two points; empty where that is not worth a line."""
     one, other = letter(change.first), letter(change.then)
-    frames = f"({change.packets} packets; {frame_list(change.frames[:2], several=True)})"
+    frames = f"({change.packets} packet{'s' * (change.packets != 1)}; {frame_list(change.frames[:2], several=True)})"
     if change.kind in ("source", "destination"):
         return f"From {one} to {other} the {change.kind} {change.before} becomes {change.after}: NAT {frames}."
     if change.kind == "routers":

@@ -23,7 +23,7 @@ from pcapdiag.report.log_phrases import (
     worth,
 )
 from pcapdiag.report.markdown import code, fenced, inline
-from pcapdiag.report.phrases import status_word
+from pcapdiag.report.phrases import ends_with, status_word
 
 MAX_TOLD = 20
 """Exchanges that are told in full; those that are alike are told once, and the rest are a line each."""
@@ -63,9 +63,11 @@ def _diagnosis(d: LogDiagnosis) -> Iterator[str]:
     e = d.exchange
     yield f"### {inline(title(e))}"
     yield ""
-    yield f"**{d.outcome.value.upper()}**{inline(verdict(d))}  "
-    yield f"{inline(d.reason)} ({inline(place(e, d.reason_lines))})  "
+    yield f"**{d.outcome.value.upper()}**{inline(verdict(d))}"
+    yield ""
+    yield f"{inline(d.reason)} ({inline(place(e, d.reason_lines))})"
     if cause := leading_cause(d):
+        yield ""
         yield f"**{inline(cause)}**"
     yield ""
     yield from (f"- {name}: {inline(text)}" for name, text in facts(e))
@@ -110,7 +112,9 @@ def _why(d: LogDiagnosis) -> Iterator[str]:
         yield f"**What to check next, at {inline(d.exchange.local or 'this end')}**"
         yield ""
         for check in found:
-            command = f" {code(check.command)}" if check.command else ""
+            lines = (*check.first, *([check.command] if check.command else []))
+            commands = "".join(f" {code(line)}" for line in lines)
+            undo = f" {ends_with(check)} {', '.join(map(code, check.undo))}." if check.undo else ""
             expect = f" → {inline(check.expect)}" if check.expect else ""
-            yield f"1. {inline(check.do)}.{command}{expect}"
+            yield f"1. {inline(check.do)}.{commands}{undo}{expect}"
         yield ""

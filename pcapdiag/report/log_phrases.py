@@ -9,6 +9,7 @@ from pcapdiag.logs.judging import LogDiagnosis, LogEvidence
 from pcapdiag.logs.line import SENT
 from pcapdiag.logs.log import LogSummary
 from pcapdiag.logs.stamps import last_stamp
+from pcapdiag.report.phrases import within
 from pcapdiag.report.wording import safe
 
 PLATFORMS = {
@@ -157,7 +158,7 @@ def leading_cause(d: LogDiagnosis) -> str:
     if cause is None:
         return ""
     status = cause.status.value
-    return f"{status[0].upper()}{status[1:]}: {cause.cause.title}."
+    return f"{status[0].upper()}{status[1:]}: {within(cause.cause.title)}."
 
 
 def facts(e: LogExchange) -> Iterator[tuple[str, str]]:
@@ -201,10 +202,11 @@ def quoted(item: LogEvidence) -> str:
 def checks(d: LogDiagnosis) -> list[Check]:
     """What to look at on the device that logged, for the causes that lead, with the addresses in their places."""
     e = d.exchange
+    versions = {"ikev2": (None, 2), "unknown": (None, 1, 2)}.get(e.mode, (None, 1))
     found: list[Check] = []
     for ranked in [c for c in d.causes if c.leads][:3]:
         for check in ranked.cause.checks_for(e.platform):
-            if check.end in ("either", e.role) or not e.role:
+            if check.ike in versions and (check.end in ("either", e.role) or not e.role):
                 filled = check.fill(peer=e.peer or "<peer address>", local=e.local or "<local address>")
                 if all((c.do, c.command, c.expect) != (filled.do, filled.command, filled.expect) for c in found):
                     found.append(filled)

@@ -74,10 +74,10 @@ def leading_cause(diagnosis: Diagnosis) -> str | None:
     first = diagnosis.causes[0] if diagnosis.causes else None
     if first is None or not first.leads:
         return None
-    return f"{first.status.value}: {_lower(first.cause.title)}"
+    return f"{first.status.value}: {within(first.cause.title)}"
 
 
-def _lower(title: str) -> str:
+def within(title: str) -> str:
     """A title within a sentence; names and abbreviations keep their capitals."""
     word = title.split(" ", 1)[0]
     return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]

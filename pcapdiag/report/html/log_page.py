@@ -7,6 +7,7 @@ octets. Exchanges that are alike are told once, failures first; what goes beyond
 from base64 import b64encode
 from hashlib import sha256
 
+from pcapdiag.knowledge.records import Check
 from pcapdiag.logs.judging import LogDiagnosis
 from pcapdiag.logs.log import LogReport
 from pcapdiag.record import Record
@@ -31,6 +32,7 @@ from pcapdiag.report.log_phrases import (
     who,
     worth,
 )
+from pcapdiag.report.phrases import ends_with
 from pcapdiag.version import VERSION
 
 MAX_TOLD, MAX_ROWS, MAX_MESSAGES, MAX_CHECKS = 60, 2_000, 60, 8
@@ -64,7 +66,7 @@ class _View(Record, frozen=True):
     left: int
     evidence: list[tuple[str, str, str, str]]
     causes: list[tuple[str, str, str, str, str]]
-    checks: list[tuple[str, str, str]]
+    checks: list[tuple[str, list[str], str, str]]
     here: str
 
 
@@ -134,6 +136,12 @@ def _view(d: LogDiagnosis) -> _View:
             for c in d.causes
             if c.leads
         ],
-        checks=[(c.do, c.command or "", c.expect or "") for c in checks(d)[:MAX_CHECKS]],
+        checks=[_check(c) for c in checks(d)[:MAX_CHECKS]],
         here=e.local or "this end",
     )
+
+
+def _check(check: Check) -> tuple[str, list[str], str, str]:
+    """What to do, its commands, what ends them, and how to read the answer."""
+    undo = f"{ends_with(check)} {'; '.join(check.undo)}" if check.undo else ""
+    return check.do, [*check.first, *([check.command] if check.command else [])], undo, check.expect or ""

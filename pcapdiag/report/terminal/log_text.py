@@ -24,6 +24,7 @@ from pcapdiag.report.log_phrases import (
     verdict,
     worth,
 )
+from pcapdiag.report.phrases import ends_with
 from pcapdiag.report.terminal.colours import OUTCOME_COLOURS, STATUS_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import safe
@@ -176,8 +177,10 @@ def _checks(d: LogDiagnosis, layout: Layout) -> Iterator[str]:
     yield layout.paint(f"  What to check next, at {d.exchange.local or 'this end'}", bold=True)
     for number, check in enumerate(found[: 30 if layout.detail > 0 else 5], 1):
         yield from wrapped(f"{check.do}.", layout, 5, f"  {number:>2} ")
-        if check.command:
-            yield layout.paint(f"       {safe(check.command)}", bold=True)
+        for line in (*check.first, *([check.command] if check.command else [])):
+            yield layout.paint(f"       {safe(line)}", bold=True)
+        if check.undo:
+            yield from wrapped(f"{ends_with(check)} {'; '.join(check.undo)}", layout, 7, "     ")
         if check.expect:
             yield from wrapped(f"→ {check.expect}", layout, 7, "     ")
 
