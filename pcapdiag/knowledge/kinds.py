@@ -104,6 +104,7 @@ KINDS: tuple[Kind, ...] = (
             ("back-", ", about the responder's answers"),
         )
     ),
+    K("arp-unanswered", "Somebody asks by ARP for the responder's address, and nothing answers.", shown=True),
     K("icmp-about-4500", "An ICMP error quotes a packet to UDP 4500."),
     K("nat", "There is NAT between the two ends.", shown=True),
     K("nat-*", "There is NAT at this end.", shown=True),

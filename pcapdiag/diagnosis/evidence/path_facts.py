@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.capture.icmp import icmp_name
-from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact
+from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
@@ -27,6 +27,18 @@ _KINDS = (
     ("too big", "icmp-too-big"),
     ("exceeded", "icmp-time-exceeded"),
 )
+
+
+def arp(case: Case) -> Iterator[Fact]:
+    """Somebody asks by ARP for the responder's address, and it answers neither that nor IKE (RFC 826)."""
+    if any(step.sender is Side.RESPONDER for step in case.exchange.steps):
+        return
+    for asked in case.unanswered[:1]:
+        text = (
+            f"{asked.asker} asked by ARP for {asked.address}, {asked.requests} times in "
+            f"{span(asked.last_time - asked.first_time)}, and nothing answered in this capture."
+        )
+        yield Fact("arp-unanswered", text, tuple(dict.fromkeys((asked.first_frame, asked.last_frame))))
 
 
 def icmp(case: Case) -> Iterator[Fact]:
