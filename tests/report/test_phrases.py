@@ -43,3 +43,10 @@ def test_a_page_has_them_all_and_opens_the_first() -> None:
     page = _report("phase2-refused.pcap").to_html()
     assert page.count("In the commands of") > 1
     assert page.count("<details open><summary>In the commands of") == 1
+
+
+def test_a_completed_phase_1_without_a_tunnel_is_not_green() -> None:
+    page = _report("phase2-refused.pcap").to_html()
+    assert page.count('<span class="outcome completed trouble">') == 2
+    assert "<td>no tunnel: " in page
+    assert "completed trouble" not in _report("completed-psk.pcap").to_html().split("</style>")[1]

@@ -80,6 +80,7 @@ class OverviewRow(Record, frozen=True):
 
     prefix -- what the ids of all that is told of it begin with; empty where nothing is
     time -- of the first message, in nanoseconds since the Unix epoch; count -- how many exchanges
+    trouble -- what is wrong with the tunnel of a phase 1 that completed
     """
 
     id: int
@@ -92,6 +93,7 @@ class OverviewRow(Record, frozen=True):
     outcome: str
     stopped: str
     states: str
+    trouble: str
     cause: str
     count: int
 
@@ -135,6 +137,7 @@ class ExchangeView(Record, frozen=True):
     mode: str
     outcome: str
     verdict: str
+    trouble: str
     leading: str
     again: str
     headline: str
@@ -184,6 +187,7 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
         mode=MODE_NAMES[e.mode],
         outcome=diagnosis.stop.outcome.value,
         verdict=_verdict(diagnosis),
+        trouble=tunnel_trouble(diagnosis),
         leading=f"{leading[0].upper()}{leading[1:]}." if leading else "",
         again=again(group) if len(group.members) > 1 else "",
         headline=headline(diagnosis),
@@ -253,7 +257,8 @@ def overview_row(group: Group, told: bool) -> OverviewRow:
         mode=MODE_NAMES[e.mode],
         outcome=diagnosis.stop.outcome.value,
         stopped="" if diagnosis.completed else stopped_after(e),
-        states=states(diagnosis),
+        states=": ".join(part for part in (tunnel_trouble(diagnosis), states(diagnosis)) if part),
+        trouble=tunnel_trouble(diagnosis),
         cause=leading_cause(diagnosis) or "",
         count=len(group.members),
     )
