@@ -280,7 +280,7 @@ REFUSED = str(CAPTURES / "phase2-refused.pcap")
 
 def test_keys_open_messages() -> None:
     result = run("analyze", "--keys", KEYS, REFUSED)
-    assert "Likely: no phase 2 proposal suits both ends" in " ".join(result.stdout.split())
+    assert "Likely: the phase 2 proposals of the two ends do not match" in " ".join(result.stdout.split())
     assert "192.168.1.0/24 ↔ 192.168.2.0/24" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 

@@ -64,7 +64,7 @@ def icmp(case: Case) -> Iterator[Fact]:
         heard = side is not None and _heard_since(case.exchange, side, errors[-1], kind)
         what = f"{version} {name}{mtu}, about datagrams to {target} port {port}"
         since = f"; but the {side} was heard from after that" if heard else ""
-        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Nothing authenticates such an error."
+        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Such an error is not authenticated."
         before = ""
         if not errors[0].undelivered:
             before = "remark-"
@@ -136,7 +136,7 @@ def nat(case: Case) -> Iterator[Fact]:
         if len(senders) == 1:
             text = (
                 f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
-                "point; of the rest of the path the other end's would tell."
+                "point; the other end's hashes would tell of the rest of the path."
             )
         yield Fact("no-nat", text, view.frames)
 
@@ -159,7 +159,7 @@ def nat_t(case: Case) -> Iterator[Fact]:
     floated = first.first.floated
     view = case.nat
     if floated:
-        text = f"The initiator floated: {first.name} goes to UDP port 4500."
+        text = f"The initiator moved to UDP port 4500 (NAT-T) with {first.name}."
         yield Fact("floated", text, first.first.frames)
     elif view is not None and view.translated:
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
@@ -344,7 +344,8 @@ def vantage(case: Case) -> Iterator[Fact]:
         far = sent[view.at.other]
         ttl = far.first.ttl if far is not None else 0
         text = (
-            f"By the TTLs the capture was taken at the {view.at}: no router on its side, {ttl} left from the other end."
+            f"By the TTLs the capture was taken at the {view.at}: no router on its side; what comes from the other end "
+            f"has a TTL of {ttl} left."
         )
         yield Fact(f"vantage-{view.at}", text, view.frames)
     elif view.behind is Side.INITIATOR:
