@@ -1,6 +1,7 @@
 """ARP requests that nothing answers, from the wire to the report."""
 
 import io
+import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import pcapdiag
+from pcapdiag.report.json_report import render
 from pcapdiag.report.terminal.nothing import nothing_found
 from tests import CAPTURES
 from tests.capture.frames import ROUTER, T0, A, B, ethernet, ipv4, pcap, udp
@@ -90,3 +92,5 @@ def test_without_ike_it_is_said_what_that_means() -> None:
     assert "nothing tries" not in told
     assert "nothing answers" in report.to_html()
     assert "nothing answers" in report.to_markdown()
+    (one,) = json.loads("".join(render(report)))["captures"][0]["unanswered_arp"]
+    assert (one["address"], one["requests"], one["last_frame"]) == ("10.1.0.99", 12, 12)
