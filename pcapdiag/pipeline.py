@@ -180,6 +180,7 @@ def analyze(
         gaps=ends[:-1],
         keepalives=keepalives,
         esp=[flow for c in captures for flow in c.summary.esp_flows],
+        unanswered=[one for c in captures for one in c.summary.unanswered],
         keys=list(psks),
         given=given,
     )

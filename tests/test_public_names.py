@@ -34,6 +34,13 @@ def test_everything_public_can_be_had_and_is_documented(name: str) -> None:
             assert inspect.getdoc(value), f"{name}.{member}"
 
 
+@pytest.mark.parametrize("name", ["", *pcapdiag.__all__])
+def test_help_can_be_asked_for(name: str) -> None:
+    found = getattr(pcapdiag, name) if name else pcapdiag
+    if not isinstance(found, str):
+        assert pydoc.render_doc(found, renderer=pydoc.plaintext)
+
+
 def test_help_tells_of_the_tables() -> None:
     text = pydoc.render_doc(pcapdiag.Report, renderer=pydoc.plaintext)
     for table in TABLES:

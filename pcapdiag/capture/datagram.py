@@ -130,6 +130,21 @@ class EspFlow(Record, frozen=True):
     protocol: str = "esp"
 
 
+class UnansweredArp(Record, frozen=True):
+    """An address that somebody asks for by ARP (RFC 826), and that sends no ARP packet in the whole capture.
+
+    asker -- who asks; address -- for whom; requests -- how often; the frames and times are of the first and the last
+    """
+
+    asker: str
+    address: str
+    requests: int
+    first_frame: Frame
+    last_frame: Frame
+    first_time: int
+    last_time: int
+
+
 MICROSECONDS, NANOSECONDS = 6, 9
 """Resolutions of times, as pcapng's if_tsresol has them."""
 
@@ -179,6 +194,7 @@ class CaptureSummary(Record, frozen=True):
     watched -- first and last time of each section that has any, where the file tells; what lies between them nobody saw
     dropped -- packets that the capturing itself dropped, as pcapng's interface statistics say; 0 where nothing says
     filters -- the capture filters that the file names
+    unanswered -- addresses that were asked for by ARP and did not answer, the most asked for first
     """
 
     path: str
@@ -201,6 +217,7 @@ class CaptureSummary(Record, frozen=True):
     watched: tuple[tuple[int, int], ...] = ()
     dropped: int = 0
     filters: tuple[str, ...] = ()
+    unanswered: tuple[UnansweredArp, ...] = ()
 
 
 Captured = Datagram | IcmpError | FragmentLoss

@@ -12,6 +12,7 @@ STREAM = 7  # TCP on a port where IKE may run in TCP: Found.transport is the TCP
 TUNNEL = 8  # another packet inside: Found.layer (an EtherType or a layer below) at Found.transport
 HEADER = 9  # AH or an IPv6 extension header comes first: Found.layer (its protocol number) at Found.transport
 UNKNOWN_LINK = 10  # a link type that is not supported
+ARP = 11  # Found.transport is the ARP packet; counted as other
 
 # Why a scan stopped where there is no frame to look at.
 MORE = -1  # the buffer ends before the next record does
@@ -28,6 +29,7 @@ ETHERIP = 97
 MPLS_IN_IP = 137
 IPV4 = 0x0800
 IPV6 = 0x86DD
+ARP_LAYER = 0x0806
 ETHERNET = 0x6558
 PPP = 0x880B
 MPLS = 0x8847

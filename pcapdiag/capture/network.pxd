@@ -16,6 +16,7 @@ cdef class Network:
     cdef object _capture, _reassembly
     cdef set _pairs, _older_pairs
     cdef public bytes authenticated
+    cdef public object asked
 
     @cython.locals(tally=Tally, kind=int)
     cpdef int run(self, object scan, bytes buffer, place position, place end, Link link, Found found) except? -99

@@ -13,6 +13,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING
 
 from . import kinds, walker
+from .arp import Asked
 from .datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
 from .reassembly import Fragment, Key, Partial, Reassembly
 from .tunnels import NotOursError, UnreadableError, unwrap
@@ -57,6 +58,7 @@ class Network:
     unsupported -- of each link type that is not: number of the first frame, and how many there are
     authenticated -- what the packet with an Authentication Header that was opened last is counted under
     streams -- IKE in TCP; None until there is a segment on one of its ports
+    asked -- who asks for whom by ARP
     """
 
     def __init__(self, capture: int, ports: frozenset[int], tally: Tally) -> None:
@@ -71,6 +73,7 @@ class Network:
         self.unsupported: dict[int, list[int]] = {}
         self._waits = False  # there may be fragments, or segments, of which the rest is to come
         self.authenticated = b""
+        self.asked = Asked(capture)
         self._pairs: set[bytes] = set()
         self._older_pairs: set[bytes] = set()
 
@@ -92,6 +95,9 @@ class Network:
             self.expire(time)
         if kind == kinds.DATAGRAM:
             self._take_datagram(buffer, found, number, time)
+        elif kind == kinds.ARP:
+            self.tally.count_other(found.key)
+            self.asked.take(buffer[found.transport : found.limit], number, time)
         elif kind == kinds.UNKNOWN_LINK:
             self.tally.unreadable += 1
             self.unsupported.setdefault(link.type, [number, 0])[1] += 1
@@ -228,6 +234,8 @@ class Network:
             self.ready.append(_datagram(buffer, found, pair, frame, time))
         elif kind == kinds.FRAGMENT:
             self._take_fragment(buffer, found, frame, time)
+        elif kind == kinds.ARP:  # in a tunnel: of a link elsewhere
+            raise NotOursError(found.key)
         elif kind == kinds.ICMP:
             error = self._icmp_error(buffer, found, frame, time)
             self.tally.icmp_errors += 1

@@ -224,6 +224,7 @@ class Savefile:
             watched=tuple(watched),
             dropped=sum(self._dropped.values()),
             filters=tuple(self._filters),
+            unanswered=self._network.asked.unanswered(),
         )
 
     # -- what the summary is made of

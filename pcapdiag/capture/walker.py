@@ -18,6 +18,8 @@ from collections.abc import Callable
 
 from .kinds import (
     AH,
+    ARP,
+    ARP_LAYER,
     BLOCK,
     CISCO_PORT,
     DAMAGED,
@@ -755,6 +757,11 @@ def locate_layer(buffer: bytes, layer: int, at: int, end: int, ports: bytes, fou
         return _locate_ipv4(buffer, at, end, ports, found)
     if layer == IPV6:
         return _locate_ipv6(buffer, at, end, ports, found)
+    if layer == ARP_LAYER:
+        found.key = KEY_ETHERTYPE + layer
+        found.transport = at
+        found.limit = end
+        return ARP
     if layer in TUNNELS:
         return _inside(layer, at, end, found)
     if layer <= 1500:

@@ -10,7 +10,7 @@ import click
 from pcapdiag.cli import options
 from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.formats import COMPARISON, Asked, View, asked_for
-from pcapdiag.cli.reading import contents, inputs_of, progress, psks, warn
+from pcapdiag.cli.reading import candidate_keys, inputs_of, progress, tell_of_keys, warn
 from pcapdiag.cli.settings import peer_names
 from pcapdiag.cli.terminal import columns, wants_colour
 
@@ -74,6 +74,7 @@ def compare(
     from pcapdiag.ike.decryption import CryptographyMissingError
     from pcapdiag.ike.decryption_keys import KeyTableError
 
+    candidates = candidate_keys(psk_file)
     try:
         with progress() as advance:
             found = comparing.compare(
@@ -81,7 +82,7 @@ def compare(
                 ports=ports,
                 peer=peer,
                 spi=spi,
-                psks=psks(contents(psk_file)) if psk_file else [],
+                psks=candidates,
                 keys=keys,
                 max_decompressed=None if max_decompressed is None else round(max_decompressed * 1e9),
                 progress=advance,
@@ -90,6 +91,7 @@ def compare(
         warn(str(error).splitlines())
         sys.exit(Exit.UNREADABLE)
     report = found.report
+    tell_of_keys(candidates, report.diagnoses)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
     from pcapdiag.report.terminal.layout import Layout
 

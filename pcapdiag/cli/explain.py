@@ -36,8 +36,9 @@ def explain(
     """Say what a state, a cause, a notify or a line of a device's log means, and what to check.
 
     TOPIC is a state (MM_WAIT_MSG6), the message that is awaited (MM6), a cause (psk-mismatch), a notify by name or
-    number (NO_PROPOSAL_CHOSEN, 14), or a line of a log. `-` reads a log from standard input and explains every line
-    that is known. Without a topic, all states and causes are listed.
+    number (NO_PROPOSAL_CHOSEN, 14), a kind of evidence as JSON and tables name it (silence-after-mm5), or a line of a
+    log. `-` reads a log from standard input and explains every line that is known. Without a topic, all states and
+    causes are listed.
     """
     from pcapdiag.cli.terminal import columns, encodable, wants_colour
     from pcapdiag.knowledge.base import Topic
@@ -83,8 +84,16 @@ def _explained(words: str, knowledge: "KnowledgeBase", layout: "Layout", platfor
     from pcapdiag.knowledge.log_lines import LineKind
     from pcapdiag.logs.explaining import decode, distinctive, entries
     from pcapdiag.report.terminal import explain as report
+    from pcapdiag.report.terminal import explain_kind
 
     found = entries(knowledge, words)
+    # A name with a hyphen and no space is no line of a log, although one may have the same words.
+    if not found or ("-" in words and " " not in words and isinstance(found[0], LineKind)):
+        kind = explain_kind.kind_topic(words, knowledge)
+        if kind is not None:
+            schema = report.SCHEMA_VERSION
+            text = explain_kind.render_kind
+            return explain_kind.render_kind_json(kind, schema) if as_json else text(kind, knowledge, layout)
     decoded = decode(words) if not found or isinstance(found[0], LineKind) else None
     if not found and (decoded is None or decoded.told is None):
         _fail(_unknown(distinctive(words), knowledge.suggest(words), decoded.platform if decoded else ""))

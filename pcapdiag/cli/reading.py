@@ -15,6 +15,7 @@ from pcapdiag.cli.exit_codes import Exit
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
+    from pcapdiag.diagnosis.verdict import Diagnosis
     from pcapdiag.pipeline import Report
 
 
@@ -55,7 +56,7 @@ def read(
     with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
         faults = _faults(keys, engine)
     try:
-        candidates = psks(contents(psk_file)) if psk_file else []
+        candidates = candidate_keys(psk_file)
         announce(captures)
         most = None if max_decompressed is None else round(max_decompressed * 1e9)
         with workers(jobs if engine == "own" else 1, captures, ports, most) as executor, progress() as advance:
@@ -79,6 +80,7 @@ def read(
         warn(getattr(error, "lines", [str(error)]))
         sys.exit(Exit.UNREADABLE)
     warn((*report.errors, *(w for c in report.captures for w in c.summary.warnings)))
+    tell_of_keys(candidates, report.diagnoses)
     return report
 
 
@@ -155,6 +157,28 @@ def contents(name: str) -> bytes:
         warn([f"{name}: {reason}"])
         sys.exit(Exit.UNREADABLE)
     return octets
+
+
+def candidate_keys(psk_file: str | None) -> list[bytes]:
+    """The pre-shared keys in a file; a line says so where there is none in it."""
+    if psk_file is None:
+        return []
+    found = psks(contents(psk_file))
+    if not found:
+        warn([f"{psk_file}: no pre-shared key in it; one a line is expected"])
+    return found
+
+
+def tell_of_keys(candidates: Sequence[bytes], diagnoses: "Iterable[Diagnosis]") -> None:
+    """Say so where pre-shared keys were given, and no exchange shows a hash to hold them against."""
+    held = (item.kind for found in diagnoses for item in found.evidence)
+    if candidates and not any(kind.startswith("psk-") for kind in held):
+        warn(
+            [
+                "--psk-file: nothing here to hold the keys against: only Aggressive Mode with a pre-shared key, from "
+                "its message 2 on, has a hash that they can be tried on; Main Mode and IKEv2 encrypt theirs"
+            ]
+        )
 
 
 def psks(octets: bytes) -> list[bytes]:

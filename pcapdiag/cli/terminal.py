@@ -38,13 +38,32 @@ _PLAIN = str.maketrans(
         "…": "...",
         "ⁿ": "^n",
         "§": "section ",
+        "“": '"',
+        "”": '"',
+        "’": "'",
+        "▸": ">",
+        "│": "|",
+        "↑": "^",
+        "↓": "v",
+        "≥": ">=",
+        "≤": "<=",
+        "·": "-",
     }
 )
 
 
+def _wants_ascii() -> bool:
+    """Whether the user asks for plain signs: by LC_ALL=C, where Python would write UTF-8 nevertheless (PEP 540)."""
+    import os
+
+    return os.environ.get("LC_ALL") in ("C", "POSIX") and not (
+        os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8") == "1"
+    )
+
+
 def encodable(text: str) -> str:
     """The text as standard output can carry it: with plain signs for the lines and arrows where it has no others."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    encoding = "ascii" if _wants_ascii() else getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

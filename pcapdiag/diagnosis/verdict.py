@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import EspFlow
+from pcapdiag.capture.datagram import EspFlow, UnansweredArp
 from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given, Platform, platform_of
 from pcapdiag.diagnosis.causes.ranking import RankedCause, Ranking
 from pcapdiag.diagnosis.evidence.case import Attempts, Case, Evidence
@@ -88,6 +88,7 @@ def diagnose(
     gaps: Sequence[int] = (),
     keepalives: Sequence[KeepaliveFlow] = (),
     esp: Sequence[EspFlow] = (),
+    unanswered: Sequence[UnansweredArp] = (),
     keys: Sequence[bytes] = (),
     given: Given = NOTHING_GIVEN,
     met_before: Mapping[str, Collection[str]] | None = None,
@@ -96,6 +97,7 @@ def diagnose(
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     gaps -- ends of earlier captures that no other went on from, in order
+    unanswered -- addresses that were asked for by ARP, and did not answer
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
     given -- what the user said of the ends
     met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
@@ -112,7 +114,7 @@ def diagnose(
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
-    around = Around(Between(keepalives), flows, keys, met)
+    around = Around(Between(keepalives), flows, keys, met, tuple(unanswered))
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
         found += _conversation(setting, ends, around, only)
@@ -158,12 +160,14 @@ class Around(Record, frozen=True):
     """What a capture holds beside IKE, and what the user gave.
 
     met -- for each initiator, the responders that it began with and did not finish with
+    unanswered -- addresses that did not answer ARP
     """
 
     keepalives: "Between[KeepaliveFlow]"
     esp: "Between[EspFlow]"
     keys: Sequence[bytes]
     met: dict[str, set[str]]
+    unanswered: tuple[UnansweredArp, ...] = ()
 
 
 def _conversation(
@@ -188,6 +192,7 @@ def _conversation(
                 responders_met=len(around.met.get(e.initiator.address, ())),
                 keepalives=around.keepalives.of(e),
                 esp=around.esp.of(e),
+                unanswered=tuple(u for u in around.unanswered if u.address == e.responder.address),
                 keys=tuple(around.keys),
             )
         )

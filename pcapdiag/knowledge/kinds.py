@@ -104,6 +104,7 @@ KINDS: tuple[Kind, ...] = (
             ("back-", ", about the responder's answers"),
         )
     ),
+    K("arp-unanswered", "Somebody asks by ARP for the responder's address, and nothing answers.", shown=True),
     K("icmp-about-4500", "An ICMP error quotes a packet to UDP 4500."),
     K("nat", "There is NAT between the two ends.", shown=True),
     K("nat-*", "There is NAT at this end.", shown=True),
@@ -158,6 +159,7 @@ KINDS: tuple[Kind, ...] = (
     K("psk-of-*-matches", "A key of the list makes the hash of this end.", shown=True),
     K("psk-of-initiator-differs", "No key of the list makes the initiator's hash.", shown=True),
     K("psk-of-responder-differs", "No key of the list makes the responder's hash.", shown=True, trouble=True),
+    K("hash-in-clear", "The responder's hash is not encrypted: pre-shared keys can be tried on it.", shown=True),
     K("psk-not-checkable", "The keys of the list cannot be held against this exchange.", shown=True),
     K("certificate-requested", "A certificate is asked for."),
     # --- what follows phase 1

@@ -112,6 +112,18 @@ def _capture(capture: CaptureReport) -> dict[str, Json]:
             }
             for f in s.esp_flows
         ],
+        "unanswered_arp": [
+            {
+                "asker": one.asker,
+                "address": one.address,
+                "requests": one.requests,
+                "first_frame": one.first_frame.number,
+                "last_frame": one.last_frame.number,
+                "first_time": time(one.first_time),
+                "last_time": time(one.last_time),
+            }
+            for one in s.unanswered
+        ],
     }
 
 

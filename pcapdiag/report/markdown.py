@@ -23,9 +23,11 @@ from pcapdiag.report.phrases import (
     ends_with,
     headline,
     how_many,
+    in_brief,
     leading_cause,
     loss_lines,
     peer_text,
+    platform_hint,
     rivals,
     states,
     status_word,
@@ -168,7 +170,7 @@ def _why(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
     if checks:
         yield "**What to check next**"
         yield ""
-    for number, placed in enumerate(checks, 1):
+    for number, placed in enumerate(in_brief(checks), 1):
         yield f"{number}. {inline(task(placed))}"
         lines = command_lines(placed)
         if lines:
@@ -180,6 +182,9 @@ def _why(diagnosis: Diagnosis, several: bool) -> Iterator[str]:
         if placed.check.expect:
             yield ""
             yield f"   → {inline(placed.check.expect)}"
+        yield ""
+    if hint := platform_hint(checks, diagnosis, "explain CAUSE: those of all platforms"):
+        yield inline(hint)
         yield ""
     request = diagnosis.request
     if request:

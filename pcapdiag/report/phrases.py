@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from pcapdiag.diagnosis.causes.checks import PlacedCheck
+from msgspec.structs import replace
+
+from pcapdiag.diagnosis.causes.checks import BY_HINT, PlacedCheck
 from pcapdiag.diagnosis.causes.platforms import Basis
 from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.case import Evidence
@@ -265,7 +267,7 @@ def platform_note(placed: PlacedCheck) -> str:
         return "By its retransmissions it may be this; they are a hint:"
     if placed.basis is Basis.VENDOR_ID:
         return "By its vendor IDs it is one of these:"
-    return "What it is does not show. By platform:"
+    return "Nothing shows what this device is. By platform:"
 
 
 def unknown_ends(checks: Sequence[PlacedCheck]) -> list[str]:
@@ -273,10 +275,54 @@ def unknown_ends(checks: Sequence[PlacedCheck]) -> list[str]:
     return list(dict.fromkeys(p.at for p in checks if p.by_platform))
 
 
+def in_brief(checks: Sequence[PlacedCheck]) -> list[PlacedCheck]:
+    """Where an end can be any of many platforms: how to look on each, in one line, at its first check and no other.
+
+    The other checks keep their words. Where two platforms are left, they keep their commands, too.
+    """
+    told: set[str] = set()
+    return [_in_brief(placed, told) for placed in checks]
+
+
+def _in_brief(placed: PlacedCheck, told: set[str]) -> PlacedCheck:
+    if not any_of_many(placed):
+        return placed
+    looks = () if placed.at in told else tuple(c for c in placed.by_platform if c.does == "show" and not c.first)
+    if looks:
+        told.add(placed.at)
+    return replace(placed, by_platform=looks)
+
+
+def any_of_many(placed: PlacedCheck) -> bool:
+    """Whether so many platforms are possible at its end that their commands are more than anybody reads."""
+    return len({check.platform for check in placed.by_platform}) > BY_HINT
+
+
+def platform_hint(checks: Sequence[PlacedCheck], diagnosis: Diagnosis, rest: str = "") -> str:
+    """How to get the commands of one platform alone; nothing where they are told.
+
+    rest -- where those of all platforms are, for a report that does not have them
+    """
+    unknown = unknown_ends(checks)
+    if not unknown:
+        return ""
+    brief = any(map(any_of_many, checks))
+    known = "every check has its command" if brief else "its commands stand alone"
+    hint = f"Where you know what it is: with --platform {unknown[0]}=NAME {known}"
+    if brief and rest:
+        hint += f" ({rest})"
+    if diagnosis.request is None:
+        hint += "; with --local ADDRESS, your own end, you get what to check there and what to ask at the other"
+    return f"{hint}."
+
+
 def command_lines(placed: PlacedCheck) -> list[str]:
     """The commands of a check, a line each, with what comes before; else those of each platform beside its name."""
     if not placed.by_platform:
         return [*placed.check.first, placed.check.command] if placed.check.command else []
+    if any_of_many(placed):
+        width = max(len(check.platform) for check in placed.by_platform)
+        return [f"{check.platform:<{width}}  {check.command}" for check in placed.by_platform]
     width = max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
     lines, last = [], ""
     for name, line in platform_lines(placed):

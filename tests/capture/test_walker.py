@@ -246,7 +246,7 @@ def test_other_protocols_have_names(name: str, frame: bytes) -> None:
 def test_nothing_of_the_plain_bulk_is_looked_at_again() -> None:
     collector = Collector(frozenset())
     frames = [
-        *OTHERS.values(),
+        *(frame for name, frame in OTHERS.items() if name != "ARP"),
         ethernet(ipv4(u32(7) + bytes(20), 50)),
         ethernet(ipv4(udp(u32(7) + bytes(20), 4500, 4500))),
     ]

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pcapdiag.cli.main import main
+from pcapdiag.knowledge.kinds import KINDS
 
 PASTED = (
     "Apr 01 15:11:47 [IKEv1]: Group = 1.2.3.4, IP = 1.2.3.4, Received an un-encrypted PAYLOAD_MALFORMED notify "
@@ -45,6 +46,32 @@ def test_topics(topic: list[str], heading: str) -> None:
     assert result.stdout.startswith(f"━━ {heading} ━")
     assert result.stderr == ""
     assert all(len(line) <= 80 or "<" in line for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_every_kind_of_evidence(kind: str) -> None:
+    result = run(kind)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"━━ Evidence: {kind} ━")
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+
+def test_a_kind_of_a_family() -> None:
+    told = run("silence-after-mm5").stdout
+    assert "One of silence-after-*" in told
+    assert "psk-mismatch" in told
+    assert "udp-500-blocked" not in told
+    assert told.index("likely") < told.index("possible") < told.index("unlikely")
+    found = json.loads(run("notify-no-proposal-chosen", "--json").stdout)["entries"][0]
+    assert (found["kind"], found["family"]) == ("evidence", "notify-*")
+    assert "phase1-policy-mismatch" in {rule["cause"] for rule in found["rules"]}
+
+
+@pytest.mark.parametrize("topic", ["nat-t", "notify-nonsense", "silence-after-lunch"])
+def test_no_kind_that_a_report_can_have(topic: str) -> None:
+    result = run(topic)
+    assert result.exit_code == 2
+    assert "is not known" in result.stderr
 
 
 def test_no_topic_lists_states_and_causes() -> None:

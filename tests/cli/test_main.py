@@ -199,6 +199,19 @@ def test_hostile_file_name(tmp_path: Path) -> None:
     assert "\\x1b[31mred.pcap" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command", [["analyze", STALLED], ["explain", "MM_WAIT_MSG6"], ["explain", "silence-after-mm5"]]
+)
+def test_the_locale_c_gets_plain_signs(command: list[str]) -> None:
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONIOENCODING", "PYTHONUTF8")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pcapdiag", *command], capture_output=True, env={**env, "LC_ALL": "C"}, check=False
+    )
+    assert b"MM_WAIT_MSG6" in done.stdout or b"psk-mismatch" in done.stdout
+    assert b"\\u" not in done.stdout
+    done.stdout.decode("ascii")
+
+
 @pytest.mark.parametrize("command", [["analyze", STALLED], ["explain", "MM_WAIT_MSG6"]])
 def test_output_that_cannot_carry_the_signs(command: list[str]) -> None:
     done = subprocess.run(
@@ -267,7 +280,7 @@ REFUSED = str(CAPTURES / "phase2-refused.pcap")
 
 def test_keys_open_messages() -> None:
     result = run("analyze", "--keys", KEYS, REFUSED)
-    assert "Likely: no phase 2 proposal suits both ends" in " ".join(result.stdout.split())
+    assert "Likely: the phase 2 proposals of the two ends do not match" in " ".join(result.stdout.split())
     assert "192.168.1.0/24 ↔ 192.168.2.0/24" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 

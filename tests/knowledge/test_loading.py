@@ -784,3 +784,12 @@ class TestCommands:
         with pytest.raises(KnowledgeError, match=re.escape(message)) as caught:
             parse({**WHOLE, "commands/asa.toml": COMMANDS.replace(old, new, 1)})
         assert "\n" not in str(caught.value)
+
+
+def test_huawei_and_check_point_say_why_they_refused(base):
+    """The end that refused has a look at its own reasons, where its vendor documents one."""
+    for cause in ("psk-mismatch", "phase1-policy-mismatch", "phase2-proposal-mismatch", "phase2-selector-mismatch"):
+        looks = [c for c in base.cause(cause).checks if c.platform == "huawei" and c.end == "refuser"]
+        assert "display ike error-info" in {c.command for c in looks}
+    drops = [c for c in base.cause("udp-500-blocked").checks if c.platform == "checkpoint" and c.does == "debug"]
+    assert [c.undo for c in drops] == [("fw ctl debug 0",)]

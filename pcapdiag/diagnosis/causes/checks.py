@@ -14,11 +14,11 @@ from pcapdiag.diagnosis.evidence.case import Evidence
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
 from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
 from pcapdiag.exchange.model import Exchange, Mode, Side
-from pcapdiag.knowledge.records import Status
+from pcapdiag.knowledge.records import Check, Status
 from pcapdiag.record import Record
 
 if TYPE_CHECKING:
-    from pcapdiag.knowledge.records import Cause, Check
+    from pcapdiag.knowledge.records import Cause
 
 BY_HINT = 2
 """Of a platform that is only possible beside one other, so many commands are told; of more platforms one each."""
@@ -70,8 +70,8 @@ class PlacedCheck(Record, frozen=True):
     cause: str
     side: Side | None
     at: str
-    check: "Check"
-    by_platform: "tuple[Check, ...]" = ()
+    check: Check
+    by_platform: tuple[Check, ...] = ()
     basis: Basis | None = None
 
 
@@ -128,9 +128,9 @@ def ports_filter(exchange: Exchange, kinds: Collection[str]) -> str:
 class _Planned(Record, frozen=True):
     """A check, where it is placed, and what stands beside it; with no address in it yet."""
 
-    check: "Check"
+    check: Check
     side: Side | None
-    by_platform: "tuple[Check, ...]" = ()
+    by_platform: tuple[Check, ...] = ()
     basis: Basis | None = None
 
 
@@ -233,10 +233,8 @@ class _Placing:
         # What either end can look at is told where its commands are known; else at the first.
         return bool(sides) and sides[0] is end.side
 
-    def _in_words(self, cause: "Cause", end: Platform, refused_by: Side, fitting: "Sequence[Check]") -> "_Planned":
+    def _in_words(self, cause: "Cause", end: Platform, refused_by: Side, fitting: Sequence[Check]) -> _Planned:
         """What to look at, and for each platform that the end can be, how to begin."""
-        from pcapdiag.knowledge.records import Check  # with the knowledge base, which is there by now
-
         found: list[Check] = []
         for platform in end.possible:
             own = [
@@ -253,7 +251,7 @@ class _Placing:
         words = Check(cause.at, "any", f"Look at this: {cause.look.rstrip('.')}")
         return _Planned(words, end.side, tuple(found), end.basis)
 
-    def _filled(self, check: "Check", side: Side | None) -> "Check":
+    def _filled(self, check: Check, side: Side | None) -> Check:
         here = self._ends[side or Side.INITIATOR].address
         there = self._ends[(side or Side.INITIATOR).other].address
         return check.fill(peer=there, local=here, ports=self._ports)

@@ -216,7 +216,7 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
     for step in steps:
         for notify in step.notifications:
             if notify.notify_type == NotifyTypeV2.COOKIE and step.message.header.response:
-                text = "The responder asked for a COOKIE before it did any work: it feels under load."
+                text = "The responder asked for a COOKIE before it did any work: it is under load, or always asks."
                 yield Fact("cookie-challenge", text, step.first.frames)
             elif notify.notify_type == NotifyTypeV2.INVALID_KE_PAYLOAD:
                 text = "The responder wants another group than the one guessed; it does not say which."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.capture.datagram import EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.evidence.nat import NatView, nat_view
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
 from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop
@@ -65,6 +65,7 @@ class Case(Record, frozen=True, dict=True, gc=True):
     esp -- ESP flows between the two peers; keys -- pre-shared keys to hold against the hashes of Aggressive Mode
     counter_offers -- exchanges in which this one's responder shows proposals of its own, a few of them
     keepalives -- NAT keep-alives between the two peers
+    unanswered -- who asked by ARP for the responder's address, which did not answer
     """
 
     exchange: Exchange
@@ -78,6 +79,7 @@ class Case(Record, frozen=True, dict=True, gc=True):
     esp: tuple[EspFlow, ...] = ()
     keys: tuple[bytes, ...] = ()
     keepalives: tuple[KeepaliveFlow, ...] = ()
+    unanswered: tuple[UnansweredArp, ...] = ()
 
     def __repr__(self) -> str:
         """Show which exchange it is about; the keys are nobody's to see."""

@@ -90,6 +90,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     stop_facts.sealed_refusal,
     stop_facts.mm6,
     path_facts.icmp,
+    path_facts.arp,
     stop_facts.repeats,
     stop_facts.strays,
     stop_facts.implausible,

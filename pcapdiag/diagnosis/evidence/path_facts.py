@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.capture.icmp import icmp_name
-from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact
+from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
@@ -27,6 +27,18 @@ _KINDS = (
     ("too big", "icmp-too-big"),
     ("exceeded", "icmp-time-exceeded"),
 )
+
+
+def arp(case: Case) -> Iterator[Fact]:
+    """Somebody asks by ARP for the responder's address, and it answers neither that nor IKE (RFC 826)."""
+    if any(step.sender is Side.RESPONDER for step in case.exchange.steps):
+        return
+    for asked in case.unanswered[:1]:
+        text = (
+            f"{asked.asker} asked by ARP for {asked.address}, {asked.requests} times in "
+            f"{span(asked.last_time - asked.first_time)}, and nothing answered in this capture."
+        )
+        yield Fact("arp-unanswered", text, tuple(dict.fromkeys((asked.first_frame, asked.last_frame))))
 
 
 def icmp(case: Case) -> Iterator[Fact]:
@@ -52,7 +64,7 @@ def icmp(case: Case) -> Iterator[Fact]:
         heard = side is not None and _heard_since(case.exchange, side, errors[-1], kind)
         what = f"{version} {name}{mtu}, about datagrams to {target} port {port}"
         since = f"; but the {side} was heard from after that" if heard else ""
-        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Nothing authenticates such an error."
+        text = f"{by} answered {how_often(len(errors))} with {what}{since}. Such an error is not authenticated."
         before = ""
         if not errors[0].undelivered:
             before = "remark-"
@@ -124,7 +136,7 @@ def nat(case: Case) -> Iterator[Fact]:
         if len(senders) == 1:
             text = (
                 f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
-                "point; of the rest of the path the other end's would tell."
+                "point; the other end's hashes would tell of the rest of the path."
             )
         yield Fact("no-nat", text, view.frames)
 
@@ -147,7 +159,7 @@ def nat_t(case: Case) -> Iterator[Fact]:
     floated = first.first.floated
     view = case.nat
     if floated:
-        text = f"The initiator floated: {first.name} goes to UDP port 4500."
+        text = f"The initiator moved to UDP port 4500 (NAT-T) with {first.name}."
         yield Fact("floated", text, first.first.frames)
     elif view is not None and view.translated:
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
@@ -332,7 +344,8 @@ def vantage(case: Case) -> Iterator[Fact]:
         far = sent[view.at.other]
         ttl = far.first.ttl if far is not None else 0
         text = (
-            f"By the TTLs the capture was taken at the {view.at}: no router on its side, {ttl} left from the other end."
+            f"By the TTLs the capture was taken at the {view.at}: no router on its side; what comes from the other end "
+            f"has a TTL of {ttl} left."
         )
         yield Fact(f"vantage-{view.at}", text, view.frames)
     elif view.behind is Side.INITIATOR:

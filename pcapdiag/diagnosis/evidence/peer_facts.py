@@ -232,7 +232,9 @@ def _others_completed(case: Case) -> Iterator[Fact]:
 
 
 def keys(case: Case) -> Iterator[Fact]:
-    """The pre-shared keys that the user holds against the hashes of Aggressive Mode (RFC 2409 §5.4)."""
+    """The pre-shared keys that the user holds against Aggressive Mode's hashes (RFC 2409 §5.4); or that one can."""
+    if not case.keys and case.unfinished:
+        yield from _hash_in_clear(case)
     for found in check_keys(case.exchange, case.keys):
         whose = "responder" if found.of == "HASH_R" else "initiator"
         if found.reason is not None:
@@ -244,6 +246,14 @@ def keys(case: Case) -> Iterator[Fact]:
         else:
             text = f"{found.of} was made with none of the given pre-shared keys: the {whose} has another one."
             yield Fact(f"psk-of-{whose}-differs", text, found.frames)
+
+
+def _hash_in_clear(case: Case) -> Iterator[Fact]:
+    """A key can be tried on this exchange: whether it is the responder's. RFC 2409 §5.4: HASH_R is not encrypted."""
+    for found in check_keys(case.exchange, (b"any",)):
+        if found.of == "HASH_R" and found.reason is None:
+            text = "HASH_R is in clear: --psk-file FILE tells whether a key that you have is the one of the responder."
+            yield Fact("hash-in-clear", text, found.frames)
 
 
 def weak_algorithms(case: Case) -> Iterator[Fact]:

@@ -392,8 +392,9 @@ def _refusal_in(exchange: Exchange, last: Step) -> str | None:
     if first_inside(last) == PayloadType.EAP or holds_proof(last, chosen_transforms(exchange)):
         return None
     inside = first_inside(last)
-    first = f", and {inside.label} comes first" if inside is not None else ""
-    return f"The responder answered IKE_AUTH with a message without room for its identity and proof{first}: it refuses."
+    label = "a notify" if inside == PayloadType.NOTIFY2 else inside.label if inside is not None else ""
+    first = f", and {label} comes first" if label else ""
+    return f"The responder answered IKE_AUTH with a message too short for its identity and proof{first}: it refuses."
 
 
 def _taken_back(exchange: Exchange, last: Step, later: Sequence[Step]) -> Refused | None:

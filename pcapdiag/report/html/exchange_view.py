@@ -18,11 +18,14 @@ from pcapdiag.report.html.markup import MAX_REASONS
 from pcapdiag.report.ladder import marks_of, of_phase1
 from pcapdiag.report.phrases import (
     again,
+    any_of_many,
     command_lines,
     ends_with,
     headline,
+    in_brief,
     leading_cause,
     peer_text,
+    platform_hint,
     platform_lines,
     platform_note,
     rivals,
@@ -77,6 +80,7 @@ class OverviewRow(Record, frozen=True):
 
     prefix -- what the ids of all that is told of it begin with; empty where nothing is
     time -- of the first message, in nanoseconds since the Unix epoch; count -- how many exchanges
+    trouble -- what is wrong with the tunnel of a phase 1 that completed
     """
 
     id: int
@@ -89,6 +93,7 @@ class OverviewRow(Record, frozen=True):
     outcome: str
     stopped: str
     states: str
+    trouble: str
     cause: str
     count: int
 
@@ -98,6 +103,7 @@ class CheckView(Record, frozen=True):
 
     note -- on the platform, where that is not known; commands -- to copy; by_platform -- the same for each platform
         that is possible, with its name; source -- the public document of the command
+    many -- of how many platforms, where they are more than are read; opened -- they are shown nevertheless
     """
 
     task: str
@@ -108,6 +114,8 @@ class CheckView(Record, frozen=True):
     undo: str
     expect: str
     source: str
+    many: int
+    opened: bool
 
 
 class ExchangeView(Record, frozen=True):
@@ -129,6 +137,7 @@ class ExchangeView(Record, frozen=True):
     mode: str
     outcome: str
     verdict: str
+    trouble: str
     leading: str
     again: str
     headline: str
@@ -143,6 +152,7 @@ class ExchangeView(Record, frozen=True):
     leads: tuple[RankedCause, ...]
     lesser: tuple[RankedCause, ...]
     checks: tuple[CheckView, ...]
+    hint: str
     request: tuple[str, ...]
     rivals: tuple[RankedCause, ...]
     messages: tuple[MessageRow, ...]
@@ -167,6 +177,7 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
     e = diagnosis.exchange
     shown, more, untold = _evidence(diagnosis)
     leading = leading_cause(diagnosis)
+    checks = next_checks(diagnosis, MAX_CHECKS)
     return ExchangeView(
         prefix=prefix(group),
         several=several,
@@ -176,6 +187,7 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
         mode=MODE_NAMES[e.mode],
         outcome=diagnosis.stop.outcome.value,
         verdict=_verdict(diagnosis),
+        trouble=tunnel_trouble(diagnosis),
         leading=f"{leading[0].upper()}{leading[1:]}." if leading else "",
         again=again(group) if len(group.members) > 1 else "",
         headline=headline(diagnosis),
@@ -189,7 +201,8 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
         untold=untold,
         leads=tuple(c for c in diagnosis.causes if c.leads),
         lesser=tuple(c for c in diagnosis.causes if not c.leads),
-        checks=tuple(map(_check, next_checks(diagnosis, MAX_CHECKS))),
+        checks=tuple(_checks(checks)),
+        hint=platform_hint(checks, diagnosis),
         request=tuple((diagnosis.request or "").splitlines()),
         rivals=tuple(rivals(diagnosis.causes)),
         messages=tuple(_messages(diagnosis, several, {i.id for i in (*shown, *more)})),
@@ -200,7 +213,12 @@ def view(group: Group, several: bool, ladder: "Markup | None" = None) -> Exchang
     )
 
 
-def _check(placed: PlacedCheck) -> CheckView:
+def _checks(checks: Sequence[PlacedCheck]) -> Iterator[CheckView]:
+    for placed, brief in zip(checks, in_brief(checks), strict=True):
+        yield _check(placed, bool(brief.by_platform))
+
+
+def _check(placed: PlacedCheck, opened: bool) -> CheckView:
     check = placed.check
     return CheckView(
         task=task(placed),
@@ -211,6 +229,8 @@ def _check(placed: PlacedCheck) -> CheckView:
         undo="; ".join(check.undo),
         expect=check.expect or "",
         source=check.source or "",
+        many=len({c.platform for c in placed.by_platform}) if any_of_many(placed) else 0,
+        opened=opened,
     )
 
 
@@ -237,7 +257,8 @@ def overview_row(group: Group, told: bool) -> OverviewRow:
         mode=MODE_NAMES[e.mode],
         outcome=diagnosis.stop.outcome.value,
         stopped="" if diagnosis.completed else stopped_after(e),
-        states=states(diagnosis),
+        states=": ".join(part for part in (tunnel_trouble(diagnosis), states(diagnosis)) if part),
+        trouble=tunnel_trouble(diagnosis),
         cause=leading_cause(diagnosis) or "",
         count=len(group.members),
     )

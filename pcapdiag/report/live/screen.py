@@ -12,10 +12,11 @@ from time import gmtime, strftime
 
 from pcapdiag.capture.source import Source
 from pcapdiag.diagnosis.grouping import Group
+from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Mode
 from pcapdiag.live.events import Event, Notice, Row, Verdict
 from pcapdiag.live.session import Watch
-from pcapdiag.report.phrases import headline
+from pcapdiag.report.phrases import headline, leading_cause
 from pcapdiag.report.terminal.layout import MAX_WIDTH, Layout
 from pcapdiag.report.terminal.text import block
 from pcapdiag.report.wording import clock, safe
@@ -28,6 +29,16 @@ LEAST_WIDTH = 60
 HELP = "↑↓ choose   Enter detail   q quit"
 HELP_DETAIL = "↑↓ scroll   Esc back   q quit"
 _SHORT_MODES = {Mode.MAIN: "Main", Mode.AGGRESSIVE: "Aggressive", Mode.IKEV2: "IKEv2", Mode.UNKNOWN: "phase 2"}
+_SHORT_NAMES = {"INFORMATIONAL": "INFO", "CREATE_CHILD_SA": "CHILD_SA"}
+"""Messages whose names are wider than their column."""
+_AT = 12
+_OUTCOME = 30
+_WITH_MODE = 76
+"""Columns from which on there is room for the mode."""
+_WIDE = 120
+"""Columns from which on there is room for the tunnel and the cause."""
+MOST_TOLD = 4096
+"""Exchanges of which it is remembered what was told."""
 _STYLES = {
     "completed": "good",
     "stalled": "bad",
@@ -50,6 +61,7 @@ class View:
         self._detail = False
         self._scroll = 0
         self._news: deque[str] = deque(maxlen=NEWS)
+        self._told: dict[int, str] = {}  # the tunnel and the cause, by the id of the exchange
         self.wants_to_quit = False
 
     def note(self, events: Sequence[Event]) -> None:
@@ -57,8 +69,17 @@ class View:
         for event in events:
             if isinstance(event, Verdict):
                 self._news.append(f"{clock(event.time)} {headline(event.diagnosis, not event.settles_at)}")
+                self._remember(event.diagnosis)
             elif isinstance(event, Notice):
                 self._news.append(f"{clock(event.time)} {safe(event.text)}")
+
+    def _remember(self, diagnosis: Diagnosis) -> None:
+        """Keep how the tunnel stands, and the leading cause; of the exchanges that were told last."""
+        self._told.pop(diagnosis.exchange.id, None)
+        if len(self._told) >= MOST_TOLD:
+            del self._told[next(iter(self._told))]
+        cause = leading_cause(diagnosis)
+        self._told[diagnosis.exchange.id] = f"tunnel {diagnosis.tunnel.state}{f'; {cause}' if cause else ''}"
 
     def press(self, key: str, height: int) -> None:
         """A key: "up", "down", "page up", "page down", "home", "enter", "escape", or the letter."""
@@ -93,16 +114,22 @@ class View:
         self._top = min(self._top, self._place)
         self._top = max(self._top, self._place - shown + 1)
         rows = watch.rows(self._top, shown)
-        ends = max(20, min(44, width - 62))
-        found: list[Line] = [
-            ("title", f"  {'last':<8} {'initiator → responder':<{ends}} {'mode':<10} {'at':<10} outcome")
-        ]
+        wide = width >= _WIDE
+        ends = max(20, min(34 if wide else 44, width - 62))
+        mode = width >= _WITH_MODE
+        between = "initiator → responder" if ends > 20 else "from → to"
+        head = f"  {'last':<8} {between:<{ends}} {'mode       ' if mode else ''}"
+        title = f"{head}{'at':<{_AT}} {'outcome':<{_OUTCOME}}"
+        found: list[Line] = [("title", f"{title} tunnel and cause" if wide else title.rstrip())]
         for number, row in enumerate(rows, self._top):
             # The table moves as messages come: what was chosen by the keys stays chosen while it is on the screen.
             if self._chosen is None and number == self._place:
                 self._chosen = row.exchange.id
             style = "chosen" if row.exchange.id == self._chosen else _STYLES.get(row.outcome, "")
-            found.append((style, _row(row, ends, row.exchange.id == self._chosen)))
+            text = _row(row, ends, row.exchange.id == self._chosen, mode)
+            if wide and (told := self._told.get(row.exchange.id)):
+                text = f"{text:<{len(title)}} {told}"
+            found.append((style, text))
         if not rows:
             found.append(("dim", "  no IKE yet"))
         elif total > len(rows):
@@ -139,15 +166,17 @@ def _counts(source: Source) -> str:
     return f"{received} packets, {dropped} dropped{waiting}"
 
 
-def _row(row: Row, ends: int, chosen: bool) -> str:
+def _row(row: Row, ends: int, chosen: bool, with_mode: bool) -> str:
     e, stop = row.exchange, row.stop
     between = f"{e.initiator.address} → {e.responder.address}"
     between = between if len(between) <= ends else f"{between[: ends - 1]}…"
-    at = next((s.name for s in reversed(e.steps) if s.number), e.steps[-1].name).split()[0]
+    name = next((s.name for s in reversed(e.steps) if s.number), e.steps[-1].name).split()[0]
+    at = _SHORT_NAMES.get(name.upper(), name)[:_AT]
     state = (stop.initiator_state or stop.responder_state or ("",))[0]
     waits = f"  waits for {stop.missing}" if row.outcome == "open" and stop.missing else f"  {state}"
     mark = "▸" if chosen else " "
-    return f"{mark} {clock(row.last)} {between:<{ends}} {_SHORT_MODES[e.mode]:<10} {at:<10} {row.outcome}{waits}"
+    mode = f"{_SHORT_MODES[e.mode]:<10} " if with_mode else ""
+    return f"{mark} {clock(row.last)} {between:<{ends}} {mode}{at:<{_AT}} {row.outcome}{waits}"
 
 
 _KEYS = {

@@ -375,8 +375,8 @@ def _overview(knowledge: KnowledgeBase, layout: Layout) -> Iterator[str]:
             yield from rest
         yield ""
     yield from wrapped(
-        "pcapdiag explain TOPIC: one of these, a message (MM4), a notify by name or number, or a line of a "
-        "device's log; `-` reads a log from standard input.",
+        "pcapdiag explain TOPIC: one of these, a message (MM4), a notify by name or number, a kind of "
+        "evidence (silence-after-mm5), or a line of a device's log; `-` reads a log from standard input.",
         layout,
         0,
     )

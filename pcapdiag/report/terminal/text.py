@@ -52,6 +52,10 @@ from pcapdiag.report.wording import (
 MAX_BLOCKS = 50
 
 
+NARROW = 20
+"""Columns of a rung: where there are fewer, a message that does not fit is its name alone."""
+
+
 def render(report: Findings, layout: Layout) -> str:
     """The whole report."""
     layout = replace(layout, several=len(report.captures) > 1)
@@ -247,6 +251,8 @@ def _rung(step: Step, start: int, width: int, layout: Layout) -> str:
     if not step.whole:
         pieces = f"fragments missing: {', '.join(map(str, step.missing))}" if step.missing else "IP fragments missing"
         label += f" ({pieces})"
+    if width < NARROW and len(label) > width - 6:
+        label = short_name(step)
     label = label if len(label) <= width - 6 else label[: width - 7] + "…"
     to_right = step.sender is Side.INITIATOR
     sight = step.first

@@ -11,14 +11,16 @@ from pcapdiag.knowledge.records import Status
 from pcapdiag.report import both_ends
 from pcapdiag.report.phrases import (
     SOURCE_DOCUMENT,
+    any_of_many,
     command_lines,
     ends_with,
+    in_brief,
+    platform_hint,
     platform_note,
     rivals,
     status_word,
     task,
     telling,
-    unknown_ends,
 )
 from pcapdiag.report.terminal.colours import STATUS_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
@@ -103,15 +105,11 @@ def _checks(diagnosis: Diagnosis, layout: Layout, explained: set[tuple[str, str]
     if not new:
         yield "  The same as for the exchange above."
         return
-    for number, placed in enumerate(new, 1):
+    for number, placed in enumerate(new if layout.detail > 0 else in_brief(new), 1):
         yield from _check(number, placed, layout)
         explained.add((placed.cause, placed.at))
-    unknown = unknown_ends(new)
-    if unknown:
-        hint = f"Where you know what it is, --platform {unknown[0]}=NAME tells its commands alone"
-        if diagnosis.request is None:
-            hint += "; --local ADDRESS, for your own end, what to check there, and what to ask at the other"
-        yield from wrapped(f"{hint}.", layout, 2, "  ")
+    if hint := platform_hint(new, diagnosis, "" if layout.detail > 0 else "-v: those of all platforms"):
+        yield from wrapped(hint, layout, 2, "  ")
     yield from _request(diagnosis, layout)
 
 
@@ -146,9 +144,10 @@ def _commands(placed: PlacedCheck, layout: Layout) -> Iterator[str]:
         for line in command_lines(placed):
             yield f"       {layout.paint(safe(line), bold=True)}"
         return
-    column = 7 + max(len(PLATFORM_NAMES[check.platform]) for check in placed.by_platform)
+    names = {c.platform: c.platform if any_of_many(placed) else PLATFORM_NAMES[c.platform] for c in placed.by_platform}
+    column = 7 + max(map(len, names.values()))
     for check in placed.by_platform:
-        name = f"     {PLATFORM_NAMES[check.platform]}"
+        name = f"     {names[check.platform]}"
         lines = [safe(line) for line in (*check.first, check.command or "")]
         if len(lines) == 1 and column + len(lines[0]) <= layout.width:
             yield f"{name:<{column}}{layout.paint(lines[0], bold=True)}"

@@ -9,7 +9,7 @@ from pcapdiag.live.session import Watch
 from pcapdiag.report.live.screen import View
 from tests.live.test_loop import Given
 from tests.live.test_session import quiet, watched
-from tests.messages import ZERO, Wire, main_mode
+from tests.messages import ZERO, Wire, informational, main_mode
 
 WIDTH, HEIGHT = 100, 24
 
@@ -46,7 +46,7 @@ def test_the_table_has_what_was_heard_of_last_first() -> None:
     rows = [line for line in lines if "10.0.0." in line]
     assert [row.split("10.0.0.")[1].split()[0] for row in rows] == ["4", "3", "2", "1", "0"]
     assert rows[0].startswith("▸ 00:00:04 10.0.0.4 → 198.51.100.2")
-    assert "Main       MM1        open  waits for MM2" in rows[0]
+    assert "Main       MM1          open  waits for MM2" in rows[0]
 
 
 def test_keys_choose_and_scroll() -> None:
@@ -120,3 +120,24 @@ def test_what_is_shown_cannot_act_in_the_terminal() -> None:
     view = View()
     view.note([Notice(0, "eth0\x1b[2J: gone")])
     assert any("eth0\\x1b[2J: gone" in line for line in screen(view, Watch()))
+
+
+def test_wide_terminals_have_the_tunnel_and_the_cause_in_a_column() -> None:
+    view, watch = View(), Watch(messages=False)
+    view.note([*watched(Wire().main_mode(0, 1, 2, 3), watch=watch), *quiet(watch, 1, 30)])
+    title, row = screen(view, watch, width=140)[2:4]
+    assert title.index("tunnel and cause") == row.index("tunnel down; ")
+    assert "tunnel" not in screen(view, watch, width=100)[3]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_long_name_of_a_message_does_not_move_the_columns(width: int) -> None:
+    view, watch, wire = View(), Watch(messages=False), Wire()
+    watched([wire.datagram(0, informational(14))], watch=watch)
+    watched([wire.datagram(1, main_mode(1, (bytes(7) + b"1", ZERO)))], watch=watch)
+    title, *rows = screen(view, watch, width=width)[2:5]
+    assert "INFO " in rows[1]
+    assert "INFORMATIONAL" not in rows[1]
+    assert [row.index("open") if "open" in row else title.index("outcome") for row in rows] == [
+        title.index("outcome")
+    ] * 2
