@@ -18,13 +18,13 @@ from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.knowledge.kinds import kind_of
-from pcapdiag.record import Displayed, Record
+from pcapdiag.record import Displayed, Record, lazy
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes.checks import PlacedCheck
 
 
-class Diagnosis(Displayed, frozen=True):
+class Diagnosis(Displayed, frozen=True, dict=True, gc=True):
     """All that is said of one exchange.
 
     offered -- what the initiator proposed
@@ -51,7 +51,11 @@ class Diagnosis(Displayed, frozen=True):
 
     def platform(self, side: Side) -> Platform:
         """What one end is: by what the user said, its vendor IDs, or its retransmission schedule."""
-        return platform_of(self.exchange, side, self.given)
+        return self._platforms[side]
+
+    @lazy
+    def _platforms(self) -> dict[Side, Platform]:
+        return {side: platform_of(self.exchange, side, self.given) for side in Side}
 
     @property
     def checks(self) -> "tuple[PlacedCheck, ...]":

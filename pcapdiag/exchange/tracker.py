@@ -33,6 +33,7 @@ from pcapdiag.exchange.open_exchange import (
     goes_astray,
     other_leg,
     other_leg_of,
+    telling_kinds,
 )
 from pcapdiag.exchange.sightings import is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
@@ -243,14 +244,15 @@ class Tracker:
     ) -> None:
         """A message of this exchange."""
         header = message.header
-        said = certain_sender(header, message.payload_types) if header.major == found.major else None
+        said = certain_sender(header, telling_kinds(message)) if header.major == found.major else None
         if said is not None and found.first_side is not None:
             by_first = said is found.first_side
         else:
             by_first = found.sent_by_first(datagram)
             if said is not None:
                 found.first_side = said if by_first else said.other
-        found.learn_addresses(datagram, by_first, other_leg_of(found, by_first, datagram, octets))
+        if not found.knows_way(datagram, by_first):
+            found.learn_addresses(datagram, by_first, other_leg_of(found, by_first, datagram, octets))
         self._bind(found, header, datagram)
         sighting = sighting_of(datagram)
         piece = piece_of(message)

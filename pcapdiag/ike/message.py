@@ -128,15 +128,15 @@ class Message(Record, frozen=True, dict=True, gc=True):
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
 
-    @property
+    @lazy
     def payload_types(self) -> tuple[int, ...]:
         """Types of the payloads in clear, in the order of the chain."""
-        return tuple(int(p.type) for p in self.payloads)
+        return tuple([int(p.type) for p in self.payloads])
 
     @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
-        return tuple(p for p in self.payloads if isinstance(p, Notification))
+        return tuple([p for p in self.payloads if isinstance(p, Notification)])
 
     @lazy
     def proposals(self) -> tuple[Proposal, ...]:
@@ -147,7 +147,7 @@ class Message(Record, frozen=True, dict=True, gc=True):
     @lazy
     def vendor_ids(self) -> tuple[VendorId, ...]:
         """Its vendor IDs, identified."""
-        return tuple(identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload))
+        return tuple([identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload)])
 
     @property
     def ciphertext(self) -> bytes:

@@ -7,6 +7,7 @@ IKE is possible, and no one is taken in silence.
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 from pcapdiag.diagnosis.outcome.retransmission import schedule_of
@@ -154,6 +155,8 @@ def platform_of(exchange: Exchange, side: Side, given: Given = NOTHING_GIVEN) ->
 
 def _mine(exchange: Exchange, side: Side, local: Sequence[str]) -> bool | None:
     """Whether an end is the user's; None where neither is, or both are."""
+    if not local:
+        return None
     ours = [s for s in Side if not set(local).isdisjoint((exchange.peer(s).address, *exchange.peer(s).aliases))]
     return side is ours[0] if len(ours) == 1 else None
 
@@ -175,7 +178,9 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
 
 def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
     """By the vendor IDs that an end sends; empty for a vendor of which no commands are known; None: none tells."""
-    ids = [v for step in exchange.steps if step.sender is side for v in step.vendor_ids]
+    ids = [v for step in exchange.sent_by(side) for v in step.vendor_ids]
+    if not ids:
+        return None
     names = {v.name for v in ids}
     for name, platforms in OF_NAME:
         if name in names:
@@ -189,12 +194,13 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
 
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
-    for step in exchange.steps:
-        if step.sender is side and (schedule := schedule_of(step.times)) is not None:
+    for step in exchange.sent_by(side):
+        if len(step.sent) > 2 and (schedule := schedule_of(step.times)) is not None:
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
 
 
+@lru_cache(4096)
 def _public(address: str) -> bool:
     try:
         return ip_address(address).is_global

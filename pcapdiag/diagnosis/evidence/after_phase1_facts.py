@@ -6,7 +6,6 @@ from itertools import pairwise
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
-from pcapdiag.diagnosis.outcome.conversations import finished_at
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
@@ -82,7 +81,7 @@ def _collision(case: Case) -> Iterator[Fact]:
 def xauth(case: Case) -> Iterator[Fact]:
     """Transaction exchanges with nothing behind them: user authentication did not lead on (XAuth draft §5)."""
     e = case.exchange
-    asked = [s for s in e.steps if s.exchange_type == ExchangeType.TRANSACTION]
+    asked = e.of_type(ExchangeType.TRANSACTION)
     if not asked or case.phase2:
         return
     starters: dict[int, Side] = {}
@@ -201,9 +200,9 @@ def rekey(case: Case) -> Iterator[Fact]:
         return
     e = case.exchange
     begun = [o for o in case.completed if o.numbered(1) or o.named("IKE_SA_INIT request")]
-    later = next((o for o in begun if finished_at(o) > finished_at(e) and same_initiator(e, o)), None)
+    later = next((o for o in begun if o.phase1_end > e.phase1_end and same_initiator(e, o)), None)
     if later is not None:
-        gap = span(finished_at(later) - finished_at(e))
+        gap = span(later.phase1_end - e.phase1_end)
         text = f"The same peers completed exchange {later.id}, {gap} later."
         yield Fact("phase1-again", text, later.steps[0].first.frames)
 
@@ -224,7 +223,7 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                     group = Group(int.from_bytes(notify.data[:2], "big")).label
                     text = f"The responder wants another group than the one guessed: {group}."
                 yield Fact("other-group-wanted", text, step.first.frames)
-    between = [s for s in steps if s.exchange_type == ExchangeType.IKE_INTERMEDIATE]
+    between = case.exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
     if between:
         text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
         yield Fact("ike-intermediate", text, frames_of(between)[:MAX_FRAMES])

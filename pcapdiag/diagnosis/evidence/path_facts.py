@@ -362,7 +362,7 @@ def mobike(case: Case) -> Iterator[Fact]:
     e = case.exchange
     if e.mode is not Mode.IKEV2:
         return
-    auth = next((s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH and s.sender is Side.INITIATOR), None)
+    auth = next((s for s in e.of_type(ExchangeType.IKE_AUTH) if s.sender is Side.INITIATOR), None)
     view = case.nat
     if auth is not None and auth.first.floated and view is not None and view.none:
         text = f"{auth.name} goes to UDP port 4500 although there is no NAT, as initiators that do MOBIKE do."

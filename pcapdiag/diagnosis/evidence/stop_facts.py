@@ -42,7 +42,7 @@ def stop(case: Case) -> Iterator[Fact]:
 def _refused_at_auth(case: Case, by: Side) -> str | None:
     """How IKE_AUTH was refused: by a delete of what it made, or by a response without proof or a notify."""
     e = case.exchange
-    if not any(s.exchange_type == ExchangeType.IKE_AUTH for s in e.steps):
+    if not e.of_type(ExchangeType.IKE_AUTH):
         return None
     step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
     if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
@@ -51,7 +51,7 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
 
 
 def _eap_rounds(case: Case) -> Iterator[Fact]:
-    auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    auth = case.exchange.of_type(ExchangeType.IKE_AUTH)
     rounds = [s for s in auth if s.message.header.response]
     if len(rounds) > 1 or any(first_inside(s) == PayloadType.EAP for s in auth):
         asked = [s for s in auth if not s.message.header.response]
