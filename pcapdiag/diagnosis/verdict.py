@@ -178,7 +178,8 @@ def _conversation(
         groups.setdefault(_ending(e, stops[e.id]), []).append(e)
     attempts = {ending: Attempts.of(members) for ending, members in groups.items()}
     completed = [e for e in setting.conversation if stops[e.id].outcome is Outcome.COMPLETED]
-    shown = _shows_proposals(setting)
+    # What an end offers elsewhere is held against an offer that led nowhere.
+    shown = _shows_proposals(setting) if len(completed) < len(setting.conversation) else {}
     return [
         _diagnose(
             Case(
@@ -230,6 +231,8 @@ def _renumbered(
     """Both with the numbers under which reports show the evidence; see `numbered`."""
     cited = {i for c in causes for i in (*c.because, *c.against)}
     found = numbered(evidence, cited)
+    if not causes:
+        return found, causes
     names = {(item.kind, item.text): item.id for item in found}
     new = {item.id: names[item.kind, item.text] for item in evidence}
 

@@ -273,6 +273,16 @@ class Exchange(Displayed, frozen=True, dict=True, gc=True):
         """The steps of that exchange type."""
         return self._by_type.get(kind, ())
 
+    @lazy
+    def in_clear(self) -> tuple[Step, ...]:
+        """The steps of which a payload can be read, or is to be said what is wrong with it."""
+        return tuple([s for s in self.steps if s.opened is not None or not s.message.sealed])
+
+    @lazy
+    def repeated(self) -> tuple[Step, ...]:
+        """The steps that were sent three times and more: enough to tell whose timer it was."""
+        return tuple([s for s in self.steps if len(s.sent) > 2])
+
     def sent_by(self, side: Side) -> tuple[Step, ...]:
         """The steps of that end."""
         return self._by_sender[side]

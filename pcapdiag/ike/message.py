@@ -152,7 +152,7 @@ class Message(Record, frozen=True, dict=True, gc=True):
     @property
     def ciphertext(self) -> bytes:
         """What follows the header of an encrypted IKEv1 message, else nothing."""
-        return self.octets[HEADER_LENGTH:] if self._sealed else b""
+        return self.octets[HEADER_LENGTH:] if self.sealed else b""
 
     @property
     def problem(self) -> str | None:
@@ -162,12 +162,13 @@ class Message(Record, frozen=True, dict=True, gc=True):
         return self._chain[1]
 
     @property
-    def _sealed(self) -> bool:
+    def sealed(self) -> bool:
+        """IKEv1 encrypted its payloads: none can be read."""
         return self.octets[17] >> 4 == 1 and bool(self.octets[19] & _ENCRYPTION)
 
     @lazy
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
-        if self._sealed:
+        if self.sealed:
             return (), None
         payloads, problem, _ = read_chain(self.octets, HEADER_LENGTH, self.octets[16], self.octets[17] >> 4, decode)
         return payloads, problem

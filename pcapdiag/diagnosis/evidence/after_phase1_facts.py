@@ -105,6 +105,8 @@ def dpd(case: Case) -> Iterator[Fact]:
         return
     e = case.exchange
     rows = [s for s in informational(e) if s.encrypted]
+    if len(rows) < 2:
+        return
     for side in Side:
         heard = [s.last.time for s in e.steps if s.sender is side.other]
         silent_since = max(heard, default=e.first_time)
@@ -162,6 +164,8 @@ def esp(case: Case) -> Iterator[Fact]:
     flows = [f for f in case.esp if f.last_time >= e.first_time and case.setting.maker_of(f) in (None, e.id)]
     if case.stop.outcome is not Outcome.PARTIAL:
         flows = list(case.traffic_since(e.first_time))
+    if not flows:
+        return
     out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
     back = [f for f in flows if f.source in e.responder.addresses and f.destination in e.initiator.addresses]
     yield from _outside_udp(case, (*out, *back))
@@ -199,8 +203,15 @@ def rekey(case: Case) -> Iterator[Fact]:
     if case.unfinished:
         return
     e = case.exchange
-    begun = [o for o in case.completed if o.numbered(1) or o.named("IKE_SA_INIT request")]
-    later = next((o for o in begun if o.phase1_end > e.phase1_end and same_initiator(e, o)), None)
+    since = e.phase1_end
+    later = next(
+        (
+            o
+            for o in case.completed
+            if o.phase1_end > since and (o.numbered(1) or o.named("IKE_SA_INIT request")) and same_initiator(e, o)
+        ),
+        None,
+    )
     if later is not None:
         gap = span(later.phase1_end - e.phase1_end)
         text = f"The same peers completed exchange {later.id}, {gap} later."

@@ -116,9 +116,11 @@ def _hashes_v1(exchange: Exchange, side: Side) -> _Hashes | None:
     if attribute is None or not isinstance(attribute.value, int) or attribute.value > 0xFFFF:
         return None
     algorithm = HashAlgorithm(attribute.value)
-    for step in exchange.steps:
+    for step in exchange.in_clear:
+        if step.sender is not side or not step.number:
+            continue
         sent = [p.body for p in step.message.payloads if isinstance(p, NatDetection)]
-        if step.sender is side and step.number and len(sent) >= 2:
+        if len(sent) >= 2:
             header = step.message.header
             cookies = (header.initiator_spi, header.responder_spi)
             return _compare(exchange, step, sent[0], sent[1:], algorithm, cookies)
@@ -127,10 +129,10 @@ def _hashes_v1(exchange: Exchange, side: Side) -> _Hashes | None:
 
 def _hashes_v2(exchange: Exchange, side: Side) -> _Hashes | None:
     """NAT_DETECTION_SOURCE_IP and _DESTINATION_IP of IKE_SA_INIT, SHA-1 always."""
-    for step in exchange.steps:
-        if step.sender is not side:
-            continue
+    for step in exchange.sent_by(side):
         notifies = step.notifications
+        if not notifies:
+            continue
         sources = [n.data for n in notifies if n.notify_type == NotifyTypeV2.NAT_DETECTION_SOURCE_IP]
         targets = [n.data for n in notifies if n.notify_type == NotifyTypeV2.NAT_DETECTION_DESTINATION_IP]
         if sources and targets:

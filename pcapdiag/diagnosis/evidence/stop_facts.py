@@ -154,7 +154,7 @@ def _requests_again(case: Case) -> Iterator[Fact]:
 
 def schedule(case: Case) -> Iterator[Fact]:
     """Whose retransmission schedule is seen."""
-    for step in case.exchange.steps:
+    for step in case.exchange.repeated:
         known = schedule_of(step.times) if step.number or step.message.header.major == 2 else None
         if known is not None:
             text = (
@@ -166,7 +166,7 @@ def schedule(case: Case) -> Iterator[Fact]:
 
 def clear_notifies(case: Case) -> Iterator[Fact]:
     """Error notifies in clear, which nobody signed."""
-    for step in case.exchange.steps:
+    for step in case.exchange.in_clear:
         if step.encrypted:
             continue
         for notify in error_notifies(step):
@@ -362,7 +362,7 @@ def one_way(case: Case) -> Iterator[Fact]:
 
 def malformed(case: Case) -> Iterator[Fact]:
     """Messages in clear whose payloads do not hold what they declare; what the capture cut off is another matter."""
-    for step in case.exchange.steps:
+    for step in case.exchange.in_clear:
         problem = step.message.problem
         if problem and not step.encrypted and not step.message.cut and step.whole:
             yield Fact("malformed-message", f"{step.name} is malformed: {problem}.", step.frames)
