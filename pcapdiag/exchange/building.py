@@ -187,7 +187,7 @@ def _under_its_cookies(
 def _all_hold(steps: Sequence[OpenStep], major: int) -> bool:
     """Whether each message is of this version, and has a responder's cookie or can be without."""
     return all(
-        [s.header.major == major and (s.header.responder_spi != ZERO_SPI or _can_be_without(s.header)) for s in steps]
+        s.header.major == major and (s.header.responder_spi != ZERO_SPI or _can_be_without(s.header)) for s in steps
     )
 
 

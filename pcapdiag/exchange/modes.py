@@ -118,9 +118,7 @@ def step_name(header: Header, sender: Side, place: int, kinds: Collection[int] =
     return name_and_number(header, sender, place, kinds)[0]
 
 
-def name_and_number(
-    header: Header, sender: Side, place: int, kinds: Collection[int] = ()
-) -> tuple[str, int | None]:
+def name_and_number(header: Header, sender: Side, place: int, kinds: Collection[int] = ()) -> tuple[str, int | None]:
     """What the field calls this message, and its place in Main or Aggressive Mode; the arguments as of `step_name`."""
     if header.major == 2:
         return _name_v2(header.exchange_type, header.response), None

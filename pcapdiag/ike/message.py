@@ -136,6 +136,9 @@ class Message(Record, frozen=True, dict=True, gc=True):
     @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
+        kinds = self.payload_types
+        if PayloadType.NOTIFY not in kinds and PayloadType.NOTIFY2 not in kinds:
+            return ()
         return tuple([p for p in self.payloads if isinstance(p, Notification)])
 
     @lazy

@@ -149,8 +149,14 @@ def platform_of(exchange: Exchange, side: Side, given: Given = NOTHING_GIVEN) ->
     mine = _mine(exchange, side, given.local)
     version = 2 if exchange.mode is Mode.IKEV2 else 1
     possible, basis = _possible(exchange, side, addresses, given)
-    possible = tuple(p for p in possible if basis is Basis.GIVEN or speaks(p, version))
+    if basis is not Basis.GIVEN:
+        possible = _speaking(possible, version)
     return Platform(side, peer.address, possible, basis, peer.vendors, mine)
+
+
+@lru_cache(256)
+def _speaking(platforms: tuple[str, ...], version: int) -> tuple[str, ...]:
+    return tuple(p for p in platforms if speaks(p, version))
 
 
 def _mine(exchange: Exchange, side: Side, local: Sequence[str]) -> bool | None:
@@ -173,7 +179,7 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
     by_schedule = _by_schedule(exchange, side)
     if by_schedule:
         return by_schedule, Basis.SCHEDULE
-    return tuple(p for p in PLATFORM_NAMES if p not in CLOUD or _public(addresses[0])), Basis.NONE
+    return (_ANYWHERE if _public(addresses[0]) else _NOT_IN_A_CLOUD), Basis.NONE
 
 
 def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
@@ -198,6 +204,10 @@ def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
         if len(step.sent) > 2 and (schedule := schedule_of(step.times)) is not None:
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
+
+
+_ANYWHERE = tuple(PLATFORM_NAMES)
+_NOT_IN_A_CLOUD = tuple(p for p in PLATFORM_NAMES if p not in CLOUD)
 
 
 @lru_cache(4096)

@@ -158,6 +158,14 @@ def _compare(
     def of(address: str, port: int) -> bytes | None:
         return nat_detection_hash(algorithm, *cookies, address, port)
 
+    first, peer = step.first, exchange.peer(step.sender.other)
+    if not step.duplicates and first.destination == peer.address and not peer.aliases:
+        target = of(first.destination, first.destination_port)
+        mine = exchange.peer(step.sender)
+        if target is None:
+            return None
+        if mine.address == first.source and not mine.aliases:
+            return _Hashes(step, destination == target, of(first.source, first.source_port) in sources)
     sightings: tuple[Sighting, ...] = (step.first, *step.duplicates)
     there, here = exchange.peer(step.sender.other).addresses, exchange.peer(step.sender).addresses
     targets = {of(a, s.destination_port) for s in sightings for a in {s.destination, *there}}

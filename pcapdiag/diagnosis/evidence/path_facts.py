@@ -119,14 +119,16 @@ def nat(case: Case) -> Iterator[Fact]:
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:
-        senders = {s.sender for s in case.exchange.steps if set(s.frames) & set(view.frames)}
+        frames = view.frames
+        told = frozenset(frames)
+        senders = {s.sender for s in case.exchange.steps if not told.isdisjoint(s.frames)}
         text = "The NAT-D hashes of both ends agree with the addresses seen: no NAT between them."
         if len(senders) == 1:
             text = (
                 f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
                 "point; of the rest of the path the other end's would tell."
             )
-        yield Fact("no-nat", text, view.frames)
+        yield Fact("no-nat", text, frames)
 
 
 def nat_t(case: Case) -> Iterator[Fact]:
@@ -203,8 +205,9 @@ def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
     """An answer has to go to the port that the request came from (RFC 7296 §2.11, RFC 3947 §4)."""
     asked: dict[tuple[str, str, int], set[int]] = {}
     for step in exchange.steps:
+        asks = step.sender is Side.INITIATOR
         for sighting in step.sent:
-            if step.sender is Side.INITIATOR:
+            if asks:
                 key = (sighting.source, sighting.destination, sighting.destination_port)
                 asked.setdefault(key, set()).add(sighting.source_port)
                 continue

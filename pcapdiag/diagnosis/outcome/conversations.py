@@ -78,5 +78,3 @@ def _superseded(
         superseded_by=other,
         reason=f"{stop.reason} Exchange {other} of the same peers completed.",
     )
-
-

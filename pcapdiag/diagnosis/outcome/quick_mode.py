@@ -147,7 +147,7 @@ def _about(exchange: Exchange, setting: Setting, request: Step, answer: Step | N
         return ""
     since = answer.first.time
     later = [s.first.time for s in exchange.named(request.name) if s.first.time > since]
-    until = min(later + [since + REKEYED])
+    until = min(min(later, default=since + REKEYED), since + REKEYED)
     for other in setting.conversation[:MAX_LOOK_BACK]:
         if other.id != exchange.id and since <= other.first_time <= until and not other.named("IKE_SA_INIT request"):
             return f"rekeys the IKE SA, which goes on as exchange {other.id}"
