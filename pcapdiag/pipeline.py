@@ -4,14 +4,15 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
+from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary, EspFlow, FragmentLoss
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.causes.platforms import given_of
 from pcapdiag.diagnosis.verdict import diagnose, outcome_alone
-from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
+from pcapdiag.exchange.model import Exchange
+from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.record import lazy
 from pcapdiag.selection import selection
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pcapdiag.capture.sieve import Sieves
     from pcapdiag.capture.wireshark import WiresharkCapture
     from pcapdiag.ike.decryption_keys import KeyTable
+    from pcapdiag.selection import Selection
+    from pcapdiag.streaming.judge import Judge
+    from pcapdiag.streaming.told import Told
 
 
 class Report(Findings, frozen=True, dict=True, gc=True):
@@ -191,6 +195,163 @@ def analyze(
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if asked.has_address(f.initiator, f.responder)),
     )
+
+
+class Stream:
+    """The exchanges of captures, each told when it is judged: an iterator of Told, that is read once.
+
+    What is known of the captures as a whole is there when it is at its end: `captures`, `errors`, `counts`, and
+    `peers`, how often which outcome was, by the two peers, of all exchanges.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        judge: "Judge",
+        asked: "Selection",
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.captures: list[CaptureReport] = []
+        self.errors: list[str] = []
+        self.sources = len(sources)
+        self._judge, self._asked = judge, asked
+        self._told = self._tell(sources, opened, progress)
+        self._reading: Savefile | WiresharkCapture | None = None
+
+    def __iter__(self) -> "Iterator[Told]":
+        """The iterator that it is."""
+        return self
+
+    def __next__(self) -> "Told":
+        """The next exchange that is told. Raises CaptureError, at the end, where none of the captures can be read."""
+        return next(self._told)
+
+    def close(self) -> None:
+        """Stop reading, and let go of the disk."""
+        self._told.close()
+        self._judge.close()
+
+    @property
+    def counts(self) -> TrackerCounts:
+        """What became of the messages so far."""
+        return self._judge.tracker.counts
+
+    @property
+    def peers(self) -> dict[tuple[str, str], dict[str, int]]:
+        """How the exchanges between any two peers ended, those that were told so far; see `others`."""
+        return {pair: dict(talk.outcomes) for pair, talk in self._judge.talks.items() if talk.outcomes}
+
+    @property
+    def others(self) -> dict[str, int]:
+        """The same of peers that are too many to name."""
+        return dict(self._judge.dropped_talks)
+
+    @property
+    def well(self) -> bool:
+        """Whether every exchange that was told, and is named in `peers`, has a tunnel that works, or may have one."""
+        return not any(talk.unwell for talk in self._judge.talks.values())
+
+    def esp(self) -> list[EspFlow]:
+        """The flows of ESP and AH so far."""
+        flows = [flow for c in self.captures for flow in c.summary.esp_flows]
+        if isinstance(self._reading, Savefile):
+            flows += self._reading.esp_flows
+        return flows
+
+    def _tell(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        progress: Callable[[int, int], None] | None,
+    ) -> "Generator[Told, None, None]":
+        sizes = [_size(source) for source in sources] if progress is not None else []
+        judge, wanted = self._judge, self._wanted
+        for index, source in enumerate(sources):
+            before = (judge.tracker.counts.messages, judge.tracker.counts.not_ike)
+            savefile = self._reading = opened(len(self.captures), source)
+            begun = not self.captures
+            try:
+                for batch in savefile.batches():
+                    for item in batch:
+                        if not begun:
+                            begun = True
+                            self._note_gap(item)
+                        yield from wanted(judge.feed(item))
+                    if progress is not None:
+                        progress(sum(sizes[:index]) + savefile.done, sum(sizes))
+            except CaptureError as error:
+                self.errors.append(str(error))
+                continue
+            finally:
+                self._reading = None
+            counts = judge.tracker.counts
+            summary = savefile.summary()
+            self.captures.append(CaptureReport(summary, counts.messages - before[0], counts.not_ike - before[1]))
+        if self.errors and not self.captures:
+            raise CaptureError(*self.errors)
+        yield from wanted(judge.finish(_ends([c.summary for c in self.captures])[-1]))
+        judge.close()
+
+    def _note_gap(self, item: Captured) -> None:
+        """Tell the judge where the captures so far ended, if this one does not go on from them."""
+        end = _ends([c.summary for c in self.captures])[-1]
+        if (item.last_time if isinstance(item, FragmentLoss) else item.time) - end > PAUSE:
+            self._judge.gap(end)
+
+    def _wanted(self, told: "Iterable[Told]") -> "Iterator[Told]":
+        return (t for t in told if self._asked.has(t.diagnosis.exchange))
+
+
+def stream(
+    paths: Source | Iterable[Source],
+    *,
+    ports: Collection[int] = (),
+    peer: str | None = None,
+    spi: str | None = None,
+    psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
+    engine: str = OWN,
+    max_decompressed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Stream:
+    """Read captures and tell each exchange when it is judged, in memory that does not grow with them.
+
+        for told in pcapdiag.stream("ring/"):
+            print(told.diagnosis.exchange.initiator.address, told.diagnosis.stop.outcome)
+
+    An exchange is told when it has been quiet for as long as the rules look ahead, five minutes by the time of the
+    capture. It is told again, with a higher `revision`, where more came for it, and where the rest of the capture makes
+    its verdict another one: `corrects` says which part of it. The last that is told of each is what `analyze` says,
+    but for what sentences count, as how often a peer tried until then. What was told is kept on disk, in a temporary
+    file, until the end.
+
+    The arguments, and what is raised, are those of `analyze`.
+    """
+    from pcapdiag.streaming.judge import Judge
+
+    table = _table(keys)
+    found: list[Stream] = []
+    judge = Judge(
+        esp=lambda: found[0].esp() if found else (),
+        opened=_opener(table) if table is not None else None,
+        keys=list(psks),
+        given=given_of(platforms, local),
+    )
+
+    def opened(capture: int, source: Source) -> "Savefile | WiresharkCapture":
+        return _opened(engine, source, capture, ports, None, max_decompressed)
+
+    found.append(Stream(_sources(paths), opened, judge, selection(peer, spi), progress))
+    return found[0]
+
+
+def _opener(table: "KeyTable") -> Callable[[Exchange], Exchange]:
+    from pcapdiag.exchange.opening import open_exchange
+
+    return lambda exchange: open_exchange(exchange, table)
 
 
 def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:

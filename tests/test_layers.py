@@ -13,7 +13,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             ("comparing",),
             ("pipeline",),
             ("report",),
-            ("comparison", "crosscheck", "live"),
+            ("comparison", "crosscheck", "live", "streaming"),
             ("key_tables",),
             ("logs",),
             ("findings", "selection"),

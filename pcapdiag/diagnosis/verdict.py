@@ -90,8 +90,8 @@ def diagnose(
     capture_end: int,
     *,
     gaps: Sequence[int] = (),
-    keepalives: Sequence[KeepaliveFlow] = (),
-    esp: Sequence[EspFlow] = (),
+    keepalives: "Sequence[KeepaliveFlow] | Between[KeepaliveFlow]" = (),
+    esp: "Sequence[EspFlow] | Between[EspFlow]" = (),
     keys: Sequence[bytes] = (),
     given: Given = NOTHING_GIVEN,
     met_before: Mapping[str, Collection[str]] | None = None,
@@ -100,6 +100,7 @@ def diagnose(
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     gaps -- ends of earlier captures that no other went on from, in order
+    keepalives, esp -- flows beside the exchanges; by their ends already, where the same ones serve many calls
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
     given -- what the user said of the ends
     met_before -- for each initiator, responders that it began with and did not finish with, in exchanges not given here
@@ -108,7 +109,7 @@ def diagnose(
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
-    flows = Between(esp)
+    flows = esp if isinstance(esp, Between) else Between(esp)
     settings = conversations(exchanges, capture_end, gaps, flows.of)
     stops = [find_stops(setting) for setting in settings]
     met = {initiator: set(responders) for initiator, responders in (met_before or {}).items()}
@@ -116,7 +117,8 @@ def diagnose(
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
-    around = Around(Between(keepalives), flows, keys, met)
+    alive = keepalives if isinstance(keepalives, Between) else Between(keepalives)
+    around = Around(alive, flows, keys, met)
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
         found += _conversation(setting, ends, around, only)
