@@ -214,10 +214,11 @@ class Stream:
     ) -> None:
         self.captures: list[CaptureReport] = []
         self.errors: list[str] = []
-        self.sources = len(sources)
         self._judge, self._asked = judge, asked
         self._told = self._tell(sources, opened, progress)
         self._reading: Savefile | WiresharkCapture | None = None
+        self._sources = sources
+        self._names: list[str] = []
 
     def __iter__(self) -> "Iterator[Told]":
         """The iterator that it is."""
@@ -231,6 +232,16 @@ class Stream:
         """Stop reading, and let go of the disk."""
         self._told.close()
         self._judge.close()
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one capture to read, so that a frame has to say of which it is."""
+        return len(self._sources) > 1
+
+    @property
+    def names(self) -> list[str]:
+        """What the captures are called that are read so far, by the index that frames have."""
+        return self._names
 
     @property
     def counts(self) -> TrackerCounts:
@@ -265,12 +276,24 @@ class Stream:
         opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
         progress: Callable[[int, int], None] | None,
     ) -> "Generator[Told, None, None]":
+        try:
+            yield from self._read(sources, opened, progress)
+        finally:
+            self._judge.close()
+
+    def _read(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        progress: Callable[[int, int], None] | None,
+    ) -> "Iterator[Told]":
         sizes = [_size(source) for source in sources] if progress is not None else []
         judge, wanted = self._judge, self._wanted
         for index, source in enumerate(sources):
             before = (judge.tracker.counts.messages, judge.tracker.counts.not_ike)
             savefile = self._reading = opened(len(self.captures), source)
             begun = not self.captures
+            self._names[len(self.captures) :] = [savefile.summary().path]
             try:
                 for batch in savefile.batches():
                     for item in batch:
@@ -291,7 +314,6 @@ class Stream:
         if self.errors and not self.captures:
             raise CaptureError(*self.errors)
         yield from wanted(judge.finish(_ends([c.summary for c in self.captures])[-1]))
-        judge.close()
 
     def _note_gap(self, item: Captured) -> None:
         """Tell the judge where the captures so far ended, if this one does not go on from them."""

@@ -52,8 +52,8 @@ def read(
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
-        faults = _faults(keys, engine)
+    with interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
+        faults = faults_of(keys, engine)
     try:
         candidates = psks(contents(psk_file)) if psk_file else []
         announce(captures)
@@ -123,7 +123,7 @@ def warn(lines: Iterable[str]) -> None:
         click.echo(f"pcapdiag: {safe(line)}", err=True)
 
 
-def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
+def faults_of(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
     """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
     these is imported."""
     from pcapdiag.capture.datagram import CaptureError
@@ -190,7 +190,7 @@ def workers(
 
         def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
             """Hand on; this is what begins processes."""
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 return super().submit(*arguments, **named)
 
     with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
@@ -202,7 +202,8 @@ def workers(
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
+    """Let no signal that ends the program come in between; what came waits until then."""
     import signal
 
     if not hasattr(signal, "pthread_sigmask"):
