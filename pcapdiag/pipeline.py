@@ -5,7 +5,7 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary, EspFlow, FragmentLoss
 from pcapdiag.capture.savefile import Savefile, Source
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pcapdiag.capture.sieve import Sieves
     from pcapdiag.capture.wireshark import WiresharkCapture
     from pcapdiag.ike.decryption_keys import KeyTable
-    from pcapdiag.selection import Selection
-    from pcapdiag.streaming.judge import Judge
+    from pcapdiag.streaming.court import Court
     from pcapdiag.streaming.told import Told
+
+Made = TypeVar("Made")
+"""What a stream tells: what is made of a Told."""
 
 
 class Report(Findings, frozen=True, dict=True, gc=True):
@@ -144,7 +146,7 @@ def analyze(
     given = given_of(platforms, local)
     asked = selection(peer, spi)
     table = _table(keys)
-    sources = _sources(paths)
+    sources = sources_of(paths)
     sizes = [_size(source) for source in sources] if progress is not None else []
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
@@ -197,8 +199,8 @@ def analyze(
     )
 
 
-class Stream:
-    """The exchanges of captures, each told when it is judged: an iterator of Told, that is read once.
+class Stream(Generic[Made]):
+    """The exchanges of captures, each told when it is judged: an iterator, of Told by default, that is read once.
 
     What is known of the captures as a whole is there when it is at its end: `captures`, `errors`, `counts`, and
     `peers`, how often which outcome was, by the two peers, of all exchanges.
@@ -208,23 +210,23 @@ class Stream:
         self,
         sources: list[Source],
         opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
-        judge: "Judge",
-        asked: "Selection",
+        court: "Court",
         progress: Callable[[int, int], None] | None,
     ) -> None:
+        from pcapdiag.streaming.judge import Judge
+
         self.captures: list[CaptureReport] = []
         self.errors: list[str] = []
-        self._judge, self._asked = judge, asked
-        self._told = self._tell(sources, opened, progress)
+        self._judge = Judge(court, self.esp)
         self._reading: Savefile | WiresharkCapture | None = None
-        self._sources = sources
         self._names: list[str] = []
+        self._told = self._tell(sources, opened, progress)
 
-    def __iter__(self) -> "Iterator[Told]":
+    def __iter__(self) -> Iterator[Made]:
         """The iterator that it is."""
         return self
 
-    def __next__(self) -> "Told":
+    def __next__(self) -> Made:
         """The next exchange that is told. Raises CaptureError, at the end, where none of the captures can be read."""
         return next(self._told)
 
@@ -232,11 +234,6 @@ class Stream:
         """Stop reading, and let go of the disk."""
         self._told.close()
         self._judge.close()
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one capture to read, so that a frame has to say of which it is."""
-        return len(self._sources) > 1
 
     @property
     def names(self) -> list[str]:
@@ -260,8 +257,9 @@ class Stream:
 
     @property
     def well(self) -> bool:
-        """Whether every exchange that was told, and is named in `peers`, has a tunnel that works, or may have one."""
-        return not any(talk.unwell for talk in self._judge.talks.values())
+        """Whether every exchange that was told has a tunnel that works, or may have one."""
+        dropped_well = self._judge.dropped_talks.keys() <= {"completed", "partial"}
+        return dropped_well and not any(talk.unwell for talk in self._judge.talks.values())
 
     def esp(self) -> list[EspFlow]:
         """The flows of ESP and AH so far."""
@@ -275,7 +273,7 @@ class Stream:
         sources: list[Source],
         opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
         progress: Callable[[int, int], None] | None,
-    ) -> "Generator[Told, None, None]":
+    ) -> Generator[Made, None, None]:
         try:
             yield from self._read(sources, opened, progress)
         finally:
@@ -286,9 +284,9 @@ class Stream:
         sources: list[Source],
         opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
         progress: Callable[[int, int], None] | None,
-    ) -> "Iterator[Told]":
+    ) -> Iterator[Made]:
         sizes = [_size(source) for source in sources] if progress is not None else []
-        judge, wanted = self._judge, self._wanted
+        judge = self._judge
         for index, source in enumerate(sources):
             before = (judge.tracker.counts.messages, judge.tracker.counts.not_ike)
             savefile = self._reading = opened(len(self.captures), source)
@@ -300,7 +298,7 @@ class Stream:
                         if not begun:
                             begun = True
                             self._note_gap(item)
-                        yield from wanted(judge.feed(item))
+                        yield from judge.feed(item)
                     if progress is not None:
                         progress(sum(sizes[:index]) + savefile.done, sum(sizes))
             except CaptureError as error:
@@ -313,7 +311,7 @@ class Stream:
             self.captures.append(CaptureReport(summary, counts.messages - before[0], counts.not_ike - before[1]))
         if self.errors and not self.captures:
             raise CaptureError(*self.errors)
-        yield from wanted(judge.finish(_ends([c.summary for c in self.captures])[-1]))
+        yield from judge.finish(_ends([c.summary for c in self.captures])[-1])
 
     def _note_gap(self, item: Captured) -> None:
         """Tell the judge where the captures so far ended, if this one does not go on from them."""
@@ -321,8 +319,23 @@ class Stream:
         if (item.last_time if isinstance(item, FragmentLoss) else item.time) - end > PAUSE:
             self._judge.gap(end)
 
-    def _wanted(self, told: "Iterable[Told]") -> "Iterator[Told]":
-        return (t for t in told if self._asked.has(t.diagnosis.exchange))
+
+class _Making(Generic[Made]):
+    """Makes something of what is told, of exchanges that are asked for. It goes to other processes."""
+
+    def __init__(self, made: "Callable[[Told], Made]", peer: str | None, spi: str | None) -> None:
+        selection(peer, spi)  # says what is wrong with them
+        self._made, self._peer, self._spi = made, peer, spi
+
+    def __call__(self, told: "Told") -> Made | None:
+        """None for what is not asked for."""
+        if (self._peer or self._spi) and not selection(self._peer, self._spi).has(told.diagnosis.exchange):
+            return None
+        return self._made(told)
+
+
+def _as_it_is(told: "Told") -> "Told":
+    return told
 
 
 def stream(
@@ -338,7 +351,7 @@ def stream(
     engine: str = OWN,
     max_decompressed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Stream:
+) -> "Stream[Told]":
     """Read captures and tell each exchange when it is judged, in memory that does not grow with them.
 
         for told in pcapdiag.stream("ring/"):
@@ -352,28 +365,71 @@ def stream(
 
     The arguments, and what is raised, are those of `analyze`.
     """
-    from pcapdiag.streaming.judge import Judge
+    return made_of_stream(
+        paths,
+        _as_it_is,
+        ports=ports,
+        peer=peer,
+        spi=spi,
+        psks=psks,
+        keys=keys,
+        platforms=platforms,
+        local=local,
+        engine=engine,
+        max_decompressed=max_decompressed,
+        progress=progress,
+    )
+
+
+def made_of_stream(
+    paths: Source | Iterable[Source],
+    made: "Callable[[Told], Made]",
+    *,
+    ports: Collection[int] = (),
+    peer: str | None = None,
+    spi: str | None = None,
+    psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
+    engine: str = OWN,
+    max_decompressed: int | None = None,
+    executor: "Executor | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Stream[Made]:
+    """As `stream`, with what is made of each that is told in its place: where it is judged, which may be elsewhere.
+
+    made -- with an executor, a function that other processes can import, or an object of a class that they can
+    executor -- judges conversations; what comes out is the same with and without
+    """
+    from pcapdiag.streaming.court import Court, Courts, Rules
 
     table = _table(keys)
-    found: list[Stream] = []
-    judge = Judge(
-        esp=lambda: found[0].esp() if found else (),
-        opened=_opener(table) if table is not None else None,
-        keys=list(psks),
+    rules = Rules(
+        made=_Making(made, peer, spi),
+        opened=_Opener(table) if table is not None else None,
+        keys=tuple(psks),
         given=given_of(platforms, local),
     )
 
     def opened(capture: int, source: Source) -> "Savefile | WiresharkCapture":
         return _opened(engine, source, capture, ports, None, max_decompressed)
 
-    found.append(Stream(_sources(paths), opened, judge, selection(peer, spi), progress))
-    return found[0]
+    court = Court(rules) if executor is None else Courts(rules, executor)
+    return Stream(sources_of(paths), opened, court, progress)
 
 
-def _opener(table: "KeyTable") -> Callable[[Exchange], Exchange]:
-    from pcapdiag.exchange.opening import open_exchange
+class _Opener:
+    """Opens the encrypted messages of exchanges. It goes to other processes."""
 
-    return lambda exchange: open_exchange(exchange, table)
+    def __init__(self, table: "KeyTable") -> None:
+        self._table = table
+
+    def __call__(self, exchange: Exchange) -> Exchange:
+        """The same, opened where there is a key."""
+        from pcapdiag.exchange.opening import open_exchange
+
+        return open_exchange(exchange, self._table)
 
 
 def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
@@ -436,7 +492,8 @@ def _table(paths: Path | Iterable[Path]) -> "KeyTable | None":
     return read_tables(given)
 
 
-def _sources(paths: Source | Iterable[Source]) -> list[Source]:
+def sources_of(paths: Source | Iterable[Source]) -> list[Source]:
+    """The files that are meant, in the order of their first packets."""
     # An open file is iterable too, over its lines.
     alone = isinstance(paths, str | os.PathLike) or hasattr(paths, "read")
     sources = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))

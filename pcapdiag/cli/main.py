@@ -231,6 +231,7 @@ def analyze(
             captures,
             ndjson=ndjson,
             directory=directory,
+            jobs=jobs,
             peer=peer,
             spi=spi,
             ports=ports,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
+WORTH_JUDGES = 4 << 20
+"""The same of processes that judge: IKE alone takes a hundred times what other traffic does."""
 PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
 MAX_KEYS = 16 << 20
@@ -181,9 +183,30 @@ def workers(
     if jobs == 1:
         yield None
         return
-    from concurrent.futures import ProcessPoolExecutor
-
     from pcapdiag.capture.sieve import Ahead  # before the processes are made: they have it then
+
+    with _pool(jobs) as executor:
+        yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+
+
+@contextmanager
+def judging(jobs: int | None, captures: Sequence[str]) -> "Iterator[Executor | None]":
+    """An executor that judges what is read here, as `workers` begins one that reads."""
+    if jobs is None:
+        jobs = _processors() if _octets(captures) >= WORTH_JUDGES else 1
+    if jobs == 1:
+        yield None
+        return
+    from pcapdiag.streaming import court  # noqa: F401 -- before the processes are made: they have it then
+
+    with _pool(jobs) as executor:
+        yield executor
+
+
+@contextmanager
+def _pool(jobs: int) -> "Iterator[Executor]":
+    """So many processes, that are begun when there is something to do."""
+    from concurrent.futures import ProcessPoolExecutor
 
     class Pool(ProcessPoolExecutor):
         """Begins its processes with SIGINT held back, so that none of them meets it before it ignores it."""
@@ -195,7 +218,7 @@ def workers(
 
     with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
         try:
-            yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+            yield executor
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)  # nobody asks for the parts that were not begun
             raise

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -18,6 +18,7 @@ from pcapdiag.cli.reading import (
     contents,
     faults_of,
     interrupts_held_back,
+    judging,
     progress,
     psks,
     warn,
@@ -25,81 +26,52 @@ from pcapdiag.cli.reading import (
 
 if TYPE_CHECKING:
     from pcapdiag.pipeline import Stream
+    from pcapdiag.report.tables.dataset import Dataset, TableRows
     from pcapdiag.streaming.told import Told
 
 TOGETHER = 1 << 16
 """Characters that are printed at a time."""
 
 
-class _Sink(Protocol):
-    """Something that takes what is told."""
+class _Made:
+    """What is made of each exchange that is told, where it is judged: a line, and the rows of the data set."""
 
-    def add(self, told: "Told") -> None:
-        """Take an exchange."""
-        ...
+    def __init__(self, *, ndjson: bool, tables: bool, several: bool) -> None:
+        self._ndjson, self._tables, self._several = ndjson, tables, several
 
-    def end(self) -> None:
-        """All was told."""
-        ...
+    def __call__(self, told: "Told") -> "tuple[str, TableRows | None]":
+        """The line, empty where none is asked for, and the rows."""
+        text, rows = "", None
+        if self._ndjson:
+            from pcapdiag.report.stream_ndjson import told_line
+
+            text = told_line(told, several=self._several)
+        if self._tables:
+            from pcapdiag.report.tables.dataset import rows_of
+
+            rows = rows_of(told)
+        return text, rows
 
 
-class _Printed:
-    """NDJSON on standard output."""
+class _Lines:
+    """NDJSON on standard output, some at a time."""
 
-    def __init__(self, stream: "Stream") -> None:
-        self._stream, self._waiting, self._size = stream, list[str](), 0
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._size = 0
 
-    def add(self, told: "Told") -> None:
-        """Print an exchange, with some others."""
-        from pcapdiag.report.stream_ndjson import told_line
-
-        text = told_line(told, several=self._stream.several)
+    def add(self, text: str) -> None:
+        """A line, or none."""
         self._waiting.append(text)
         self._size += len(text)
         if self._size >= TOGETHER:
-            self._print()
+            self.print()
 
-    def end(self) -> None:
-        """Print the summary."""
-        from pcapdiag.report.stream_ndjson import summary_line
-
-        s = self._stream
-        self._waiting.append(summary_line(s.captures, s.errors, s.counts, s.peers, s.others))
-        self._print()
-
-    def _print(self) -> None:
+    def print(self) -> None:
+        """Print what waits."""
         click.echo("".join(self._waiting), nl=False)
         self._waiting.clear()
         self._size = 0
-
-
-class _Tables:
-    """Parquet in a directory."""
-
-    def __init__(self, stream: "Stream", directory: str) -> None:
-        from pcapdiag.report.tables.dataset import Dataset
-
-        self._stream = stream
-
-        def opened(name: str) -> BinaryIO:
-            return open(os.path.join(directory, f"{name}.parquet"), "wb")
-
-        self._dataset = Dataset(opened)
-
-    def add(self, told: "Told") -> None:
-        """Add the rows of an exchange."""
-        self._dataset.add(told, self._stream.names)
-
-    def end(self) -> None:
-        """Write the rest."""
-        warnings = [w for c in self._stream.captures for w in c.summary.warnings]
-        for text in (*self._stream.errors, *warnings):
-            self._dataset.error(text)
-        self._dataset.close()
-
-    def close(self) -> None:
-        """Close the files, whatever happened."""
-        self._dataset.abandon()
 
 
 def check_output(directory: str) -> None:
@@ -117,6 +89,7 @@ def run(
     *,
     ndjson: bool,
     directory: str | None,
+    jobs: int | None,
     psk_file: str | None,
     keys: Sequence[str],
     engine: str,
@@ -128,7 +101,7 @@ def run(
     """Read, write, and end with the exit status.
 
     ndjson -- print it; directory -- where the data set is to stand, None for nowhere
-    max_decompressed -- in GB; asked -- the other arguments of `pipeline.stream`
+    max_decompressed -- in GB; jobs -- processes that judge; asked -- the other arguments of `pipeline.stream`
     """
     if directory is not None:
         check_output(directory)
@@ -144,24 +117,23 @@ def run(
     try:
         announce(captures)
         with ExitStack() as stack:
-            stream = pipeline.stream(
-                captures,
+            sources = pipeline.sources_of(captures)
+            stream = pipeline.made_of_stream(
+                sources,
+                _Made(ndjson=ndjson, tables=directory is not None, several=len(sources) > 1),
                 psks=psks(contents(psk_file)) if psk_file else [],
                 keys=keys,
                 engine=engine,
                 max_decompressed=None if max_decompressed is None else round(max_decompressed * 1e9),
                 platforms=platforms,
                 local=local,
+                executor=stack.enter_context(judging(jobs, captures)),
                 progress=stack.enter_context(progress()),
                 **asked,
             )
             stack.callback(stream.close)
-            sinks: list[_Sink] = [_Printed(stream)] if ndjson else []
-            if directory is not None:
-                tables = _Tables(stream, stack.enter_context(_beside(directory)))
-                stack.callback(tables.close)
-                sinks.append(tables)
-            told_any = _all_told(stream, sinks)
+            dataset = _dataset(stack, directory) if directory is not None else None
+            told_any = _all_told(stream, dataset, ndjson)
     except faults as error:
         warn(getattr(error, "lines", [str(error)]))
         sys.exit(Exit.UNREADABLE)
@@ -173,15 +145,37 @@ def run(
     sys.exit(Exit.WELL if stream.well else Exit.NOT_WELL)
 
 
-def _all_told(stream: "Stream", sinks: "Sequence[_Sink]") -> bool:
+def _dataset(stack: ExitStack, directory: str) -> "Dataset":
+    """The tables, to be written beside their place."""
+    from pcapdiag.report.tables.dataset import Dataset
+
+    place = stack.enter_context(_beside(directory))
+
+    def opened(name: str) -> BinaryIO:
+        return open(os.path.join(place, f"{name}.parquet"), "wb")
+
+    dataset = Dataset(opened)
+    stack.callback(dataset.abandon)
+    return dataset
+
+
+def _all_told(stream: "Stream[tuple[str, TableRows | None]]", dataset: "Dataset | None", ndjson: bool) -> bool:
     """Read to the end; whether there was anything to tell."""
-    told_any = False
-    for told in stream:
+    lines, told_any = _Lines(), False
+    for text, rows in stream:
         told_any = True
-        for sink in sinks:
-            sink.add(told)
-    for sink in sinks:
-        sink.end()
+        lines.add(text)
+        if dataset is not None and rows is not None:
+            dataset.add(rows, stream.names)
+    if ndjson:
+        from pcapdiag.report.stream_ndjson import summary_line
+
+        lines.add(summary_line(stream.captures, stream.errors, stream.counts, stream.peers, stream.others))
+    lines.print()
+    if dataset is not None:
+        for text in (*stream.errors, *(w for c in stream.captures for w in c.summary.warnings)):
+            dataset.error(text)
+        dataset.close()
     return told_any
 
 

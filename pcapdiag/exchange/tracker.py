@@ -457,6 +457,13 @@ class Tracker:
         """Whether an exchange under this initiator's cookie is kept."""
         return cookie in self._by_cookie
 
+    def ends(self, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The addresses that both ends of an exchange that is kept were seen with."""
+        found = self._engaged.get(number) or self._openings[number]
+        if isinstance(found, Opening):
+            return (found.datagram.source,), (found.datagram.destination,)
+        return tuple(found.first_addresses), tuple(found.second_addresses)
+
     def meant_by(self, item: IcmpError | FragmentLoss) -> int:
         """The exchange whose message was the last to go where this is about, kept or let go of; 0 for none."""
         if isinstance(item, IcmpError):

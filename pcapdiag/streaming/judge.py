@@ -1,4 +1,4 @@
-"""The stream itself, without files: feed it what captures yield, take what it tells.
+"""The stream itself, without files: feed it what captures yield, take what is told.
 
 An exchange is told when it has been quiet for as long as the rules look ahead, and what came of it goes to disk
 (`spill`). When more comes for it, a delete after hours, it is taken up again and told once more. What the rest of a
@@ -6,26 +6,28 @@ capture can change in a verdict without a message of its own, another exchange o
 that begins late, is looked at when the capture ends: those conversations are judged again as a whole, and a verdict
 that is another one by then is told as a correction.
 
-What is held is what is open, and a few numbers for each conversation and exchange.
+What is held is what is open, and a few numbers for each conversation and exchange. Judging is a court's (`court`),
+which may sit in other processes: what it finds is taken when the next ones are due, so that all of it is the same
+wherever it sits.
 """
 
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
-from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given
 from pcapdiag.diagnosis.evidence.case import FLOOD, MANY
 from pcapdiag.diagnosis.outcome.conversations import SUPERSEDED_WITHIN
-from pcapdiag.diagnosis.outcome.stop import Outcome
-from pcapdiag.diagnosis.verdict import Between, Diagnosis, diagnose
-from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode
+from pcapdiag.exchange.model import Exchange, Mode
 from pcapdiag.exchange.tracker import Tracker
-from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, NON_ESP_MARKER
-from pcapdiag.streaming.spill import Kept, Spill
-from pcapdiag.streaming.told import Told, Verdict, changes, verdict_of
+from pcapdiag.ike.nat_traversal import KEEPALIVE, NON_ESP_MARKER
+from pcapdiag.streaming.court import UNBOUNDED, Asked, Court, Ends, Note, Pair, Question, alive_of
+from pcapdiag.streaming.spill import Spill
+from pcapdiag.streaming.told import Verdict
 from pcapdiag.units import SECOND
 
 HORIZON = SUPERSEDED_WITHIN + SECOND
@@ -44,78 +46,82 @@ MAX_AGAIN = 20_000
 """Exchanges of a conversation up to which it is judged again as a whole."""
 MAX_MET = 64
 """Responders that are remembered of one initiator; from MANY on it makes no difference how many."""
-UNBOUNDED = 1 << 62
-
-Pair = tuple[str, str]
 
 
 class _Open(Struct):
-    """An exchange that is open; the last three as it was told before, if it was."""
+    """An exchange that is open: what came of it, and how often it was told."""
 
     talk: Pair
     last: int
     items: list[Captured] = field(default_factory=list)
     revision: int = 0
     until: Frame | None = None
-    verdict: Verdict | None = None
 
 
 class Talk(Struct):
     """What is kept of a conversation.
 
-    told -- ids; spans -- when each began, and when it was judged; recent -- those of a moment ago
+    told -- ids; spans -- when each began, and when it was judged; recent -- those of a moment ago, by id
     outcomes -- how they ended; unwell -- those that are no tunnel that works, by id
-    modes -- of those that completed, and of those that did not
-    offers -- addresses that showed a proposal; refused -- responders that answered none of an offer
-    alive -- sources of keep-alives when those that did not complete were judged
+    completed_modes, other_modes -- of those that completed, and of those that did not
+    offers -- addresses that showed a proposal; unanswered -- responders that answered no offer
+    alive -- which ends sent keep-alives when those that did not complete were judged
+    swept -- their initiators, and whether these were known to try many
+    ends -- the addresses of both, as each was last judged
     uneven -- something may have been missing when one of them was judged
-    swept -- whether its initiator was one that tries many when those that did not complete were judged
     """
 
     told: "array[int]"
     spans: "array[int]"
     open: dict[int, None] = field(default_factory=dict)
-    recent: list[Exchange] = field(default_factory=list)
+    recent: dict[int, "_Recent"] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     unwell: set[int] = field(default_factory=set)
     completed_modes: set[Mode] = field(default_factory=set)
     other_modes: set[Mode] = field(default_factory=set)
     offers: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
     alive: set[frozenset[str]] = field(default_factory=set)
     swept: set[tuple[str, bool]] = field(default_factory=set)
+    ends: set[Ends] = field(default_factory=set)
     uneven: bool = False
+
+
+class _Recent(Struct):
+    """An exchange that was told a moment ago; ends -- its addresses; built -- where it is judged in this process."""
+
+    last: int
+    items: list[Captured]
+    ends: Ends
+    built: Exchange | None
 
 
 class Judge:
     """Turns items of captures into what is told.
 
-    feed() takes an item and gap() the end of a capture that no other goes on from; finish() ends it. What there is to
-    tell is in the lists that they return.
+    feed() takes an item and gap() the end of a capture that no other goes on from; finish() ends it. What they return
+    is what the court makes of what there is to tell.
 
     esp -- gives the flows of ESP and AH seen so far
-    opened -- opens the encrypted messages of an exchange with keys; keys, given -- see `diagnose`
     """
 
-    def __init__(
-        self,
-        *,
-        esp: Callable[[], Sequence[EspFlow]] = tuple,
-        opened: Callable[[Exchange], Exchange] | None = None,
-        keys: Collection[bytes] = (),
-        given: Given = NOTHING_GIVEN,
-    ) -> None:
+    def __init__(self, court: Court, esp: Callable[[], Sequence[EspFlow]] = tuple) -> None:
         self.tracker = Tracker(UNBOUNDED, UNBOUNDED)
         self.tracker.remember_latest()
         self.talks: OrderedDict[Pair, Talk] = OrderedDict()
         self.dropped_talks: dict[str, int] = {}
-        self._esp, self._opened, self._keys, self._given = esp, opened, tuple(keys), given
+        self._court, self._esp = court, esp
         self._spill = Spill()
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._gone: dict[bytes, int | tuple[int, ...]] = {}
-        self._places = array("q")
+        # By the number of an exchange: where it stands on disk, and which of `_verdicts` was told of it last.
+        self._places, self._said, self._revisions = array("q"), array("l"), array("H")
+        self._verdicts: dict[Verdict, int] = {}
+        self._by_number: list[Verdict] = []
         self._with_recent: dict[Pair, Talk] = {}
-        self._met: dict[str, set[str]] = {}
+        self._notes: list[Note] = []
+        self._ready: list[Any] = []
+        self._met: dict[str, dict[str, None]] = {}
         self._alive: dict[Pair, dict[tuple[str, int, str, int], None]] = {}
         self._gaps: list[int] = []
         self._now = self._next_sweep = 0
@@ -126,7 +132,7 @@ class Judge:
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
-    def feed(self, item: Captured) -> Sequence[Told]:
+    def feed(self, item: Captured) -> Sequence[Any]:
         """Take in one item of a capture."""
         if self._gone:
             self._take_up(item)
@@ -155,34 +161,34 @@ class Judge:
         self._gaps.append(end)
 
     def _begin(self, number: int, item: Captured, time: int) -> _Open:
-        between = item.quoted if isinstance(item, IcmpError) else item
-        talk = _pair(between.source, between.destination)
-        found = self._open[number] = _Open(talk, time)
-        known = self.talks.get(talk)
-        if known is None:
-            known = self.talks[talk] = Talk(array("q"), array("q"))
-        known.open[number] = None
+        pair = _between(item)
+        found = self._open[number] = _Open(pair, time)
+        self._talk(pair).open[number] = None
         return found
+
+    def _talk(self, pair: Pair) -> Talk:
+        talk = self.talks.get(pair)
+        if talk is None:
+            talk = self.talks[pair] = Talk(array("q"), array("q"))
+        return talk
 
     def _keepalive(self, item: Datagram) -> None:
         key = (item.source, item.source_port, item.destination, item.destination_port)
         if key in self.tracker.keepalives:
-            self._alive.setdefault(_pair(item.source, item.destination), {})[key] = None
+            self._alive.setdefault(_between(item), {})[key] = None
 
     # -- what comes late -----------------------------------------------------------------------------------------
 
     def _take_up(self, item: Captured) -> None:
         """Take up again what this belongs to, where that was told."""
-        payload = item.quoted.payload if isinstance(item, IcmpError) else item.payload
-        cookie = payload[4:12] if payload[:4] == NON_ESP_MARKER else payload[:8]
+        cookie = _cookie(item)
         gone = self._gone.get(cookie)
         if gone is not None:
             numbers = (gone,) if isinstance(gone, int) else gone
             if len(numbers) == 1 and not self.tracker.knows(cookie):
                 self._restore(numbers[0])
                 return
-            between = item.quoted if isinstance(item, IcmpError) else item
-            talk = self.talks.get(_pair(between.source, between.destination))
+            talk = self.talks.get(_between(item))
             for number in numbers:
                 # One cookie goes to many responders in a sweep: those of these two ends alone are meant.
                 if talk is not None and number in talk.told:
@@ -196,64 +202,131 @@ class Judge:
         place = self._places[number] if number < len(self._places) else -1
         if place < 0:
             return
-        kept = self._spill.read(place)
+        if not self._revisions[number]:  # it was asked about, and the answer is still on its way
+            self._ready += self._heard()
+        items = self._spill.read(place)
         self._places[number] = -1
-        self.tracker.resume(number, kept.items)
-        exchange = self.tracker.exchange(number)
-        if exchange is None:
-            return
-        self._forget_cookie(exchange.initiator_spi, number)
-        self._open[number] = _Open(
-            exchange.conversation, exchange.last_time, kept.items, kept.revision, kept.until, kept.verdict
-        )
-        talk = self.talks.get(exchange.conversation)
-        if talk is None:
-            talk = self.talks[exchange.conversation] = Talk(array("q"), array("q"))
-        talk.open[number] = None
-        talk.recent = [e for e in talk.recent if e.id != number]
-
-    def _forget_cookie(self, cookie: bytes, number: int) -> None:
-        gone = self._gone.pop(cookie, None)
+        self.tracker.resume(number, items)
+        gone = self._gone.pop(_cookie(items[0]), None)
         if isinstance(gone, tuple) and (rest := tuple(n for n in gone if n != number)):
-            self._gone[cookie] = rest
+            self._gone[_cookie(items[0])] = rest
+        pair = _between(items[0])
+        last = max(_time(item) for item in items)
+        self._open[number] = _Open(pair, last, items, self._revisions[number], max(map(_frame, items)))
+        talk = self._talk(pair)
+        talk.open[number] = None
+        talk.recent.pop(number, None)
 
     # -- who is quiet --------------------------------------------------------------------------------------------
 
-    def _sweep(self) -> list[Told]:
-        """Judge those that have been quiet for long enough."""
-        flows = self._flows()
-        self._next_sweep = self._now + (SWEEP if flows is None else SWEEP_BESIDE_ESP)
+    def _sweep(self) -> list[Any]:
+        """Have those judged that have been quiet for long enough."""
         until = self._now - HORIZON
         quiet: dict[Pair, list[int]] = {}
         for number, found in self._open.items():
             if found.last > until:
                 break
             quiet.setdefault(found.talk, []).append(number)
-        told: list[Told] = []
-        for pair, numbers in quiet.items():
-            told += self._judge(pair, numbers, flows)
-        self._forget_recent()
-        return told
+        return self._have_judged(quiet)
 
-    def _make_room(self) -> list[Told]:
-        """Judge half of what is open, early: those that were quiet longest."""
-        flows = self._flows()
+    def _make_room(self) -> list[Any]:
+        """Have half of what is open judged, early: those that were quiet longest."""
         early: dict[Pair, list[int]] = {}
         for number, found in list(self._open.items())[: max(len(self._open) // 2, 1)]:
             early.setdefault(found.talk, []).append(number)
-        told: list[Told] = []
-        for pair, numbers in early.items():
+        for pair in early:
             self.talks[pair].uneven = True
-            told += self._judge(pair, numbers, flows)
+        return self._have_judged(early)
+
+    def _have_judged(self, wanted: dict[Pair, list[int]]) -> list[Any]:
+        """Ask about these, and let go of them; what there is to tell of the answers that are there."""
+        told = [*self._ready, *self._heard()]
+        self._ready.clear()
+        self._remember()
+        flows = self._flows()
+        self._next_sweep = self._now + (SWEEP_BESIDE_ESP if flows else SWEEP)
+        self._court.ask([self._question(pair, numbers, flows) for pair, numbers in wanted.items()])
+        for pair, numbers in wanted.items():
+            for number in numbers:
+                self._let_go(self.talks[pair], number)
+        if not self._court.rebuilds:
+            told += self._heard()
         self._forget_recent()
         return told
+
+    def _flows(self) -> dict[Pair, list[EspFlow]]:
+        """The flows so far, by their ends."""
+        found: dict[Pair, list[EspFlow]] = {}
+        for flow in self._esp():
+            found.setdefault(_pair(flow.source, flow.destination), []).append(flow)
+        return found
+
+    def _question(self, pair: Pair, numbers: Collection[int], flows: dict[Pair, list[EspFlow]]) -> Question:
+        """What is to be judged of one conversation, with what stands beside it."""
+        talk = self.talks[pair]
+        self.talks.move_to_end(pair)
+        self._with_recent[pair] = talk
+        for number in talk.open:
+            found = self._open[number]
+            built = None if self._court.rebuilds else self.tracker.exchange(number)
+            talk.recent[number] = _Recent(found.last, found.items, self.tracker.ends(number), built)
+        beside = sorted(talk.recent.items())
+        question = self._beside(pair, {recent.ends for _, recent in beside}, flows)
+        asked = tuple([self._asked(number) for number in numbers])
+        if self._court.rebuilds:
+            return replace(question, asked=asked, parts=tuple([(n, recent.items) for n, recent in beside]))
+        exchanges = [recent.built for _, recent in beside if recent.built is not None and recent.built.steps]
+        return replace(question, asked=asked, exchanges=tuple(exchanges))
+
+    def _asked(self, number: int) -> Asked:
+        found = self._open[number]
+        before = self._verdict(number) if found.revision else None
+        return Asked(number, found.revision, before, found.until)
+
+    def _beside(self, pair: Pair, ends: Iterable[Ends], flows: dict[Pair, list[EspFlow]]) -> Question:
+        """A question about a conversation without what is asked: what else there is between its ends."""
+        pairs = sorted({_pair(one, other) for ours, theirs in ends for one in ours for other in theirs})
+        keys = [key for between in pairs for key in self._alive.get(between, ())]
+        return Question(
+            pair=pair,
+            asked=(),
+            now=self._now,
+            gaps=tuple(self._gaps),
+            parts=(),
+            keepalives=tuple([self.tracker.keepalives[key] for key in keys]),
+            esp=tuple([flow for between in pairs for flow in flows.get(between, ())]) if flows else (),
+            met={end: tuple(self._met[end]) for end in pair if end in self._met},
+        )
+
+    def _let_go(self, talk: Talk, number: int) -> None:
+        """What is judged goes to disk."""
+        found = self._open.pop(number)
+        talk.open.pop(number, None)
+        self.tracker.let_go(number)
+        if number >= len(self._places):
+            more = number + 1 - len(self._places)
+            self._places.extend([-1] * more)
+            self._said.extend([0] * more)
+            self._revisions.extend([0] * more)
+        self._places[number] = self._spill.add(found.items)
+        if not found.revision:
+            talk.told.append(number)
+            talk.spans.extend((_time(found.items[0]), self._now))
+        else:
+            talk.spans[2 * talk.told.index(number) + 1] = self._now
+        cookie = _cookie(found.items[0])
+        known = self._gone.get(cookie)
+        self._gone[cookie] = number if known is None else (*(known if isinstance(known, tuple) else (known,)), number)
+        if len(self._gone) > MAX_GONE:
+            del self._gone[next(iter(self._gone))]
 
     def _forget_recent(self) -> None:
         """Let go of what was told and is no longer near; of conversations, where there are too many."""
         until = self._now - LOOK_BACK
-        for talk in list(self._with_recent.values()):
-            talk.recent = [e for e in talk.recent if e.last_time > until]
-        self._with_recent = {pair: talk for pair, talk in self._with_recent.items() if talk.recent}
+        for pair, talk in list(self._with_recent.items()):
+            talk.recent = {n: r for n, r in talk.recent.items() if r.last > until and n not in talk.open}
+            if not talk.recent:
+                del self._with_recent[pair]
         while len(self.talks) > MAX_TALKS:
             pair, oldest = next(iter(self.talks.items()))
             if oldest.open:
@@ -262,192 +335,138 @@ class Judge:
             for outcome, count in oldest.outcomes.items():
                 self.dropped_talks[outcome] = self.dropped_talks.get(outcome, 0) + count
 
-    def _flows(self) -> "Between[EspFlow] | None":
-        """The flows so far, by their ends; None where there are none."""
-        flows = self._esp()
-        return Between(flows) if flows else None
+    # -- what was found ------------------------------------------------------------------------------------------
 
-    # -- judging -------------------------------------------------------------------------------------------------
-
-    def _judge(self, pair: Pair, numbers: Collection[int], flows: "Between[EspFlow] | None") -> Iterator[Told]:
-        """Tell these exchanges of one conversation, and let go of them."""
-        talk = self.talks[pair]
-        self.talks.move_to_end(pair)
-        exchanges = list(talk.recent)
-        for number in talk.open:
-            exchange = self.tracker.exchange(number)
-            if exchange is not None and exchange.steps:
-                exchanges.append(self._opened(exchange) if self._opened is not None else exchange)
-        exchanges.sort(key=lambda e: e.id)
-        wanted = set(numbers)
-        for diagnosis in self._diagnose(exchanges, self._now, flows, wanted):
-            yield self._tell(talk, diagnosis, flows)
-        for number in wanted:
-            talk.open.pop(number, None)
-            self._open.pop(number, None)
-            self.tracker.let_go(number)
-
-    def _diagnose(
-        self,
-        exchanges: Sequence[Exchange],
-        now: int,
-        flows: "Between[EspFlow] | None",
-        only: Collection[int] | None = None,
-    ) -> tuple[Diagnosis, ...]:
-        met = {e.initiator.address: self._met.get(e.initiator.address, ()) for e in exchanges}
-        return diagnose(
-            exchanges,
-            now,
-            gaps=self._gaps,
-            keepalives=self._keepalives(exchanges),
-            esp=flows if flows is not None else (),
-            keys=self._keys,
-            given=self._given,
-            met_before={initiator: responders for initiator, responders in met.items() if responders},
-            only=only,
-        )
-
-    def _keepalives(self, exchanges: Iterable[Exchange]) -> list[KeepaliveFlow]:
-        """The keep-alives between the ends of these."""
-        if not self._alive:
-            return []
-        ends = {(e.initiator.addresses, e.responder.addresses) for e in exchanges}
-        pairs = {_pair(one, other) for ours, theirs in ends for one in ours for other in theirs}
-        keys = dict.fromkeys(key for pair in sorted(pairs) for key in self._alive.get(pair, ()))
-        return [self.tracker.keepalives[key] for key in keys]
-
-    def _tell(self, talk: Talk, diagnosis: Diagnosis, flows: "Between[EspFlow] | None") -> Told:
-        exchange = diagnosis.exchange
-        found = self._open[exchange.id]
-        verdict = verdict_of(diagnosis)
-        told = Told(
-            diagnosis,
-            found.revision + 1,
-            changes(found.verdict, verdict) if found.verdict is not None else (),
-            found.until,
-        )
-        until = max(_frame(item) for item in found.items)
-        self._keep(exchange, Kept(exchange.id, told.revision, until, verdict, found.items))
-        if found.verdict is None:
-            talk.told.append(exchange.id)
-            talk.spans.extend((exchange.first_time, self._now))
-        else:
-            talk.spans[2 * talk.told.index(exchange.id) + 1] = self._now
-        _count(talk, found.verdict, diagnosis)
-        talk.recent.append(exchange)
-        self._with_recent[exchange.conversation] = talk
-        self._note(talk, diagnosis, flows)
+    def _heard(self) -> list[Any]:
+        """What there is to tell of the answers that are there."""
+        told = []
+        for note in self._court.answers():
+            self._count(note)
+            if note.made is not None:
+                told.append(note.made)
+                self._revisions[note.id] += 1
+            self._notes.append(note)
         return told
 
-    def _keep(self, exchange: Exchange, kept: Kept) -> None:
-        number, cookie = exchange.id, exchange.initiator_spi
-        if number >= len(self._places):
-            self._places.extend([-1] * (number + 1 - len(self._places)))
-        self._places[number] = self._spill.add(kept)
-        known = self._gone.get(cookie)
-        self._gone[cookie] = number if known is None else (*(known if isinstance(known, tuple) else (known,)), number)
-        if len(self._gone) > MAX_GONE:
-            del self._gone[next(iter(self._gone))]
+    def _count(self, note: Note) -> None:
+        """Count how it ended, in the place of what was said before."""
+        talk = self.talks.get(note.pair)
+        if talk is not None:
+            outcome = str(note.verdict[0])
+            talk.outcomes[outcome] = talk.outcomes.get(outcome, 0) + 1
+            if self._revisions[note.id]:
+                talk.outcomes[str(self._verdict(note.id)[0])] -= 1
+            (talk.unwell.discard if note.well else talk.unwell.add)(note.id)
+        place = self._verdicts.setdefault(note.verdict, len(self._verdicts))
+        if place == len(self._by_number):
+            self._by_number.append(note.verdict)
+        self._said[note.id] = place
 
-    def _note(self, talk: Talk, diagnosis: Diagnosis, flows: "Between[EspFlow] | None") -> None:
-        """What of this conversation may have to be looked at again when all is read."""
-        e = diagnosis.exchange
-        for step in e.in_clear:
-            if step.number and step.proposals:
-                talk.offers.add(step.first.source)
-        if diagnosis.stop.outcome in (Outcome.COMPLETED, Outcome.PARTIAL):
-            talk.completed_modes.add(e.mode)
-        else:
-            talk.other_modes.add(e.mode)
-            if (e.last_message or 0) < 2 and e.mode is not Mode.IKEV2:
-                talk.refused.add(e.responder.address)
-            met = self._met.setdefault(e.initiator.address, set())
+    def _verdict(self, number: int) -> Verdict:
+        """What was told of it last."""
+        return self._by_number[self._said[number]]
+
+    def _remember(self) -> None:
+        """Keep of what was heard what may matter for others: only now, so that it is the same wherever they sit."""
+        for note in self._notes:
+            talk = self.talks.get(note.pair)
+            if talk is None:
+                continue
+            talk.offers.update(note.offers)
+            talk.ends.add(note.ends)
+            if note.one_way:
+                talk.uneven = True
+            if note.done:
+                talk.completed_modes.add(note.mode)
+                continue
+            talk.other_modes.add(note.mode)
+            if note.unanswered:
+                talk.unanswered.add(note.responder)
+            met = self._met.setdefault(note.initiator, {})
             if len(met) < MAX_MET:
-                met.add(e.responder.address)
-            talk.swept.add((e.initiator.address, len(met) >= MANY))
-            talk.alive.add(frozenset(f.source for f in self._keepalives([e]) if _of_nat_t(f)))
-        between = flows.of(e) if flows is not None else ()
-        if between and len({f.source for f in between}) < 2:
-            talk.uneven = True  # whether it goes one way only is known when all of it was seen
+                met[note.responder] = None
+            talk.swept.add((note.initiator, note.swept))
+            talk.alive.add(note.alive)
+        self._notes.clear()
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def finish(self, end: int) -> Iterator[Told]:
+    def finish(self, end: int) -> Iterator[Any]:
         """All is read, and the capture ended at `end`: tell what is open, and what is another matter by now."""
         self._now = max(self._now, end)
+        still: dict[Pair, list[int]] = {}
+        for number, found in self._open.items():
+            still.setdefault(found.talk, []).append(number)
+        yield from self._have_judged(still)
+        yield from self._heard()
+        self._remember()
         flows = self._flows()
-        for pair in list(dict.fromkeys(found.talk for found in self._open.values())):
-            yield from self._judge(pair, list(self.talks[pair].open), flows)
-        self._with_recent.clear()
-        for pair, talk in self.talks.items():
-            talk.recent.clear()
-            if 1 <= len(talk.told) <= MAX_AGAIN and self._may_differ(pair, talk, flows):
-                yield from self._again(talk, flows)
+        doubtful = [pair for pair, talk in self.talks.items() if self._may_differ(pair, talk, flows)]
+        for some in range(0, len(doubtful), AT_A_TIME):
+            self._court.ask(self._again(pair, flows) for pair in doubtful[some : some + AT_A_TIME])
+            yield from self._heard()
 
-    def _may_differ(self, pair: Pair, talk: Talk, flows: "Between[EspFlow] | None") -> bool:
+    def _may_differ(self, pair: Pair, talk: Talk, flows: dict[Pair, list[EspFlow]]) -> bool:
         """Whether what came later can make a verdict of this conversation another one."""
+        if not 1 <= len(talk.told) <= MAX_AGAIN:
+            return False
         if talk.uneven:
             return True
         if talk.other_modes:
-            alive = frozenset(source for source, *ports in self._alive.get(pair, ()) if NAT_T_PORT in ports)
-            if talk.alive != {alive}:
+            if any(talk.completed_modes - {mode} for mode in talk.other_modes):
                 return True
-            if any(len(talk.completed_modes - {mode}) for mode in talk.other_modes):
-                return True
-            if talk.refused & talk.offers or len(talk.told) >= FLOOD:
+            if talk.unanswered & talk.offers or len(talk.told) >= FLOOD:
                 return True
             if any((len(self._met.get(end, ())) >= MANY) is not before for end, before in talk.swept):
                 return True
-        return flows is not None and self._esp_came_late(talk, flows)
+            if talk.alive != {alive_of(self._beside(pair, talk.ends, {}).keepalives)}:
+                return True
+        return bool(flows) and self._esp_came_late(pair, talk, flows)
 
-    def _esp_came_late(self, talk: Talk, flows: "Between[EspFlow]") -> bool:
+    def _esp_came_late(self, pair: Pair, talk: Talk, flows: dict[Pair, list[EspFlow]]) -> bool:
         """A flow began after the exchange in front of it was judged."""
-        exchange = self._exchanges(talk.told[:1])[0]
         spans = sorted(zip(talk.spans[::2], talk.spans[1::2], strict=True))
-        for flow in flows.of(exchange):
+        for flow in self._beside(pair, talk.ends, flows).esp:
             before = [judged for began, judged in spans if began <= flow.first_time]
             if not before or before[-1] < flow.first_time:
                 return True
         return False
 
-    def _exchanges(self, numbers: Iterable[int]) -> list[Exchange]:
-        """Exchanges that were told, out of what was kept of them."""
-        tracker = Tracker(UNBOUNDED, UNBOUNDED)
-        tracker.remember_latest()
-        found: list[Exchange] = []
-        for number in sorted(numbers):
-            tracker.resume(number, self._spill.read(self._places[number]).items)
-            exchange = tracker.exchange(number)
-            if exchange is not None and exchange.steps:
-                found.append(self._opened(exchange) if self._opened is not None else exchange)
-        return found
-
-    def _again(self, talk: Talk, flows: "Between[EspFlow] | None") -> Iterator[Told]:
-        """Judge a conversation as a whole, and tell what is not as it was told."""
-        for diagnosis in self._diagnose(self._exchanges(talk.told), self._now, flows):
-            kept = self._spill.read(self._places[diagnosis.exchange.id])
-            corrects = changes(kept.verdict, verdict_of(diagnosis))
-            if corrects:
-                _count(talk, kept.verdict, diagnosis)
-                yield Told(diagnosis, kept.revision + 1, corrects, kept.until)
+    def _again(self, pair: Pair, flows: dict[Pair, list[EspFlow]]) -> Question:
+        """A conversation as a whole: what is not as it was told is to be told."""
+        talk = self.talks[pair]
+        parts, asked = [], []
+        for number in sorted(talk.told):
+            items = self._spill.read(self._places[number])
+            parts.append((number, items))
+            verdict = self._verdict(number)
+            asked.append(Asked(number, self._revisions[number], verdict, max(map(_frame, items)), again=True))
+        return replace(self._beside(pair, talk.ends, flows), parts=tuple(parts), asked=tuple(asked))
 
 
-def _count(talk: Talk, before: Verdict | None, diagnosis: Diagnosis) -> None:
-    """Count how it ended, in the place of what was said before."""
-    if before is not None:
-        talk.outcomes[str(before[0])] -= 1
-    outcome = diagnosis.stop.outcome.value
-    talk.outcomes[outcome] = talk.outcomes.get(outcome, 0) + 1
-    (talk.unwell.discard if diagnosis.well else talk.unwell.add)(diagnosis.exchange.id)
+AT_A_TIME = 64
+"""Conversations that are judged again at a time."""
 
 
 def _pair(one: str, other: str) -> Pair:
     return (one, other) if one <= other else (other, one)
 
 
+def _between(item: Captured) -> Pair:
+    """The two ends that an item is about."""
+    about = item.quoted if isinstance(item, IcmpError) else item
+    return _pair(about.source, about.destination)
+
+
+def _cookie(item: Captured) -> bytes:
+    """The initiator's cookie, where the item has a message."""
+    payload = item.quoted.payload if isinstance(item, IcmpError) else item.payload
+    return payload[4:12] if payload[:4] == NON_ESP_MARKER else payload[:8]
+
+
+def _time(item: Captured) -> int:
+    return item.last_time if isinstance(item, FragmentLoss) else item.time
+
+
 def _frame(item: Captured) -> Frame:
     return item.frames[-1] if isinstance(item, FragmentLoss) else item.frame
-
-
-def _of_nat_t(flow: KeepaliveFlow) -> bool:
-    return NAT_T_PORT in (flow.source_port, flow.destination_port)

@@ -1,41 +1,40 @@
 """Exchanges that were told, on disk: what came of each can be had again when more comes."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, IcmpError
 
 BUFFER = 1 << 20
 """Octets that wait to be written."""
 
 
-class Kept(msgspec.Struct, array_like=True):
-    """An exchange that was told.
+class Items(msgspec.Struct, array_like=True):
+    """What came of an exchange, as it is written: items by their kinds, and `order`, the kind of each (0 to 2)."""
 
-    items -- all that came of it, in order; verdict -- see `told.verdict_of`; revision, until -- see `Told`
-    """
-
-    id: int
-    revision: int
-    until: Frame
-    verdict: tuple[Any, ...]
-    items: list[Captured]
-
-
-class _Written(msgspec.Struct, array_like=True):
-    """The same as it is written: items by their kinds, and `order`, the kind of each (0 to 2)."""
-
-    id: int
-    revision: int
-    until: Frame
-    verdict: tuple[Any, ...]
     order: bytes
     datagrams: list[Datagram]
     errors: list[IcmpError]
     losses: list[FragmentLoss]
+
+    @classmethod
+    def of(cls, items: Iterable[Captured]) -> "Items":
+        """Apart by their kinds."""
+        sorts: tuple[list[Any], ...] = ([], [], [])
+        order = bytearray()
+        for item in items:
+            kind = _KINDS.index(type(item))
+            order.append(kind)
+            sorts[kind].append(item)
+        return cls(bytes(order), *sorts)
+
+    def together(self) -> list[Captured]:
+        """In the order in which they came."""
+        sorts: list[Iterator[Captured]] = [iter(self.datagrams), iter(self.errors), iter(self.losses)]
+        return [next(sorts[kind]) for kind in self.order]
 
 
 _KINDS = (Datagram, IcmpError, FragmentLoss)
@@ -52,17 +51,11 @@ class Spill:
         self._waiting: list[bytes] = []
         self._flushed = self._end = 0
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(_Written).decode
+        self._decode = msgspec.msgpack.Decoder(Items).decode
 
-    def add(self, kept: Kept) -> int:
-        """Write an exchange; return where it stands. Raises OSError for a full disk."""
-        sorts: tuple[list[Any], ...] = ([], [], [])
-        order = bytearray()
-        for item in kept.items:
-            kind = _KINDS.index(type(item))
-            order.append(kind)
-            sorts[kind].append(item)
-        octets = self._encode(_Written(kept.id, kept.revision, kept.until, kept.verdict, bytes(order), *sorts))
+    def add(self, items: Iterable[Captured]) -> int:
+        """Write what came of an exchange; return where it stands. Raises OSError for a full disk."""
+        octets = self._encode(Items.of(items))
         place = self._end
         self._waiting += (len(octets).to_bytes(4, "big"), octets)
         self._end += 4 + len(octets)
@@ -70,17 +63,12 @@ class Spill:
             self._flush()
         return place
 
-    def read(self, place: int) -> Kept:
-        """The exchange that stands there."""
+    def read(self, place: int) -> list[Captured]:
+        """What stands there."""
         self._flush()
         self._file.seek(place)
         size = int.from_bytes(self._file.read(4), "big")
-        found = self._decode(self._file.read(size))
-        sorts: list[Iterator[Captured]] = [iter(found.datagrams), iter(found.errors), iter(found.losses)]
-        items = [next(sorts[kind]) for kind in found.order]
-        verdict = tuple(tuple(v) if isinstance(v, list) else v for v in found.verdict)
-        verdict = (*verdict[:-2], *(_pairs(rows) for rows in verdict[-2:]))
-        return Kept(found.id, found.revision, found.until, verdict, items)
+        return self._decode(self._file.read(size)).together()
 
     def close(self) -> None:
         """Forget all of it."""
@@ -95,8 +83,3 @@ class Spill:
             octets = octets[self._file.write(octets) :]
         self._waiting.clear()
         self._flushed = self._end
-
-
-def _pairs(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:
-    """Rows as tuples: msgpack has no other sequence than lists."""
-    return tuple(tuple(row) for row in rows)

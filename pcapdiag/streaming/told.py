@@ -18,7 +18,7 @@ ASPECTS = (
 )
 """What a verdict is made of, by the names that JSON has for it."""
 
-Verdict = tuple[object, ...]
+Verdict = tuple[str | int | tuple[str, ...] | None, ...]
 
 
 class Told(Record, frozen=True):
@@ -47,8 +47,8 @@ def verdict_of(diagnosis: Diagnosis) -> Verdict:
         stop.responder_state,
         stop.superseded_by,
         diagnosis.tunnel.state.value,
-        tuple([(p.name, p.message_id, p.outcome.value) for p in diagnosis.phase2]),
-        tuple([(c.cause.id, c.status.value) for c in diagnosis.causes]),
+        tuple([p.outcome.value for p in diagnosis.phase2]),
+        tuple([f"{c.cause.id} {c.status.value}" for c in diagnosis.causes]),
     )
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Captured, CaptureError, Datagram
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.outcome.stop import Outcome
-from pcapdiag.pipeline import analyze, stream
+from pcapdiag.pipeline import analyze, made_of_stream, stream
+from pcapdiag.report.stream_ndjson import told_line
 from pcapdiag.streaming import judge as judging
+from pcapdiag.streaming.court import Court, Rules
 from pcapdiag.streaming.judge import HORIZON, Judge
 from pcapdiag.streaming.told import Told, changes, verdict_of
 from pcapdiag.units import SECOND
@@ -100,7 +103,7 @@ def items_of(name: str, begin: int = 0, cookie: int = 0) -> list[Captured]:
 
 
 def test_a_late_packet_that_changes_a_verdict_gives_a_correction() -> None:
-    judge = Judge()
+    judge = Judge(Court(Rules(made=lambda told: told)))
     whole = items_of("completed-psk.pcap")
     early, late = whole[:3], items_of("completed-psk.pcap", 2 * HORIZON)[3:9]
     clock = items_of("ikev2-completed.pcap", HORIZON + 60 * SECOND)
@@ -124,6 +127,16 @@ def test_a_late_packet_that_changes_a_verdict_gives_a_correction() -> None:
     assert {"outcome", "tunnel"} <= set(again.corrects)
     assert again.since == early[-1].frame  # type: ignore[union-attr]
     judge.close()
+
+
+def line_of(told: Told) -> str:
+    return told_line(told, several=False)
+
+
+def test_other_processes_judge_the_same_octet_for_octet(day: Path) -> None:
+    alone = list(made_of_stream(day, line_of))
+    with ProcessPoolExecutor(2) as executor:
+        assert list(made_of_stream(day, line_of, executor=executor)) == alone
 
 
 def test_nothing_that_can_be_read_raises_at_the_end() -> None:

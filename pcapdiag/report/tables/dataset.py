@@ -3,13 +3,13 @@
 Of an exchange that is told more than once the rows with the highest `revision` hold; `messages` has each message once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+import pyarrow as pa
 from pyarrow import parquet
 
 from pcapdiag.diagnosis.evidence.weak_algorithms import weak
-from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.tracker import TrackerCounts
 from pcapdiag.findings import Findings
 from pcapdiag.report.tables.arrow import batch_of, schema_of
@@ -20,8 +20,8 @@ from pcapdiag.streaming.told import Told
 
 SCHEMA_VERSION = "1"
 """Columns are added without a new one; a new one is for columns that mean something else."""
-CHUNK = 20_000
-"""Rows that are kept until they are written."""
+CHUNK, GROUP = 1_000, 50_000
+"""Rows that are kept as they are, until they are put into columns; and those that are written together then."""
 
 _REVISION = Column("revision", Kind.INTEGER, "how often the exchange was told; of each, the rows of the highest hold")
 TUNNELS = (
@@ -51,6 +51,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
 """The tables of a data set, each in a file."""
 
 
+TableRows = dict[str, Sequence[Sequence[Any]]]
+"""Rows by the names of their tables."""
+
+
 class Dataset:
     """Writes the tables of a stream.
 
@@ -68,17 +72,15 @@ class Dataset:
             for name, schema in self._schemas.items()
         }
         self._rows: dict[str, list[Sequence[Any]]] = {name: [] for name in TABLES}
+        self._batches: dict[str, list[Any]] = {name: [] for name in TABLES}
         self.counts = dict.fromkeys(TABLES, 0)
 
-    def add(self, told: Told, names: Sequence[str]) -> None:
+    def add(self, rows: TableRows, names: Sequence[str]) -> None:
         """The rows of an exchange; names -- of the captures so far."""
-        alone = _alone(told.diagnosis)
-        last = (told.revision,)
-        self._append("exchanges", ((*row, told.revision, told.corrects) for row in ROWS["exchanges"](alone)))
-        self._append("messages", ((*row, *last) for row in _new_messages(told, alone, [safe(name) for name in names])))
-        self._append("evidence", ((*row, *last) for row in ROWS["evidence"](alone)))
-        self._append("causes", ((*row, *last) for row in ROWS["causes"](alone)))
-        self._append("tunnels", [_tunnel_row(told)])
+        for name, found in rows.items():
+            if name == "messages":
+                found = [(*row[:_FILE], safe(names[row[_CAPTURE]]), *row[_FILE + 1 :]) for row in found]
+            self._append(name, found)
 
     def error(self, text: str) -> None:
         """What could not be read."""
@@ -87,6 +89,7 @@ class Dataset:
     def close(self) -> None:
         """Write what is left, and close the files."""
         for name in TABLES:
+            self._into_columns(name)
             self._write(name)
         self.abandon()
 
@@ -96,28 +99,57 @@ class Dataset:
             writer.close()
             self._files[name].close()
 
-    def _append(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+    def _append(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         self._rows[name] += rows
         if len(self._rows[name]) >= CHUNK:
+            self._into_columns(name)
+
+    def _into_columns(self, name: str) -> None:
+        rows, batches = self._rows[name], self._batches[name]
+        if rows:
+            batches.append(batch_of(TABLES[name], rows, self._schemas[name]))
+            self.counts[name] += len(rows)
+            rows.clear()
+        if len(batches) * CHUNK >= GROUP:
             self._write(name)
 
     def _write(self, name: str) -> None:
-        rows = self._rows[name]
-        if rows:
-            self._writers[name].write_batch(batch_of(TABLES[name], rows, self._schemas[name]))
-            self.counts[name] += len(rows)
-            rows.clear()
+        batches = self._batches[name]
+        if batches:
+            self._writers[name].write_table(pa.Table.from_batches(batches))
+            batches.clear()
 
 
-def _alone(diagnosis: Diagnosis) -> Findings:
-    """A report of this exchange only, for what makes rows of reports."""
-    return Findings((), (), (diagnosis,), (), TrackerCounts())
+def rows_of(told: Told) -> TableRows:
+    """The rows of an exchange in each table, made where it is judged: files have no names there yet."""
+    alone = Findings((), (), (told.diagnosis,), (), TrackerCounts())
+    last = (told.revision,)
+    return {
+        "exchanges": [(*row, told.revision, told.corrects) for row in ROWS["exchanges"](alone)],
+        "messages": [
+            (*message_row(crossing, _Nameless()), *last)
+            for crossing in crossings(alone)
+            if told.since is None or crossing.sighting.frames[-1] > told.since
+        ],
+        "evidence": [(*row, *last) for row in ROWS["evidence"](alone)],
+        "causes": [(*row, *last) for row in ROWS["causes"](alone)],
+        "tunnels": [_tunnel_row(told)],
+    }
 
 
-def _new_messages(told: Told, alone: Findings, names: Sequence[str]) -> Iterator[Row]:
-    for crossing in crossings(alone):
-        if told.since is None or crossing.sighting.frames[-1] > told.since:
-            yield message_row(crossing, names)
+class _Nameless(Sequence[str]):
+    """Names of captures that are not known yet: all are empty."""
+
+    def __getitem__(self, place: Any) -> Any:
+        """Nothing, for any place."""
+        return ""
+
+    def __len__(self) -> int:
+        """As many as there may be."""
+        return 1 << 31
+
+
+_CAPTURE, _FILE = ([c.name for c in MESSAGES].index(name) for name in ("capture", "file"))
 
 
 def _tunnel_row(told: Told) -> Row:
