@@ -211,8 +211,10 @@ class Stream(Generic[Made]):
         sources: list[Source],
         opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
         court: "Court",
-        progress: Callable[[int, int], None] | None,
+        progress: Callable[[int, int], None] | None = None,
+        window: tuple[int, int] | None = None,
     ) -> None:
+        """Read these; window -- what was captured from the first of these times on, before the second, is heeded."""
         from pcapdiag.streaming.judge import Judge
 
         self.captures: list[CaptureReport] = []
@@ -220,6 +222,7 @@ class Stream(Generic[Made]):
         self._judge = Judge(court, self.esp)
         self._reading: Savefile | WiresharkCapture | None = None
         self._names: list[str] = []
+        self._window = window
         self._told = self._tell(sources, opened, progress)
 
     def __iter__(self) -> Iterator[Made]:
@@ -295,6 +298,8 @@ class Stream(Generic[Made]):
             try:
                 for batch in savefile.batches():
                     for item in batch:
+                        if self._window is not None and not self._window[0] <= _time(item) < self._window[1]:
+                            continue
                         if not begun:
                             begun = True
                             self._note_gap(item)
@@ -311,13 +316,18 @@ class Stream(Generic[Made]):
             self.captures.append(CaptureReport(summary, counts.messages - before[0], counts.not_ike - before[1]))
         if self.errors and not self.captures:
             raise CaptureError(*self.errors)
-        yield from judge.finish(_ends([c.summary for c in self.captures])[-1])
+        end = _ends([c.summary for c in self.captures])[-1]
+        yield from judge.finish(end if self._window is None else min(end, self._window[1]))
 
     def _note_gap(self, item: Captured) -> None:
         """Tell the judge where the captures so far ended, if this one does not go on from them."""
         end = _ends([c.summary for c in self.captures])[-1]
-        if (item.last_time if isinstance(item, FragmentLoss) else item.time) - end > PAUSE:
+        if _time(item) - end > PAUSE:
             self._judge.gap(end)
+
+
+def _time(item: Captured) -> int:
+    return item.last_time if isinstance(item, FragmentLoss) else item.time
 
 
 class _Making(Generic[Made]):

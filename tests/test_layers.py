@@ -9,7 +9,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         (
             ("__main__",),
             ("cli",),
-            ("carve", "plots", "display"),
+            ("carve", "plots", "display", "fleet"),
             ("comparing",),
             ("pipeline",),
             ("report",),

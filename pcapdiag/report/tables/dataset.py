@@ -20,7 +20,7 @@ from pcapdiag.streaming.told import Told
 
 SCHEMA_VERSION = "1"
 """Columns are added without a new one; a new one is for columns that mean something else."""
-CHUNK, GROUP = 1_000, 50_000
+CHUNK, GROUP = 1_000, 10_000
 """Rows that are kept as they are, until they are put into columns; and those that are written together then."""
 
 _REVISION = Column("revision", Kind.INTEGER, "how often the exchange was told; of each, the rows of the highest hold")
