@@ -31,6 +31,7 @@ _LATE = {
     "config": ("pcapdiag.cli.config", "Show the settings that are in force, and where each comes from."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "doctor": ("pcapdiag.cli.doctor", "Say what is installed and permitted here, and how to get what is missing."),
+    "fleet": ("pcapdiag.cli.fleet", "Judge the captures of many gateways into one data set, and report on it."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),

@@ -13,7 +13,7 @@ from pcapdiag.capture.files import First
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.fleet.places import Found, Store
 from pcapdiag.pipeline import Stream
-from pcapdiag.report.tables.dataset import TABLES, Dataset, TableRows, rows_of
+from pcapdiag.report.tables.dataset import TABLES, Dataset, TableRows, first_telling, rows_of
 from pcapdiag.streaming.court import Court, Rules
 from pcapdiag.streaming.told import Told
 from pcapdiag.units import SECOND
@@ -166,9 +166,11 @@ def _tables(task: Task) -> tuple[dict[str, bytes], dict[str, int], Manifest]:
         Court(Rules(made=_OfDay(task))),
         window=(task.begin - MARGIN, task.end + MARGIN),
     )
+    exchanges = 0
     try:
         for rows in stream:
             dataset.add(rows, stream.names)
+            exchanges += first_telling(rows)
     except CaptureError:
         pass  # none of them can be read: `errors` says of each why
     errors = [*stream.errors, *(w for c in stream.captures for w in c.summary.warnings)]
@@ -182,7 +184,7 @@ def _tables(task: Task) -> tuple[dict[str, bytes], dict[str, int], Manifest]:
         digest=task.digest,
         files={},
         rows={},
-        exchanges=sum(sum(outcomes.values()) for outcomes in stream.peers.values()),
+        exchanges=exchanges,
         errors=errors,
         last_time=last,
         octets=sum(found.size for found in task.inputs),

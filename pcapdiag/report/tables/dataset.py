@@ -137,6 +137,11 @@ def rows_of(told: Told) -> TableRows:
     }
 
 
+def first_telling(rows: TableRows) -> bool:
+    """Whether the exchange that these rows are of was not told before."""
+    return bool(rows["tunnels"][0][-1] == 1)
+
+
 class _Nameless(Sequence[str]):
     """Names of captures that are not known yet: all are empty."""
 
