@@ -87,6 +87,19 @@ class Bench:
             Command("pcapdiag, interpreted, `-j 1`", [*self.program, "-j", "1", *captures], self.plain),
         ]
 
+    def streamed(self, capture: str) -> list[Command]:
+        """All at once, and exchange by exchange, in one process and in as many as there are processors."""
+        plain = self.program[:-1]
+        there = shlex.quote(str(Path(capture).with_suffix(".set")))
+        tables = shlex.join([*plain, "-o", there, capture])
+        return [
+            Command("pcapdiag `--json`", [*self.program, capture]),
+            Command("pcapdiag `--ndjson -j 1`", [*plain, "--ndjson", "-j", "1", capture]),
+            Command("pcapdiag `--ndjson`", [*plain, "--ndjson", capture]),
+            Command("pcapdiag `-o DIR -j 1`", ["sh", "-c", f"rm -rf {there}; {tables} -j 1"]),
+            Command("pcapdiag `-o DIR`", ["sh", "-c", f"rm -rf {there}; {tables}"]),
+        ]
+
     def bulk(self, capture: str, expression: str = FILTER) -> list[Command]:
         """For a capture in which IKE is rare."""
         return [
@@ -103,7 +116,7 @@ class Bench:
         if name == "dense.pcap":
             return [self.tshark(capture), Command("cat", ["cat", capture]), *self.ours(capture)]
         if name in TUNNELS:
-            return [self.tshark(capture), *self.ours(capture)]
+            return [self.tshark(capture), *self.streamed(capture)]
         if name == "rotated":
             files = sorted(str(p) for p in path.iterdir())
             listing = path.with_suffix(".list")
