@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, CaptureError, Datagram
+from pcapdiag.capture.datagram import Captured, CaptureError, Datagram, EspFlow
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.pipeline import analyze, made_of_stream, stream
@@ -137,6 +137,27 @@ def test_other_processes_judge_the_same_octet_for_octet(day: Path) -> None:
     alone = list(made_of_stream(day, line_of))
     with ProcessPoolExecutor(2) as executor:
         assert list(made_of_stream(day, line_of, executor=executor)) == alone
+
+
+def test_esp_that_begins_late_and_goes_one_way_changes_what_was_told() -> None:
+    flows: list[EspFlow] = []
+    judge = Judge(Court(Rules(made=lambda told: told)), lambda: flows)
+    told: list[Told] = []
+    tunnel = [item for item in items_of("completed-psk.pcap") if isinstance(item, Datagram)]
+    begun = tunnel[0].time
+    for item in tunnel:
+        told += judge.feed(item)
+    for item in items_of("mm1-no-reply.pcap"):
+        assert isinstance(item, Datagram)
+        told += judge.feed(replace(item, time=begun + 2 * HORIZON))
+    assert [one.diagnosis.tunnel.state.value for one in told] == ["up"]
+    late, frame = begun + 3 * HORIZON, tunnel[-1].frame
+    flows.append(EspFlow("10.1.0.2", "10.2.0.2", None, None, 1, 6, frame, frame, late, late + 60 * SECOND))
+    told += judge.finish(late + 60 * SECOND)
+    again = last_of(told)[told[0].diagnosis.exchange.id]
+    assert again.diagnosis.tunnel.state.value == "one-way"
+    assert "tunnel" in again.corrects
+    judge.close()
 
 
 def test_nothing_that_can_be_read_raises_at_the_end() -> None:
