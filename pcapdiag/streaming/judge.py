@@ -36,8 +36,10 @@ LOOK_BACK = 2 * HORIZON
 """One that was told stands beside those of the same peers for so long after its last message."""
 SWEEP, SWEEP_BESIDE_ESP = 60 * SECOND, 600 * SECOND
 """So often it is looked who is quiet, by the time of the capture; flows of ESP have to be put together each time."""
-MAX_OPEN, MAX_OCTETS = 8_000, 48 << 20
+MAX_OPEN, MAX_OCTETS = 4_000, 48 << 20
 """Exchanges that are open, and their octets: beyond it half of them are told early, those that were quiet longest."""
+MAX_RECENT = 1_000
+"""Exchanges that stand beside others; of more, those of the conversations that were told first are let go of."""
 MAX_GONE = 500_000
 """Exchanges that can be taken up again; of more, the oldest cannot."""
 MAX_TALKS = 100_000
@@ -265,6 +267,7 @@ class Judge:
         """What is to be judged of one conversation, with what stands beside it."""
         talk = self.talks[pair]
         self.talks.move_to_end(pair)
+        self._with_recent.pop(pair, None)
         self._with_recent[pair] = talk
         for number in talk.open:
             found = self._open[number]
@@ -327,12 +330,18 @@ class Judge:
             talk.recent = {n: r for n, r in talk.recent.items() if r.last > until and n not in talk.open}
             if not talk.recent:
                 del self._with_recent[pair]
+        surplus = sum(len(talk.recent) for talk in self._with_recent.values()) - MAX_RECENT
+        while surplus > 0:
+            oldest = self._with_recent.pop(next(iter(self._with_recent)))
+            surplus -= len(oldest.recent)
+            oldest.recent = {}
+            oldest.uneven = True
         while len(self.talks) > MAX_TALKS:
-            pair, oldest = next(iter(self.talks.items()))
-            if oldest.open:
+            pair, quiet = next(iter(self.talks.items()))
+            if quiet.open:
                 break
             del self.talks[pair]
-            for outcome, count in oldest.outcomes.items():
+            for outcome, count in quiet.outcomes.items():
                 self.dropped_talks[outcome] = self.dropped_talks.get(outcome, 0) + count
 
     # -- what was found ------------------------------------------------------------------------------------------
@@ -345,7 +354,7 @@ class Judge:
             if note.made is not None:
                 told.append(note.made)
                 self._revisions[note.id] += 1
-            self._notes.append(note)
+            self._notes.append(replace(note, made=None))
         return told
 
     def _count(self, note: Note) -> None:
@@ -405,6 +414,7 @@ class Judge:
         for some in range(0, len(doubtful), AT_A_TIME):
             self._court.ask(self._again(pair, flows) for pair in doubtful[some : some + AT_A_TIME])
             yield from self._heard()
+            self._notes.clear()
 
     def _may_differ(self, pair: Pair, talk: Talk, flows: dict[Pair, list[EspFlow]]) -> bool:
         """Whether what came later can make a verdict of this conversation another one."""

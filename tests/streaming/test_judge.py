@@ -74,6 +74,7 @@ def test_with_room_for_few_all_are_told_and_their_verdicts_are_the_same(
     day: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judging, "MAX_OPEN", 8)
+    monkeypatch.setattr(judging, "MAX_RECENT", 4)
     assert_equal(last_of(stream(day)), day)
 
 
