@@ -19,7 +19,7 @@ from pcapdiag.streaming.spill import Items
 from pcapdiag.streaming.told import Told, Verdict, changes, verdict_of
 
 UNBOUNDED = 1 << 62
-TOGETHER = 48
+TOGETHER = 8
 """Exchanges that are handed to another process at a time."""
 
 Pair = tuple[str, str]

@@ -34,7 +34,7 @@ HORIZON = SUPERSEDED_WITHIN + SECOND
 """An exchange that was quiet for so long is told: no rule looks further ahead (see diagnosis.outcome)."""
 LOOK_BACK = 2 * HORIZON
 """One that was told stands beside those of the same peers for so long after its last message."""
-SWEEP, SWEEP_BESIDE_ESP = 60 * SECOND, 600 * SECOND
+SWEEP, SWEEP_BESIDE_ESP = 300 * SECOND, 600 * SECOND
 """So often it is looked who is quiet, by the time of the capture; flows of ESP have to be put together each time."""
 MAX_OPEN, MAX_OCTETS = 4_000, 48 << 20
 """Exchanges that are open, and their octets: beyond it half of them are told early, those that were quiet longest."""
