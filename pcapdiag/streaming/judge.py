@@ -25,7 +25,7 @@ from pcapdiag.diagnosis.outcome.conversations import SUPERSEDED_WITHIN
 from pcapdiag.exchange.model import Exchange, Mode
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NON_ESP_MARKER
-from pcapdiag.streaming.court import UNBOUNDED, Asked, Court, Ends, Note, Pair, Question, alive_of
+from pcapdiag.streaming.court import UNBOUNDED, Asked, Court, Ends, Note, Pair, Question, alive_of, rebuilt
 from pcapdiag.streaming.spill import Spill
 from pcapdiag.streaming.told import Verdict
 from pcapdiag.units import SECOND
@@ -90,12 +90,11 @@ class Talk(Struct):
 
 
 class _Recent(Struct):
-    """An exchange that was told a moment ago; ends -- its addresses; built -- where it is judged in this process."""
+    """An exchange that was told a moment ago; ends -- its addresses."""
 
     last: int
     items: list[Captured]
     ends: Ends
-    built: Exchange | None
 
 
 class Judge:
@@ -271,15 +270,23 @@ class Judge:
         self._with_recent[pair] = talk
         for number in talk.open:
             found = self._open[number]
-            built = None if self._court.rebuilds else self.tracker.exchange(number)
-            talk.recent[number] = _Recent(found.last, found.items, self.tracker.ends(number), built)
+            talk.recent[number] = _Recent(found.last, found.items, self.tracker.ends(number))
         beside = sorted(talk.recent.items())
         question = self._beside(pair, {recent.ends for _, recent in beside}, flows)
         asked = tuple([self._asked(number) for number in numbers])
         if self._court.rebuilds:
             return replace(question, asked=asked, parts=tuple([(n, recent.items) for n, recent in beside]))
-        exchanges = [recent.built for _, recent in beside if recent.built is not None and recent.built.steps]
-        return replace(question, asked=asked, exchanges=tuple(exchanges))
+        return replace(question, asked=asked, exchanges=tuple(self._built(talk, beside)))
+
+    def _built(self, talk: Talk, beside: Iterable[tuple[int, _Recent]]) -> Iterator[Exchange]:
+        """The exchanges themselves; what was told is built anew, which few of them are asked for."""
+        for number, recent in beside:
+            if number not in talk.open:
+                yield from rebuilt(((number, recent.items),))
+                continue
+            exchange = self.tracker.exchange(number)
+            if exchange is not None and exchange.steps:
+                yield exchange
 
     def _asked(self, number: int) -> Asked:
         found = self._open[number]
