@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import tunnels
 from generate import NAMES, generate
 
 import pcapdiag
@@ -30,10 +31,8 @@ from pcapdiag.capture.walker import COMPILED
 CAPTURES = Path(__file__).parent.parent / "captures"
 FILTER = "udp port 500 or udp port 4500"
 FIELDS = "frame.number frame.time_epoch ip.src ip.dst isakmp.ispi isakmp.rspi isakmp.exchangetype isakmp.messageid"
-SLOW_RUNS = 1
-"""Runs of a command that takes minutes."""
-
-
+TUNNELS = {"tunnels.pcap": 20_000, "many-tunnels.pcap": 200_000}
+"""Captures of tunnels.py, and how many exchanges they have at scale 1."""
 SHORT = 5
 """Seconds: commands that take less are run once more before each run that counts."""
 
@@ -88,6 +87,19 @@ class Bench:
             Command("pcapdiag, interpreted, `-j 1`", [*self.program, "-j", "1", *captures], self.plain),
         ]
 
+    def streamed(self, capture: str) -> list[Command]:
+        """All at once, and exchange by exchange, in one process and in as many as there are processors."""
+        plain = self.program[:-1]
+        there = shlex.quote(str(Path(capture).with_suffix(".set")))
+        tables = shlex.join([*plain, "-o", there, capture])
+        return [
+            Command("pcapdiag `--json`", [*self.program, capture]),
+            Command("pcapdiag `--ndjson -j 1`", [*plain, "--ndjson", "-j", "1", capture]),
+            Command("pcapdiag `--ndjson`", [*plain, "--ndjson", capture]),
+            Command("pcapdiag `-o DIR -j 1`", ["sh", "-c", f"rm -rf {there}; {tables} -j 1"]),
+            Command("pcapdiag `-o DIR`", ["sh", "-c", f"rm -rf {there}; {tables}"]),
+        ]
+
     def bulk(self, capture: str, expression: str = FILTER) -> list[Command]:
         """For a capture in which IKE is rare."""
         return [
@@ -103,6 +115,8 @@ class Bench:
             return self.bulk(capture, f"vlan and ({FILTER})")
         if name == "dense.pcap":
             return [self.tshark(capture), Command("cat", ["cat", capture]), *self.ours(capture)]
+        if name in TUNNELS:
+            return [self.tshark(capture), *self.streamed(capture)]
         if name == "rotated":
             files = sorted(str(p) for p in path.iterdir())
             listing = path.with_suffix(".list")
@@ -177,7 +191,7 @@ def main() -> None:
     """Run from the command line."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("directory", type=Path, nargs="?", default=Path(tempfile.gettempdir()) / "pcapdiag-benchmark")
-    options.add_argument("--only", nargs="*", metavar="NAME", default=["start-up", *NAMES])
+    options.add_argument("--only", nargs="*", metavar="NAME", default=["start-up", *NAMES, *TUNNELS])
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--scale", type=float, default=1.0)
     options.add_argument("--keep", action="store_true", help="leave the captures there")
@@ -187,8 +201,10 @@ def main() -> None:
         bench = Bench(Path(scratch))
         if "start-up" in given.only:
             print(table("start-up", measure(bench.start_up(), 4 * given.runs)), flush=True)
-        for name in (n for n in NAMES if n in given.only):
+        for name in (n for n in (*NAMES, *TUNNELS) if n in given.only):
             generate(given.directory, [name], given.scale)
+            if name in TUNNELS:
+                tunnels.generate(given.directory / name, int(TUNNELS[name] * given.scale))
             path = given.directory / name
             files = sorted(path.iterdir()) if path.is_dir() else [path]
             octets = sum(f.stat().st_size for f in files)

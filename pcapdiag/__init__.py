@@ -14,6 +14,7 @@
 What it does
     analyze -- reads captures; gives a Report
     compare -- joins captures of one failure from several points; gives a Comparison
+    stream -- the same exchange by exchange, in memory that does not grow; gives a Stream, an iterator of Told
     sniff -- watches interfaces, or a capture that is being written; gives a Sniffer, an iterator of events
     columns -- what the columns of the tables of a Report are
     interfaces -- the interfaces that can be watched, each as Listed
@@ -105,9 +106,10 @@ if TYPE_CHECKING:
     from pcapdiag.logs.attempts import LogExchange
     from pcapdiag.logs.judging import LogDiagnosis
     from pcapdiag.logs.log import LogError, LogReport, LogSummary, read_log
-    from pcapdiag.pipeline import Report, analyze
+    from pcapdiag.pipeline import Report, Stream, analyze, stream
     from pcapdiag.report.tables.dataframes import columns
     from pcapdiag.selection import SelectionError
+    from pcapdiag.streaming.told import Told
 
 __version__ = VERSION
 
@@ -166,7 +168,9 @@ __all__ = [
     "Status",
     "Step",
     "Stop",
+    "Stream",
     "Summary",
+    "Told",
     "Totals",
     "Transmission",
     "Unlisted",
@@ -181,6 +185,7 @@ __all__ = [
     "interfaces",
     "read_log",
     "sniff",
+    "stream",
 ]
 
 _HOMES = {
@@ -223,8 +228,9 @@ _HOMES = {
     "logs.judging": ("LogDiagnosis",),
     "logs.log": ("LogError", "LogReport", "LogSummary", "read_log"),
     "findings": ("CaptureReport",),
-    "pipeline": ("Report", "analyze"),
+    "pipeline": ("Report", "Stream", "analyze", "stream"),
     "selection": ("SelectionError",),
+    "streaming.told": ("Told",),
     "report.tables.dataframes": ("columns",),
 }
 """Where the public names live. They are imported when they are asked for: `pcapdiag --help` needs none of them."""

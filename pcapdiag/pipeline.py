@@ -4,14 +4,15 @@ capture ──Datagram──▶ ike ──Message──▶ exchange ──Exchan
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary
+from pcapdiag.capture.datagram import Captured, CaptureError, CaptureSummary, EspFlow, FragmentLoss
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.diagnosis.causes.platforms import given_of
 from pcapdiag.diagnosis.verdict import diagnose, outcome_alone
-from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker
+from pcapdiag.exchange.model import Exchange
+from pcapdiag.exchange.tracker import MAX_EXCHANGES, Tracker, TrackerCounts
 from pcapdiag.findings import CaptureReport, Findings
 from pcapdiag.record import lazy
 from pcapdiag.selection import selection
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from pcapdiag.capture.sieve import Sieves
     from pcapdiag.capture.wireshark import WiresharkCapture
     from pcapdiag.ike.decryption_keys import KeyTable
+    from pcapdiag.streaming.court import Court
+    from pcapdiag.streaming.told import Told
+
+Made = TypeVar("Made")
+"""What a stream tells: what is made of a Told."""
 
 
 class Report(Findings, frozen=True, dict=True, gc=True):
@@ -140,7 +146,7 @@ def analyze(
     given = given_of(platforms, local)
     asked = selection(peer, spi)
     table = _table(keys)
-    sources = _sources(paths)
+    sources = sources_of(paths)
     sizes = [_size(source) for source in sources] if progress is not None else []
     tracker = Tracker(max_exchanges, judge=outcome_alone)
     captures: list[CaptureReport] = []
@@ -192,6 +198,249 @@ def analyze(
         counts=tracker.counts,
         folded=tuple(f for f in tracker.folded() if asked.has_address(f.initiator, f.responder)),
     )
+
+
+class Stream(Generic[Made]):
+    """The exchanges of captures, each told when it is judged: an iterator, of Told by default, that is read once.
+
+    What is known of the captures as a whole is there when it is at its end: `captures`, `errors`, `counts`, and
+    `peers`, how often which outcome was, by the two peers, of all exchanges.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        court: "Court",
+        progress: Callable[[int, int], None] | None = None,
+        window: tuple[int, int] | None = None,
+    ) -> None:
+        """Read these; window -- what was captured from the first of these times on, before the second, is heeded."""
+        from pcapdiag.streaming.judge import Judge
+
+        self.captures: list[CaptureReport] = []
+        self.errors: list[str] = []
+        self._judge = Judge(court, self.esp)
+        self._reading: Savefile | WiresharkCapture | None = None
+        self._names: list[str] = []
+        self._window = window
+        self._told = self._tell(sources, opened, progress)
+
+    def __iter__(self) -> Iterator[Made]:
+        """The iterator that it is."""
+        return self
+
+    def __next__(self) -> Made:
+        """The next exchange that is told. Raises CaptureError, at the end, where none of the captures can be read."""
+        return next(self._told)
+
+    def close(self) -> None:
+        """Stop reading, and let go of the disk."""
+        self._told.close()
+        self._judge.close()
+
+    @property
+    def names(self) -> list[str]:
+        """What the captures are called that are read so far, by the index that frames have."""
+        return self._names
+
+    @property
+    def counts(self) -> TrackerCounts:
+        """What became of the messages so far."""
+        return self._judge.tracker.counts
+
+    @property
+    def peers(self) -> dict[tuple[str, str], dict[str, int]]:
+        """How the exchanges between any two peers ended, those that were told so far; see `others`."""
+        return {pair: dict(talk.outcomes) for pair, talk in self._judge.talks.items() if talk.outcomes}
+
+    @property
+    def others(self) -> dict[str, int]:
+        """The same of peers that are too many to name."""
+        return dict(self._judge.dropped_talks)
+
+    @property
+    def well(self) -> bool:
+        """Whether every exchange that was told has a tunnel that works, or may have one."""
+        dropped_well = self._judge.dropped_talks.keys() <= {"completed", "partial"}
+        return dropped_well and not any(talk.unwell for talk in self._judge.talks.values())
+
+    def esp(self) -> list[EspFlow]:
+        """The flows of ESP and AH so far."""
+        flows = [flow for c in self.captures for flow in c.summary.esp_flows]
+        if isinstance(self._reading, Savefile):
+            flows += self._reading.esp_flows
+        return flows
+
+    def _tell(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        progress: Callable[[int, int], None] | None,
+    ) -> Generator[Made, None, None]:
+        try:
+            yield from self._read(sources, opened, progress)
+        finally:
+            self._judge.close()
+
+    def _read(
+        self,
+        sources: list[Source],
+        opened: "Callable[[int, Source], Savefile | WiresharkCapture]",
+        progress: Callable[[int, int], None] | None,
+    ) -> Iterator[Made]:
+        sizes = [_size(source) for source in sources] if progress is not None else []
+        judge = self._judge
+        for index, source in enumerate(sources):
+            before = (judge.tracker.counts.messages, judge.tracker.counts.not_ike)
+            savefile = self._reading = opened(len(self.captures), source)
+            begun = not self.captures
+            self._names[len(self.captures) :] = [savefile.summary().path]
+            try:
+                for batch in savefile.batches():
+                    for item in batch:
+                        if self._window is not None and not self._window[0] <= _time(item) < self._window[1]:
+                            continue
+                        if not begun:
+                            begun = True
+                            self._note_gap(item)
+                        yield from judge.feed(item)
+                    if progress is not None:
+                        progress(sum(sizes[:index]) + savefile.done, sum(sizes))
+            except CaptureError as error:
+                self.errors.append(str(error))
+                continue
+            finally:
+                self._reading = None
+            counts = judge.tracker.counts
+            summary = savefile.summary()
+            self.captures.append(CaptureReport(summary, counts.messages - before[0], counts.not_ike - before[1]))
+        if self.errors and not self.captures:
+            raise CaptureError(*self.errors)
+        end = _ends([c.summary for c in self.captures])[-1]
+        yield from judge.finish(end if self._window is None else min(end, self._window[1]))
+
+    def _note_gap(self, item: Captured) -> None:
+        """Tell the judge where the captures so far ended, if this one does not go on from them."""
+        end = _ends([c.summary for c in self.captures])[-1]
+        if _time(item) - end > PAUSE:
+            self._judge.gap(end)
+
+
+def _time(item: Captured) -> int:
+    return item.last_time if isinstance(item, FragmentLoss) else item.time
+
+
+class _Making(Generic[Made]):
+    """Makes something of what is told, of exchanges that are asked for. It goes to other processes."""
+
+    def __init__(self, made: "Callable[[Told], Made]", peer: str | None, spi: str | None) -> None:
+        selection(peer, spi)  # says what is wrong with them
+        self._made, self._peer, self._spi = made, peer, spi
+
+    def __call__(self, told: "Told") -> Made | None:
+        """None for what is not asked for."""
+        if (self._peer or self._spi) and not selection(self._peer, self._spi).has(told.diagnosis.exchange):
+            return None
+        return self._made(told)
+
+
+def _as_it_is(told: "Told") -> "Told":
+    return told
+
+
+def stream(
+    paths: Source | Iterable[Source],
+    *,
+    ports: Collection[int] = (),
+    peer: str | None = None,
+    spi: str | None = None,
+    psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
+    engine: str = OWN,
+    max_decompressed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Stream[Told]":
+    """Read captures and tell each exchange when it is judged, in memory that does not grow with them.
+
+        for told in pcapdiag.stream("ring/"):
+            print(told.diagnosis.exchange.initiator.address, told.diagnosis.stop.outcome)
+
+    An exchange is told when it has been quiet for as long as the rules look ahead, five minutes by the time of the
+    capture. It is told again, with a higher `revision`, where more came for it, and where the rest of the capture makes
+    its verdict another one: `corrects` says which part of it. The last that is told of each is what `analyze` says,
+    but for what sentences count, as how often a peer tried until then. What was told is kept on disk, in a temporary
+    file, until the end.
+
+    The arguments, and what is raised, are those of `analyze`.
+    """
+    return made_of_stream(
+        paths,
+        _as_it_is,
+        ports=ports,
+        peer=peer,
+        spi=spi,
+        psks=psks,
+        keys=keys,
+        platforms=platforms,
+        local=local,
+        engine=engine,
+        max_decompressed=max_decompressed,
+        progress=progress,
+    )
+
+
+def made_of_stream(
+    paths: Source | Iterable[Source],
+    made: "Callable[[Told], Made]",
+    *,
+    ports: Collection[int] = (),
+    peer: str | None = None,
+    spi: str | None = None,
+    psks: Collection[bytes] = (),
+    keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
+    engine: str = OWN,
+    max_decompressed: int | None = None,
+    executor: "Executor | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Stream[Made]:
+    """As `stream`, with what is made of each that is told in its place: where it is judged, which may be elsewhere.
+
+    made -- with an executor, a function that other processes can import, or an object of a class that they can
+    executor -- judges conversations; what comes out is the same with and without
+    """
+    from pcapdiag.streaming.court import Court, Courts, Rules
+
+    table = _table(keys)
+    rules = Rules(
+        made=_Making(made, peer, spi),
+        opened=_Opener(table) if table is not None else None,
+        keys=tuple(psks),
+        given=given_of(platforms, local),
+    )
+
+    def opened(capture: int, source: Source) -> "Savefile | WiresharkCapture":
+        return _opened(engine, source, capture, ports, None, max_decompressed)
+
+    court = Court(rules) if executor is None else Courts(rules, executor)
+    return Stream(sources_of(paths), opened, court, progress)
+
+
+class _Opener:
+    """Opens the encrypted messages of exchanges. It goes to other processes."""
+
+    def __init__(self, table: "KeyTable") -> None:
+        self._table = table
+
+    def __call__(self, exchange: Exchange) -> Exchange:
+        """The same, opened where there is a key."""
+        from pcapdiag.exchange.opening import open_exchange
+
+        return open_exchange(exchange, self._table)
 
 
 def _ends(summaries: Iterable[CaptureSummary]) -> list[int]:
@@ -254,7 +503,8 @@ def _table(paths: Path | Iterable[Path]) -> "KeyTable | None":
     return read_tables(given)
 
 
-def _sources(paths: Source | Iterable[Source]) -> list[Source]:
+def sources_of(paths: Source | Iterable[Source]) -> list[Source]:
+    """The files that are meant, in the order of their first packets."""
     # An open file is iterable too, over its lines.
     alone = isinstance(paths, str | os.PathLike) or hasattr(paths, "read")
     sources = [cast(Source, paths)] if alone else list(cast(Iterable[Source], paths))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,20 @@ def test_a_ring_is_one_capture_over_many_files(tmp_path: Path) -> None:
     assert report.all_completed or report.diagnoses[-1].stop.outcome == "inconclusive"
     crossing = [d for d in report.diagnoses if len({f.capture for s in d.exchange.steps for f in s.frames}) > 1]
     assert crossing
+
+
+def test_tunnels_are_what_daemons_said_and_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("one.pcap", "other.pcap"):
+        python(BENCHMARKS / "tunnels.py", tmp_path / name, "--exchanges", "2000")
+    assert (tmp_path / "one.pcap").read_bytes() == (tmp_path / "other.pcap").read_bytes()
+    report = analyze(tmp_path / "one.pcap")
+    assert len(report.diagnoses) == 2_000
+    assert report.folded == ()
+    assert report.captures[0].summary.unreadable == 0
+    outcomes = Counter(d.stop.outcome.value for d in report.diagnoses)
+    assert outcomes.keys() == {"completed", "stalled", "rejected"}
+    assert 0.1 < (outcomes["stalled"] + outcomes["rejected"]) / 2_000 < 0.3
+    assert {d.exchange.mode.value for d in report.diagnoses} == {"main", "aggressive", "ikev2"}
 
 
 def test_one_command_prints_the_tables(tmp_path: Path) -> None:

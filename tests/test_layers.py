@@ -9,11 +9,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         (
             ("__main__",),
             ("cli",),
-            ("carve", "plots", "display"),
+            ("carve", "plots", "display", "fleet"),
             ("comparing",),
             ("pipeline",),
             ("report",),
-            ("comparison", "crosscheck", "live"),
+            ("comparison", "crosscheck", "live", "streaming"),
             ("key_tables",),
             ("logs",),
             ("findings", "selection"),

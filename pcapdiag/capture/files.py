@@ -48,7 +48,7 @@ def named(sources: Iterable[Source]) -> list[Source]:
 def _named(name: str) -> list[Source]:
     """The captures in a directory or matching a pattern, sorted; else the name itself."""
     if os.path.isdir(name):
-        found = [entry.path for entry in entries(name) if _looks_like(entry.name)]
+        found = [entry.path for entry in entries(name) if looks_like_capture(entry.name)]
     elif glob.has_magic(name):
         found = [path for path in glob.glob(name) if os.path.isfile(path)]
     else:
@@ -68,14 +68,15 @@ def entries(directory: str) -> Iterator["os.DirEntry[str]"]:
                 yield entry
 
 
-def _looks_like(name: str) -> bool:
+def looks_like_capture(name: str) -> bool:
+    """Whether a file of this name is taken for a capture where nobody named it."""
     lower = name.lower().rstrip("0123456789")
     return lower.endswith(SUFFIXES[:5]) or any(part in lower for part in SUFFIXES[5:])
 
 
 def _first_time(source: Source) -> int | None:
     """When the first packet of a file was captured, in nanoseconds; None where it has none that can be read."""
-    first = _First(source)
+    first = First(source)
     try:
         for _ in first.batches():
             pass
@@ -84,7 +85,7 @@ def _first_time(source: Source) -> int | None:
     return first.time
 
 
-class _First(Savefile):
+class First(Savefile):
     """Reads a file up to its first packet."""
 
     time: int | None = None

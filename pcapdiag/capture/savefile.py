@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, cast
 from pcapdiag.record import Record
 
 from . import kinds, walker
-from .datagram import MICROSECONDS, NANOSECONDS, Captured, CaptureError, CaptureSummary, Interface
+from .datagram import MICROSECONDS, NANOSECONDS, Captured, CaptureError, CaptureSummary, EspFlow, Interface
 from .link_types import NOT_READ
 from .network import Network
 from .protocol_names import protocol_counts
@@ -196,6 +196,12 @@ class Savefile:
         if self._stream is None or self._stream.closed:
             return self._elsewhere
         return max(self._elsewhere, self._came if self._flowing else self._stream.tell())
+
+    @property
+    def esp_flows(self) -> tuple[EspFlow, ...]:
+        """Return who has sent ESP, or AH, to whom so far."""
+        self._tally.flows.settle()
+        return self._network.esp_flows()
 
     def summary(self) -> CaptureSummary:
         """Return what has been read so far; final once the iteration is over."""

@@ -39,9 +39,10 @@ class Finding(Record, frozen=True):
 
 PACKAGES = (
     ("pandas", "tables (DataFrames)", "pip install pandas"),
-    ("pyarrow", "messages -o FILE.parquet", "pip install 'pcapdiag[parquet]'"),
+    ("pyarrow", "messages -o FILE.parquet, analyze -o DIR", "pip install 'pcapdiag[parquet]'"),
     ("matplotlib", "plots", "pip install 'pcapdiag[notebook]'"),
     ("jupyterlab", "notebooks", "pip install 'pcapdiag[notebook]'"),
+    ("distributed", "fleet", "pip install 'pcapdiag[fleet]'"),
     ("cryptography", "--keys", "pip install 'pcapdiag[keys]'"),
     ("pyshark", "--engine tshark", "pip install 'pcapdiag[wireshark]'"),
     *((("zstandard", "captures in zstd", "pip install zstandard"),) if sys.version_info < (3, 14) else ()),

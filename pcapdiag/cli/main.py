@@ -31,6 +31,7 @@ _LATE = {
     "config": ("pcapdiag.cli.config", "Show the settings that are in force, and where each comes from."),
     "crosscheck": ("pcapdiag.cli.crosscheck", "Compare what is read in captures with what tshark shows."),
     "doctor": ("pcapdiag.cli.doctor", "Say what is installed and permitted here, and how to get what is missing."),
+    "fleet": ("pcapdiag.cli.fleet", "Judge the captures of many gateways into one data set, and report on it."),
     "interfaces": ("pcapdiag.cli.live", "List the interfaces, and what can be opened for `live`."),
     "log": ("pcapdiag.cli.log", "Read what devices log of IKE: exchanges, where they stopped, and why."),
     "live": ("pcapdiag.cli.live", "Watch IKE as it happens: each message, and the verdict when it falls."),
@@ -147,6 +148,18 @@ atexit.register(gc.freeze)
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=options.FILE)
 @asked_for(*ANALYSIS)
+@click.option(
+    "--ndjson", is_flag=True, help="Print each exchange as JSON on a line when it is judged; the summary comes last."
+)
+@click.option(
+    "-o",
+    "--output",
+    "directory",
+    metavar="DIR",
+    type=options.FILE,
+    help="Write a Parquet data set there, as exchanges are judged: exchanges, messages, evidence, causes, tunnels, "
+    "errors.",
+)
 @options.peer
 @options.spi
 @options.ports
@@ -181,6 +194,8 @@ atexit.register(gc.freeze)
 def analyze(
     captures: Sequence[str],
     formats: Asked,
+    ndjson: bool,
+    directory: str | None,
     peer: str | None,
     spi: str | None,
     ports: Sequence[int],
@@ -203,9 +218,31 @@ def analyze(
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
 
+    With --ndjson and -o, captures may have any length: what is held is what is going on.
+
     Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
     2 wrong usage; 3 an input could not be read, or an output not be written; 4 no IKE found.
     """
+    if ndjson or directory is not None:
+        if formats.printed is not ANALYSIS[0] or formats.files or logs:
+            raise click.UsageError("--ndjson and -o tell exchanges as they are judged; the others need all of them.")
+        from pcapdiag.cli import streaming
+
+        streaming.run(
+            captures,
+            ndjson=ndjson,
+            directory=directory,
+            jobs=jobs,
+            peer=peer,
+            spi=spi,
+            ports=ports,
+            psk_file=psk_file,
+            keys=keys,
+            platforms=platforms,
+            local=local,
+            engine=engine,
+            max_decompressed=max_decompressed,
+        )
     report = read(
         captures,
         peer=peer,

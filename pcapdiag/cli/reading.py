@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WORTH_HELP = 128 << 20
 """Octets of all captures from which on it pays to start other processes."""
+WORTH_JUDGES = 4 << 20
+"""The same of processes that judge: IKE alone takes a hundred times what other traffic does."""
 PATIENCE = 1.0
 """Seconds that somebody waits without asking how far it is."""
 MAX_KEYS = 16 << 20
@@ -53,8 +55,8 @@ def read(
     # Records never refer to each other in a circle: looking for circles among a million of them finds nothing.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    with _interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
-        faults = _faults(keys, engine)
+    with interrupts_held_back():  # an import that Ctrl-C ends halfway cannot be done once more
+        faults = faults_of(keys, engine)
     try:
         candidates = candidate_keys(psk_file)
         announce(captures)
@@ -125,7 +127,7 @@ def warn(lines: Iterable[str]) -> None:
         click.echo(f"pcapdiag: {safe(line)}", err=True)
 
 
-def _faults(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
+def faults_of(keys: Sequence[str], engine: str) -> tuple[type[Exception], ...]:
     """What goes wrong with captures, and with keys and another engine where there are any: without them nothing of
     these is imported."""
     from pcapdiag.capture.datagram import CaptureError
@@ -205,28 +207,50 @@ def workers(
     if jobs == 1:
         yield None
         return
-    from concurrent.futures import ProcessPoolExecutor
-
     from pcapdiag.capture.sieve import Ahead  # before the processes are made: they have it then
+
+    with _pool(jobs) as executor:
+        yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+
+
+@contextmanager
+def judging(jobs: int | None, captures: Sequence[str]) -> "Iterator[Executor | None]":
+    """An executor that judges what is read here, as `workers` begins one that reads."""
+    if jobs is None:
+        jobs = _processors() if _octets(captures) >= WORTH_JUDGES else 1
+    if jobs == 1:
+        yield None
+        return
+    from pcapdiag.streaming import court  # noqa: F401 -- before the processes are made: they have it then
+
+    with _pool(jobs) as executor:
+        yield executor
+
+
+@contextmanager
+def _pool(jobs: int) -> "Iterator[Executor]":
+    """So many processes, that are begun when there is something to do."""
+    from concurrent.futures import ProcessPoolExecutor
 
     class Pool(ProcessPoolExecutor):
         """Begins its processes with SIGINT held back, so that none of them meets it before it ignores it."""
 
         def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
             """Hand on; this is what begins processes."""
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 return super().submit(*arguments, **named)
 
     with Pool(jobs, initializer=_leave_interrupts_to_the_parent) as executor:
         try:
-            yield Ahead(executor, captures[0], ports, max_decompressed) if len(captures) == 1 else executor
+            yield executor
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)  # nobody asks for the parts that were not begun
             raise
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
+    """Let no signal that ends the program come in between; what came waits until then."""
     import signal
 
     if not hasattr(signal, "pthread_sigmask"):

@@ -3,7 +3,7 @@
 Drawn from the evidence of an exchange and from what became of phase 2: each state cites the frames that say so.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame
@@ -67,19 +67,20 @@ def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
         return Tunnel(TunnelState.UNKNOWN, "Whether phase 1 completes does not show.", stop.frames)
     if case.unfinished:
         return Tunnel(TunnelState.DOWN, "Phase 1 did not complete.", stop.frames)
-    lost = _first(evidence, LOST)
-    both_ways = _first(evidence, ("esp-both-ways",))
+    shown = _by_kind(evidence)
+    lost = _first(shown, LOST)
+    both_ways = _first(shown, ("esp-both-ways",))
     if lost is not None:
         return Tunnel(TunnelState.LOST, lost.text, lost.frames)
     if both_ways is not None:
         return Tunnel(TunnelState.UP, both_ways.text, both_ways.frames)
-    one_way = _first(evidence, ("esp-one-way",))
+    one_way = _first(shown, ("esp-one-way",))
     if one_way is not None:
         return Tunnel(TunnelState.ONE_WAY, one_way.text, one_way.frames)
     good = next((p for p in case.phase2 if p.outcome is Outcome.COMPLETED), None)
     if good is not None:
         return Tunnel(TunnelState.UP, f"{good.title} completed.", good.frames)
-    failed = _first(evidence, NO_CHILD)
+    failed = _first(shown, NO_CHILD)
     if failed is not None:
         return Tunnel(TunnelState.NO_CHILD, failed.text, failed.frames)
     answer = _answer_with_child(case)
@@ -88,13 +89,24 @@ def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
     return Tunnel(TunnelState.UNKNOWN, "Nothing in the capture shows a Child SA or traffic.", stop.frames)
 
 
-def _first(evidence: Iterable[Evidence], kinds: Sequence[str]) -> Evidence | None:
-    """The evidence of the first of these kinds that is there."""
-    found = list(evidence)
+def _by_kind(evidence: Iterable[Evidence]) -> dict[str, Evidence]:
+    """The first evidence of each kind, in order."""
+    found: dict[str, Evidence] = {}
+    for item in evidence:
+        for kind in item.kinds:
+            found.setdefault(kind, item)
+    return found
+
+
+def _first(shown: Mapping[str, Evidence], kinds: Sequence[str]) -> Evidence | None:
+    """The evidence of the first of these kinds that is there; a family stands for all of it."""
     for kind in kinds:
-        for item in found:
-            if any(like(k, kind) for k in item.kinds):
-                return item
+        if kind in shown:
+            return shown[kind]
+        if "*" in kind:
+            for known, item in shown.items():
+                if like(known, kind):
+                    return item
     return None
 
 

@@ -18,13 +18,13 @@ from pcapdiag.diagnosis.tunnel import Tunnel, TunnelState, tunnel_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side
 from pcapdiag.ike.payloads import Proposal, Transform
 from pcapdiag.knowledge.kinds import kind_of
-from pcapdiag.record import Displayed, Record
+from pcapdiag.record import Displayed, Record, lazy
 
 if TYPE_CHECKING:
     from pcapdiag.diagnosis.causes.checks import PlacedCheck
 
 
-class Diagnosis(Displayed, frozen=True):
+class Diagnosis(Displayed, frozen=True, dict=True, gc=True):
     """All that is said of one exchange.
 
     offered -- what the initiator proposed
@@ -51,7 +51,11 @@ class Diagnosis(Displayed, frozen=True):
 
     def platform(self, side: Side) -> Platform:
         """What one end is: by what the user said, its vendor IDs, or its retransmission schedule."""
-        return platform_of(self.exchange, side, self.given)
+        return self._platforms[side]
+
+    @lazy
+    def _platforms(self) -> dict[Side, Platform]:
+        return {side: platform_of(self.exchange, side, self.given) for side in Side}
 
     @property
     def checks(self) -> "tuple[PlacedCheck, ...]":
@@ -86,8 +90,8 @@ def diagnose(
     capture_end: int,
     *,
     gaps: Sequence[int] = (),
-    keepalives: Sequence[KeepaliveFlow] = (),
-    esp: Sequence[EspFlow] = (),
+    keepalives: "Sequence[KeepaliveFlow] | Between[KeepaliveFlow]" = (),
+    esp: "Sequence[EspFlow] | Between[EspFlow]" = (),
     unanswered: Sequence[UnansweredArp] = (),
     keys: Sequence[bytes] = (),
     given: Given = NOTHING_GIVEN,
@@ -97,6 +101,7 @@ def diagnose(
     """Diagnose every exchange of a capture that ended at `capture_end` (nanoseconds since the Unix epoch).
 
     gaps -- ends of earlier captures that no other went on from, in order
+    keepalives, esp -- flows beside the exchanges; by their ends already, where the same ones serve many calls
     unanswered -- addresses that were asked for by ARP, and did not answer
     keys -- candidate pre-shared keys, to be held against the hashes of Aggressive Mode
     given -- what the user said of the ends
@@ -106,7 +111,7 @@ def diagnose(
     In the order of first sight; but an exchange that another one made good stands behind that one, so that the first
     thing said of two peers is how it ended between them.
     """
-    flows = Between(esp)
+    flows = esp if isinstance(esp, Between) else Between(esp)
     settings = conversations(exchanges, capture_end, gaps, flows.of)
     stops = [find_stops(setting) for setting in settings]
     met = {initiator: set(responders) for initiator, responders in (met_before or {}).items()}
@@ -114,7 +119,8 @@ def diagnose(
         for e in setting.conversation:
             if ends[e.id].outcome not in (Outcome.COMPLETED, Outcome.PARTIAL):
                 met.setdefault(e.initiator.address, set()).add(e.responder.address)
-    around = Around(Between(keepalives), flows, keys, met, tuple(unanswered))
+    alive = keepalives if isinstance(keepalives, Between) else Between(keepalives)
+    around = Around(alive, flows, keys, met, tuple(unanswered))
     found: list[Diagnosis] = []
     for setting, ends in zip(settings, stops, strict=True):
         found += _conversation(setting, ends, around, only)
@@ -178,7 +184,8 @@ def _conversation(
         groups.setdefault(_ending(e, stops[e.id]), []).append(e)
     attempts = {ending: Attempts.of(members) for ending, members in groups.items()}
     completed = [e for e in setting.conversation if stops[e.id].outcome is Outcome.COMPLETED]
-    shown = _shows_proposals(setting)
+    # What an end offers elsewhere is held against an offer that led nowhere.
+    shown = _shows_proposals(setting) if len(completed) < len(setting.conversation) else {}
     return [
         _diagnose(
             Case(
@@ -231,6 +238,8 @@ def _renumbered(
     """Both with the numbers under which reports show the evidence; see `numbered`."""
     cited = {i for c in causes for i in (*c.because, *c.against)}
     found = numbered(evidence, cited)
+    if not causes:
+        return found, causes
     names = {(item.kind, item.text): item.id for item in found}
     new = {item.id: names[item.kind, item.text] for item in evidence}
 

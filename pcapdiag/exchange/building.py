@@ -11,10 +11,9 @@ from pcapdiag.exchange.modes import (
     Shape,
     infer_first_sender,
     mode_of,
-    phase1_number,
+    name_and_number,
     quick_mode_begins_at,
     shape,
-    step_name,
 )
 from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI, Header
@@ -35,8 +34,7 @@ def build(found: OpenExchange) -> Exchange:
     first_side = decided or Side.INITIATOR
     of_first, of_second = own_addresses(found, steps)
     own, foreign = _apart(steps, of_first, of_second)
-    modes = [mode_of(s.header) for s in own]
-    mode = next((m for m in modes if m is not Mode.UNKNOWN), Mode.UNKNOWN)
+    mode = next((m for s in own if (m := mode_of(s.header)) is not Mode.UNKNOWN), Mode.UNKNOWN)
     own, others = _under_its_cookies(own, first_side is Side.INITIATOR, found.major)
     foreign = sorted((*foreign, *others), key=lambda s: s.sent[0].time)
     built = tuple(_build_steps(own, first_side, mode))
@@ -72,6 +70,8 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
     end writes to it, or when the initiator goes on with a cookie that came from nowhere else, and came before.
     """
     sides: tuple[dict[str, None], dict[str, None]] = ({found.first[0]: None}, {found.second[0]: None})
+    if len(found.first_addresses) == len(found.second_addresses) == 1 and _between_two(found, steps):
+        return sides  # as most are: nothing is to be learnt
     heeded: dict[bytes, int] = {}
     for step in steps:
         if step.by_first and step.header.responder_spi != ZERO_SPI:
@@ -98,6 +98,17 @@ def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[
                     others.setdefault(sighting.destination)
         grown = len(sides[0]) + len(sides[1]) > before
     return sides
+
+
+def _between_two(found: OpenExchange, steps: Sequence[OpenStep]) -> bool:
+    """Whether every message went between the two addresses that the exchange began with."""
+    one, other = found.first[0], found.second[0]
+    for step in steps:
+        source, destination = (one, other) if step.by_first else (other, one)
+        for sighting in (*step.sent, *step.duplicates) if step.duplicates else step.sent:
+            if sighting.source != source or sighting.destination != destination:
+                return False
+    return True
 
 
 def _of_one_packet(step: OpenStep, own: Collection[str]) -> list[Sighting]:
@@ -128,7 +139,10 @@ def _apart(
     foreign: list[OpenStep] = []
     for step in steps:
         source = of_first if step.by_first else of_second
-        if all(s.source in source for s in step.sent):
+        for sighting in step.sent:
+            if sighting.source not in source:
+                break
+        else:
             own.append(step)
             continue
         kept = [s for s in step.sent if s.source in source]
@@ -151,6 +165,8 @@ def _under_its_cookies(
     """
     given: set[bytes] = set()
     used: tuple[set[bytes], set[bytes]] = (set(), set())
+    if len({step.header.responder_spi for step in steps} - {ZERO_SPI}) == 1 and _all_hold(steps, major):
+        return list(steps), []
     for step in steps:
         cookie, of_responder = step.header.responder_spi, step.by_first is not by_initiator
         if cookie == ZERO_SPI or step.header.major != major:
@@ -166,6 +182,13 @@ def _under_its_cookies(
         holds = cookie in known or (cookie == ZERO_SPI and _can_be_without(step.header))
         (own if holds or step.header.major != major else others).append(step)
     return (own, others) if own else (list(steps), [])
+
+
+def _all_hold(steps: Sequence[OpenStep], major: int) -> bool:
+    """Whether each message is of this version, and has a responder's cookie or can be without."""
+    return all(
+        s.header.major == major and (s.header.responder_spi != ZERO_SPI or _can_be_without(s.header)) for s in steps
+    )
 
 
 def _can_be_without(header: Header) -> bool:
@@ -208,12 +231,12 @@ def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterato
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
         made_from = (sender, place, mode, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
         if step.built is None or step.built_from != made_from:
-            kinds = step.kinds
+            name, number = name_and_number(step.header, sender, place, step.kinds)
             step.built_from = made_from
             step.built = Step(
-                name=step_name(step.header, sender, place, kinds),
+                name=name,
                 # The exchange type holds for the whole of an exchange (RFC 2408 §3.1).
-                number=phase1_number(step.header, sender, kinds) if mode_of(step.header) is mode else None,
+                number=number if number and mode_of(step.header) is mode else None,
                 sender=sender,
                 message=step.message,
                 sent=tuple(step.sent),

@@ -132,12 +132,15 @@ class Step(Record, frozen=True):
     @property
     def frames(self) -> tuple[Frame, ...]:
         """Every frame of every transmission."""
-        return tuple(frame for sighting in self.sent for frame in sighting.frames)
+        sent = self.sent
+        if len(sent) == 1:
+            return sent[0].frames
+        return tuple([frame for sighting in sent for frame in sighting.frames])
 
     @property
     def times(self) -> tuple[int, ...]:
         """When it was sent, first transmission and retransmissions."""
-        return tuple(sighting.time for sighting in self.sent)
+        return tuple([sighting.time for sighting in self.sent])
 
     @property
     def octets(self) -> int:
@@ -215,8 +218,8 @@ class Exchange(Displayed, frozen=True, dict=True, gc=True):
     @property
     def conversation(self) -> tuple[str, str]:
         """The two peers, whoever began."""
-        first, second = sorted((self.initiator.address, self.responder.address))
-        return first, second
+        one, other = self.initiator.address, self.responder.address
+        return (one, other) if one <= other else (other, one)
 
     @lazy
     def initiator_ports(self) -> frozenset[int]:
@@ -227,15 +230,66 @@ class Exchange(Displayed, frozen=True, dict=True, gc=True):
             for sighting in step.sent
         )
 
-    @property
+    @lazy
     def first_time(self) -> int:
         """When its first message was seen."""
-        return min((step.first.time for step in self.steps), default=0)
+        return min([step.sent[0].time for step in self.steps], default=0)
 
-    @property
+    @lazy
     def last_time(self) -> int:
         """When its last message was seen."""
-        return max((step.last.time for step in self.steps), default=0)
+        return max([step.sent[-1].time for step in self.steps], default=0)
+
+    @lazy
+    def phase1_end(self) -> int:
+        """When phase 1 was over, where it completed: its last phase 1 message, first transmission."""
+        numbered = [step.sent[0].time for step in self.steps if step.number]
+        auth = [s.first.time for s in self.of_type(ExchangeType.IKE_AUTH)] if not numbered else []
+        return max(numbered or auth or [self.first_time])
+
+    @lazy
+    def _by_type(self) -> dict[int, tuple[Step, ...]]:
+        found: dict[int, list[Step]] = {}
+        for step in self.steps:
+            found.setdefault(step.message.header.exchange_type, []).append(step)
+        return {kind: tuple(steps) for kind, steps in found.items()}
+
+    @lazy
+    def _by_name(self) -> dict[str, tuple[Step, ...]]:
+        found: dict[str, list[Step]] = {}
+        for step in self.steps:
+            found.setdefault(step.name, []).append(step)
+        return {name: tuple(steps) for name, steps in found.items()}
+
+    @lazy
+    def _by_number(self) -> dict[int, tuple[Step, ...]]:
+        found: dict[int, list[Step]] = {}
+        for step in self.steps:
+            if step.number is not None:
+                found.setdefault(step.number, []).append(step)
+        return {number: tuple(steps) for number, steps in found.items()}
+
+    def of_type(self, kind: ExchangeType) -> tuple[Step, ...]:
+        """The steps of that exchange type."""
+        return self._by_type.get(kind, ())
+
+    @lazy
+    def in_clear(self) -> tuple[Step, ...]:
+        """The steps of which a payload can be read, or is to be said what is wrong with it."""
+        return tuple([s for s in self.steps if s.opened is not None or not s.message.sealed])
+
+    @lazy
+    def repeated(self) -> tuple[Step, ...]:
+        """The steps that were sent three times and more: enough to tell whose timer it was."""
+        return tuple([s for s in self.steps if len(s.sent) > 2])
+
+    def sent_by(self, side: Side) -> tuple[Step, ...]:
+        """The steps of that end."""
+        return self._by_sender[side]
+
+    @lazy
+    def _by_sender(self) -> dict[Side, tuple[Step, ...]]:
+        return {side: tuple([s for s in self.steps if s.sender is side]) for side in Side}
 
     def peer(self, side: Side) -> Peer:
         """The peer at that end."""
@@ -243,16 +297,16 @@ class Exchange(Displayed, frozen=True, dict=True, gc=True):
 
     def named(self, name: str) -> tuple[Step, ...]:
         """The steps of that name; several where its content changed from one sending to the next."""
-        return tuple(step for step in self.steps if step.name == name)
+        return self._by_name.get(name, ())
 
     def numbered(self, number: int) -> tuple[Step, ...]:
         """The steps at that place of Main or Aggressive Mode."""
-        return tuple(step for step in self.steps if step.number == number)
+        return self._by_number.get(number, ())
 
     @property
     def last_message(self) -> int | None:
         """The highest Main or Aggressive Mode message that was seen; None when there was none."""
-        return max((step.number for step in self.steps if step.number), default=None)
+        return max(self._by_number, default=None)
 
 
 class Folded(Record, frozen=True):

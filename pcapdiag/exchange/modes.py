@@ -13,6 +13,7 @@ SA is looked for wherever it stands: RFC 2409 §5 puts it first, and there are s
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header
@@ -114,15 +115,26 @@ def step_name(header: Header, sender: Side, place: int, kinds: Collection[int] =
     kinds -- as of `shape`
     place -- of a Quick Mode message within its message ID, from 0: even ones come from the end that began it
     """
+    return name_and_number(header, sender, place, kinds)[0]
+
+
+def name_and_number(header: Header, sender: Side, place: int, kinds: Collection[int] = ()) -> tuple[str, int | None]:
+    """What the field calls this message, and its place in Main or Aggressive Mode; the arguments as of `step_name`."""
     if header.major == 2:
-        return f"{header.exchange.label} {'response' if header.response else 'request'}"
+        return _name_v2(header.exchange_type, header.response), None
     row = PHASE_1.get(header.exchange_type)
     if row:
-        number = phase1_number(header, sender, kinds)
-        return f"{row[1]}{number}" if number else f"{row[1]}?"
+        number = row[2].get((sender, shape(header, kinds)))
+        return f"{row[1]}{number}" if number else f"{row[1]}?", number
     if header.exchange_type == ExchangeType.QUICK:
-        return f"QM{place + 1}"
-    return header.exchange.label
+        return f"QM{place + 1}", None
+    return header.exchange.label, None
+
+
+@cache
+def _name_v2(kind: int, response: bool) -> str:
+    """Of IKEv2, by the exchange type, which is an octet."""
+    return f"{ExchangeType(kind).label} {'response' if response else 'request'}"
 
 
 QUICK_MODE_ANSWER = 28 + 20 + 32 + 12

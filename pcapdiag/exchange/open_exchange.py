@@ -14,6 +14,14 @@ MAX_ALIASES = 16
 """Addresses kept for one end of an exchange."""
 
 
+def telling_kinds(message: Message) -> tuple[int, ...]:
+    """Types of the payloads in clear, where they tell which message this is: in IKEv1's phase 1, SA not in front."""
+    header = message.header
+    if header.exchange_type not in PHASE_1 or header.next_payload == PayloadType.SA or header.encrypted:
+        return ()
+    return message.payload_types
+
+
 class Opening(Struct, gc=False):
     """The first message under a new cookie, and its answer, as they came. Most of a flood never gets beyond this.
 
@@ -64,10 +72,7 @@ class OpenStep(Struct):
     @property
     def kinds(self) -> tuple[int, ...]:
         """Types of the payloads that stand in clear, where they tell which message this is: in IKEv1's phase 1."""
-        header = self.header
-        if header.encrypted or header.next_payload == PayloadType.SA or header.exchange_type not in PHASE_1:
-            return ()
-        return self.message.payload_types
+        return telling_kinds(self.message)
 
 
 class OpenExchange(Struct):
@@ -133,6 +138,12 @@ class OpenExchange(Struct):
         ):
             if len(known) < MAX_ALIASES and (other_leg or address not in others):
                 known.setdefault(address)
+
+    def knows_way(self, datagram: Datagram, by_first: bool) -> bool:
+        """Whether both addresses are known as those of the end that sent it and of the other one."""
+        if by_first:
+            return datagram.source in self.first_addresses and datagram.destination in self.second_addresses
+        return datagram.source in self.second_addresses and datagram.destination in self.first_addresses
 
     def knows(self, datagram: Datagram) -> bool:
         """Whether it goes from an address of one end to one of the other."""

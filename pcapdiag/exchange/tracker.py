@@ -12,6 +12,7 @@ not the tunnels within it. What is pushed out is folded: counted by its ends and
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 
 from msgspec import Struct
 
@@ -33,6 +34,7 @@ from pcapdiag.exchange.open_exchange import (
     goes_astray,
     other_leg,
     other_leg_of,
+    telling_kinds,
 )
 from pcapdiag.exchange.sightings import is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, Message, parse, parse_header
@@ -243,14 +245,15 @@ class Tracker:
     ) -> None:
         """A message of this exchange."""
         header = message.header
-        said = certain_sender(header, message.payload_types) if header.major == found.major else None
+        said = certain_sender(header, telling_kinds(message)) if header.major == found.major else None
         if said is not None and found.first_side is not None:
             by_first = said is found.first_side
         else:
             by_first = found.sent_by_first(datagram)
             if said is not None:
                 found.first_side = said if by_first else said.other
-        found.learn_addresses(datagram, by_first, other_leg_of(found, by_first, datagram, octets))
+        if not found.knows_way(datagram, by_first):
+            found.learn_addresses(datagram, by_first, other_leg_of(found, by_first, datagram, octets))
         self._bind(found, header, datagram)
         sighting = sighting_of(datagram)
         piece = piece_of(message)
@@ -438,6 +441,52 @@ class Tracker:
             self._by_cookie[gone.initiator_spi] = siblings
         else:
             self._by_cookie.pop(gone.initiator_spi, None)
+
+    # -- for who lets go of exchanges, and takes them up again -----------------------------------------------------
+
+    def remember_latest(self) -> None:
+        """Keep from now on which exchange sent last between any two ends, those that were let go of too."""
+        self._senders()
+
+    @property
+    def octets(self) -> int:
+        """Octets that are kept of all exchanges."""
+        return self._opening_octets + self._engaged_octets
+
+    def knows(self, cookie: bytes) -> bool:
+        """Whether an exchange under this initiator's cookie is kept."""
+        return cookie in self._by_cookie
+
+    def ends(self, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The addresses that both ends of an exchange that is kept were seen with."""
+        found = self._engaged.get(number) or self._openings[number]
+        if isinstance(found, Opening):
+            return (found.datagram.source,), (found.datagram.destination,)
+        return tuple(found.first_addresses), tuple(found.second_addresses)
+
+    def meant_by(self, item: IcmpError | FragmentLoss) -> int:
+        """The exchange whose message was the last to go where this is about, kept or let go of; 0 for none."""
+        if isinstance(item, IcmpError):
+            return self._senders().of(item.quoted)
+        latest = self._senders()
+        return latest.between(item.source, item.destination) or latest.between(item.destination, item.source)
+
+    def let_go(self, number: int) -> None:
+        """Forget an exchange, uncounted: it was told."""
+        gone = self._openings.pop(number, None) or self._engaged.pop(number, None)
+        if isinstance(gone, Opening):
+            self._opening_octets -= gone.size
+            del self._by_cookie[gone.octets[:8]]
+        elif gone is not None:
+            self._forget(gone)
+
+    def resume(self, number: int, items: Sequence[Datagram | IcmpError | FragmentLoss]) -> None:
+        """Take up an exchange again, by what came of it, under its number; nothing is counted a second time."""
+        following, counts, now = self._next_id, copy(self.counts), self._now
+        self._next_id = number
+        for item in items:
+            self.feed(item)
+        self._next_id, self.counts, self._now = following, counts, now
 
     def release(self, number: int, outcome: str | None = None) -> bool:
         """Fold an exchange that nothing more is expected of; `outcome`: how it ended. False where it is not kept."""

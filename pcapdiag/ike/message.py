@@ -128,15 +128,18 @@ class Message(Record, frozen=True, dict=True, gc=True):
         """In the order of the chain; empty where IKEv1 encrypted them."""
         return self._chain[0]
 
-    @property
+    @lazy
     def payload_types(self) -> tuple[int, ...]:
         """Types of the payloads in clear, in the order of the chain."""
-        return tuple(int(p.type) for p in self.payloads)
+        return tuple([int(p.type) for p in self.payloads])
 
     @lazy
     def notifications(self) -> tuple[Notification, ...]:
         """The notifies that can be read."""
-        return tuple(p for p in self.payloads if isinstance(p, Notification))
+        kinds = self.payload_types
+        if PayloadType.NOTIFY not in kinds and PayloadType.NOTIFY2 not in kinds:
+            return ()
+        return tuple([p for p in self.payloads if isinstance(p, Notification)])
 
     @lazy
     def proposals(self) -> tuple[Proposal, ...]:
@@ -147,12 +150,12 @@ class Message(Record, frozen=True, dict=True, gc=True):
     @lazy
     def vendor_ids(self) -> tuple[VendorId, ...]:
         """Its vendor IDs, identified."""
-        return tuple(identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload))
+        return tuple([identify(p.body) for p in self.payloads if isinstance(p, VendorIdPayload)])
 
     @property
     def ciphertext(self) -> bytes:
         """What follows the header of an encrypted IKEv1 message, else nothing."""
-        return self.octets[HEADER_LENGTH:] if self._sealed else b""
+        return self.octets[HEADER_LENGTH:] if self.sealed else b""
 
     @property
     def problem(self) -> str | None:
@@ -162,12 +165,13 @@ class Message(Record, frozen=True, dict=True, gc=True):
         return self._chain[1]
 
     @property
-    def _sealed(self) -> bool:
+    def sealed(self) -> bool:
+        """IKEv1 encrypted its payloads: none can be read."""
         return self.octets[17] >> 4 == 1 and bool(self.octets[19] & _ENCRYPTION)
 
     @lazy
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
-        if self._sealed:
+        if self.sealed:
             return (), None
         payloads, problem, _ = read_chain(self.octets, HEADER_LENGTH, self.octets[16], self.octets[17] >> 4, decode)
         return payloads, problem

@@ -8,7 +8,10 @@ that the ends show themselves to be, or, where that is not known, of each that i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.causes.checks import PlacedCheck, checks_by_cause
@@ -169,7 +172,7 @@ def _exchange(diagnosis: Diagnosis, several: bool) -> dict[str, Json]:
         "last_time": time(e.last_time),
         "initiator_state": list(stop.initiator_state),
         "responder_state": list(stop.responder_state),
-        "offered": [_proposal(p) for p in diagnosis.offered],
+        "offered": _offered(diagnosis.offered),
         "chosen": _chosen(diagnosis.chosen),
         "messages": [_message(s, several) for s in e.steps],
         "uncounted": e.uncounted,
@@ -271,12 +274,14 @@ def _peer(end: Platform, peer: Peer) -> dict[str, Json]:
 
 
 def _message(step: Step, several: bool) -> dict[str, Json]:
-    header, first, payloads = step.message.header, step.first, step.payloads
-    times: list[Json] = [time(t) for t in step.times]
+    message, sent = step.message, step.sent
+    header, first = message.header, sent[0]
+    payloads = step.payloads if step.opened is not None else message.payloads
+    times: list[Json] = [time(s.time) for s in sent]
     found: dict[str, Json] = {
         "name": step.name,
-        "from": step.sender.value,
-        "frames": _frames(step.frames),
+        "from": step.sender,
+        "frames": [f.number for f in step.frames],
         "time": times[0],
         "times": times,
         "source": first.source,
@@ -287,16 +292,16 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
         "message_id": header.message_id,
         "flags": header.flags,
         "length": header.length,
-        "payloads": [p.type.label for p in payloads],
-        "encrypted": step.encrypted,
+        "payloads": [_label(p.type) for p in payloads],
+        "encrypted": header.encrypted,
         "decrypted": step.opened is not None,
         "notifies": [p.notify_type.name for p in payloads if isinstance(p, Notification)],
-        "vendor_ids": [f"{v.name} {v.version}" if v.version else v.name for v in step.vendor_ids],
-        "retransmissions": len(step.sent) - 1 + step.uncounted,
+        "vendor_ids": [f"{v.name} {v.version}" if v.version else v.name for v in message.vendor_ids],
+        "retransmissions": len(sent) - 1 + step.uncounted,
         "duplicate_frames": _frames(f for d in step.duplicates for f in d.frames) if step.duplicates else [],
         "missing_fragments": list(step.missing),
         "whole": step.whole,
-        "problem": step.message.problem,
+        "problem": message.problem,
     }
     if step.opened is not None:
         found["proven"] = step.opened.proven
@@ -311,6 +316,26 @@ def _message(step: Step, several: bool) -> dict[str, Json]:
     if several:
         found["captures"] = [f.capture for f in step.frames]
     return found
+
+
+_label = cache(lambda kind: kind.label)
+"""What the registry calls a payload type: these are octets."""
+
+_KEPT: dict[int, tuple[tuple[Proposal, ...], msgspec.Raw]] = {}
+MOST_KEPT = 512
+"""Offers that are kept as they are written: peers send the same ones each time, and these are decoded once."""
+
+
+def _offered(proposals: tuple[Proposal, ...]) -> msgspec.Raw:
+    """The proposals, written out. They are told by their identity: to compare them takes as long as to write them."""
+    kept = _KEPT.get(id(proposals))
+    if kept is not None and kept[0] is proposals:
+        return kept[1]
+    if len(_KEPT) >= MOST_KEPT:
+        _KEPT.clear()
+    written = msgspec.Raw(msgspec.json.encode([_proposal(p) for p in proposals]))
+    _KEPT[id(proposals)] = (proposals, written)
+    return written
 
 
 def _proposal(proposal: Proposal) -> dict[str, Json]:

@@ -77,6 +77,8 @@ class PlacedCheck(Record, frozen=True):
 
 def checks_by_cause(diagnosis: Explained) -> dict[str, list[PlacedCheck]]:
     """The checks of every cause that is possible or better, by its id."""
+    if not any(ranked.leads for ranked in diagnosis.causes):
+        return {}
     placing = _Placing(diagnosis)
     return {ranked.cause.id: placing.of(ranked) for ranked in diagnosis.causes if ranked.leads}
 

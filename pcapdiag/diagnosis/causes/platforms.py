@@ -7,6 +7,7 @@ IKE is possible, and no one is taken in silence.
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 from pcapdiag.diagnosis.outcome.retransmission import schedule_of
@@ -148,12 +149,20 @@ def platform_of(exchange: Exchange, side: Side, given: Given = NOTHING_GIVEN) ->
     mine = _mine(exchange, side, given.local)
     version = 2 if exchange.mode is Mode.IKEV2 else 1
     possible, basis = _possible(exchange, side, addresses, given)
-    possible = tuple(p for p in possible if basis is Basis.GIVEN or speaks(p, version))
+    if basis is not Basis.GIVEN:
+        possible = _speaking(possible, version)
     return Platform(side, peer.address, possible, basis, peer.vendors, mine)
+
+
+@lru_cache(256)
+def _speaking(platforms: tuple[str, ...], version: int) -> tuple[str, ...]:
+    return tuple(p for p in platforms if speaks(p, version))
 
 
 def _mine(exchange: Exchange, side: Side, local: Sequence[str]) -> bool | None:
     """Whether an end is the user's; None where neither is, or both are."""
+    if not local:
+        return None
     ours = [s for s in Side if not set(local).isdisjoint((exchange.peer(s).address, *exchange.peer(s).aliases))]
     return side is ours[0] if len(ours) == 1 else None
 
@@ -170,12 +179,14 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
     by_schedule = _by_schedule(exchange, side)
     if by_schedule:
         return by_schedule, Basis.SCHEDULE
-    return tuple(p for p in PLATFORM_NAMES if p not in CLOUD or _public(addresses[0])), Basis.NONE
+    return (_ANYWHERE if _public(addresses[0]) else _NOT_IN_A_CLOUD), Basis.NONE
 
 
 def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
     """By the vendor IDs that an end sends; empty for a vendor of which no commands are known; None: none tells."""
-    ids = [v for step in exchange.steps if step.sender is side for v in step.vendor_ids]
+    ids = [v for step in exchange.sent_by(side) for v in step.vendor_ids]
+    if not ids:
+        return None
     names = {v.name for v in ids}
     for name, platforms in OF_NAME:
         if name in names:
@@ -189,12 +200,17 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
 
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
-    for step in exchange.steps:
-        if step.sender is side and (schedule := schedule_of(step.times)) is not None:
+    for step in exchange.sent_by(side):
+        if len(step.sent) > 2 and (schedule := schedule_of(step.times)) is not None:
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
 
 
+_ANYWHERE = tuple(PLATFORM_NAMES)
+_NOT_IN_A_CLOUD = tuple(p for p in PLATFORM_NAMES if p not in CLOUD)
+
+
+@lru_cache(4096)
 def _public(address: str) -> bool:
     try:
         return ip_address(address).is_global

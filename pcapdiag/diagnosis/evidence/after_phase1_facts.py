@@ -6,7 +6,6 @@ from itertools import pairwise
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
-from pcapdiag.diagnosis.outcome.conversations import finished_at
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
@@ -82,7 +81,7 @@ def _collision(case: Case) -> Iterator[Fact]:
 def xauth(case: Case) -> Iterator[Fact]:
     """Transaction exchanges with nothing behind them: user authentication did not lead on (XAuth draft §5)."""
     e = case.exchange
-    asked = [s for s in e.steps if s.exchange_type == ExchangeType.TRANSACTION]
+    asked = e.of_type(ExchangeType.TRANSACTION)
     if not asked or case.phase2:
         return
     starters: dict[int, Side] = {}
@@ -106,6 +105,8 @@ def dpd(case: Case) -> Iterator[Fact]:
         return
     e = case.exchange
     rows = [s for s in informational(e) if s.encrypted]
+    if len(rows) < 2:
+        return
     for side in Side:
         heard = [s.last.time for s in e.steps if s.sender is side.other]
         silent_since = max(heard, default=e.first_time)
@@ -163,6 +164,8 @@ def esp(case: Case) -> Iterator[Fact]:
     flows = [f for f in case.esp if f.last_time >= e.first_time and case.setting.maker_of(f) in (None, e.id)]
     if case.stop.outcome is not Outcome.PARTIAL:
         flows = list(case.traffic_since(e.first_time))
+    if not flows:
+        return
     out = [f for f in flows if f.source in e.initiator.addresses and f.destination in e.responder.addresses]
     back = [f for f in flows if f.source in e.responder.addresses and f.destination in e.initiator.addresses]
     yield from _outside_udp(case, (*out, *back))
@@ -200,10 +203,17 @@ def rekey(case: Case) -> Iterator[Fact]:
     if case.unfinished:
         return
     e = case.exchange
-    begun = [o for o in case.completed if o.numbered(1) or o.named("IKE_SA_INIT request")]
-    later = next((o for o in begun if finished_at(o) > finished_at(e) and same_initiator(e, o)), None)
+    since = e.phase1_end
+    later = next(
+        (
+            o
+            for o in case.completed
+            if o.phase1_end > since and (o.numbered(1) or o.named("IKE_SA_INIT request")) and same_initiator(e, o)
+        ),
+        None,
+    )
     if later is not None:
-        gap = span(finished_at(later) - finished_at(e))
+        gap = span(later.phase1_end - e.phase1_end)
         text = f"The same peers completed exchange {later.id}, {gap} later."
         yield Fact("phase1-again", text, later.steps[0].first.frames)
 
@@ -224,7 +234,7 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                     group = Group(int.from_bytes(notify.data[:2], "big")).label
                     text = f"The responder wants another group than the one guessed: {group}."
                 yield Fact("other-group-wanted", text, step.first.frames)
-    between = [s for s in steps if s.exchange_type == ExchangeType.IKE_INTERMEDIATE]
+    between = case.exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
     if between:
         text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
         yield Fact("ike-intermediate", text, frames_of(between)[:MAX_FRAMES])

@@ -116,12 +116,9 @@ class Case(Record, frozen=True, dict=True, gc=True):
     @lazy
     def more_is_told(self) -> bool:
         """Keys were tried on its messages, or a certificate stands in clear: what is inside is looked at as well."""
-        for step in self.exchange.steps:
-            if step.opened is not None or step.unopened is not None:
-                return True
-            if any(payload.type in CERTIFICATES for payload in step.message.payloads):
-                return True
-        return False
+        if any(step.opened is not None or step.unopened is not None for step in self.exchange.steps):
+            return True
+        return any(not CERTIFICATES.isdisjoint(step.message.payload_types) for step in self.exchange.in_clear)
 
     def address(self, side: Side) -> str:
         """The address of that end."""

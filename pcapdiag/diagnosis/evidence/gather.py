@@ -5,6 +5,7 @@ refers to it, reports print its text.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -18,7 +19,12 @@ from pcapdiag.knowledge.kinds import kind_of
 
 def tells(item: Evidence) -> bool:
     """Worth a line although no cause refers to it: it tells where one stands, or who one deals with."""
-    return any(kind_of(kind).shown for kind in item.kinds)
+    return _any_tells(item.kinds)
+
+
+@lru_cache(4096)
+def _any_tells(kinds: tuple[str, ...]) -> bool:
+    return any(kind_of(kind).shown for kind in kinds)
 
 
 def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evidence, ...]:
@@ -29,7 +35,12 @@ def numbered(evidence: Sequence[Evidence], cited: Container[str]) -> tuple[Evide
     shown = [i for n, i in enumerate(evidence) if n == 0 or i.id in cited or tells(i)]
     ids = {i.id for i in shown}
     rest = [i for i in evidence if i.id not in ids]
-    return tuple(replace(item, id=f"E{number}") for number, item in enumerate((*shown, *rest), 1))
+    return tuple(
+        [
+            item if item.id == f"E{number}" else replace(item, id=f"E{number}")
+            for number, item in enumerate((*shown, *rest), 1)
+        ]
+    )
 
 
 def gather(case: Case) -> tuple[Evidence, ...]:
@@ -43,11 +54,11 @@ def gather(case: Case) -> tuple[Evidence, ...]:
             if fact.frames:
                 facts.setdefault((fact.kind, fact.text), fact)
     two = case.exchange.mode is Mode.IKEV2
-    return tuple(_numbered(number, fact, two) for number, fact in enumerate(facts.values(), 1))
+    return tuple([_numbered(number, fact, two) for number, fact in enumerate(facts.values(), 1)])
 
 
 def _numbered(number: int, fact: Fact, two: bool) -> Evidence:
-    kinds = tuple(dict.fromkeys((fact.kind, *fact.also)))
+    kinds = tuple(dict.fromkeys((fact.kind, *fact.also))) if fact.also else (fact.kind,)
     for kind in kinds:
         kind_of(kind)  # refuses what is not declared
     text = in_ikev2(fact.text) if two else fact.text
@@ -56,6 +67,8 @@ def _numbered(number: int, fact: Fact, two: bool) -> Evidence:
 
 def _frame_filter(frames: Sequence[Frame]) -> str:
     """The frames, for Wireshark's filter line; a range where there are many."""
+    if len(frames) == 1:
+        return f"frame.number == {frames[0].number}"
     numbers = sorted({f.number for f in frames})
     if len(numbers) == 1:
         return f"frame.number == {numbers[0]}"

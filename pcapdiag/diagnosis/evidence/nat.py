@@ -116,9 +116,11 @@ def _hashes_v1(exchange: Exchange, side: Side) -> _Hashes | None:
     if attribute is None or not isinstance(attribute.value, int) or attribute.value > 0xFFFF:
         return None
     algorithm = HashAlgorithm(attribute.value)
-    for step in exchange.steps:
+    for step in exchange.in_clear:
+        if step.sender is not side or not step.number:
+            continue
         sent = [p.body for p in step.message.payloads if isinstance(p, NatDetection)]
-        if step.sender is side and step.number and len(sent) >= 2:
+        if len(sent) >= 2:
             header = step.message.header
             cookies = (header.initiator_spi, header.responder_spi)
             return _compare(exchange, step, sent[0], sent[1:], algorithm, cookies)
@@ -127,10 +129,10 @@ def _hashes_v1(exchange: Exchange, side: Side) -> _Hashes | None:
 
 def _hashes_v2(exchange: Exchange, side: Side) -> _Hashes | None:
     """NAT_DETECTION_SOURCE_IP and _DESTINATION_IP of IKE_SA_INIT, SHA-1 always."""
-    for step in exchange.steps:
-        if step.sender is not side:
-            continue
+    for step in exchange.sent_by(side):
         notifies = step.notifications
+        if not notifies:
+            continue
         sources = [n.data for n in notifies if n.notify_type == NotifyTypeV2.NAT_DETECTION_SOURCE_IP]
         targets = [n.data for n in notifies if n.notify_type == NotifyTypeV2.NAT_DETECTION_DESTINATION_IP]
         if sources and targets:
@@ -156,6 +158,14 @@ def _compare(
     def of(address: str, port: int) -> bytes | None:
         return nat_detection_hash(algorithm, *cookies, address, port)
 
+    first, peer = step.first, exchange.peer(step.sender.other)
+    if not step.duplicates and first.destination == peer.address and not peer.aliases:
+        target = of(first.destination, first.destination_port)
+        mine = exchange.peer(step.sender)
+        if target is None:
+            return None
+        if mine.address == first.source and not mine.aliases:
+            return _Hashes(step, destination == target, of(first.source, first.source_port) in sources)
     sightings: tuple[Sighting, ...] = (step.first, *step.duplicates)
     there, here = exchange.peer(step.sender.other).addresses, exchange.peer(step.sender).addresses
     targets = {of(a, s.destination_port) for s in sightings for a in {s.destination, *there}}

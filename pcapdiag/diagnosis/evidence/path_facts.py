@@ -131,14 +131,16 @@ def nat(case: Case) -> Iterator[Fact]:
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:
-        senders = {s.sender for s in case.exchange.steps if set(s.frames) & set(view.frames)}
+        frames = view.frames
+        told = frozenset(frames)
+        senders = {s.sender for s in case.exchange.steps if not told.isdisjoint(s.frames)}
         text = "The NAT-D hashes of both ends agree with the addresses seen: no NAT between them."
         if len(senders) == 1:
             text = (
                 f"The {senders.pop()}'s NAT-D hashes agree with the addresses seen: no NAT between it and the capture "
                 "point; the other end's hashes would tell of the rest of the path."
             )
-        yield Fact("no-nat", text, view.frames)
+        yield Fact("no-nat", text, frames)
 
 
 def nat_t(case: Case) -> Iterator[Fact]:
@@ -215,8 +217,9 @@ def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
     """An answer has to go to the port that the request came from (RFC 7296 §2.11, RFC 3947 §4)."""
     asked: dict[tuple[str, str, int], set[int]] = {}
     for step in exchange.steps:
+        asks = step.sender is Side.INITIATOR
         for sighting in step.sent:
-            if step.sender is Side.INITIATOR:
+            if asks:
                 key = (sighting.source, sighting.destination, sighting.destination_port)
                 asked.setdefault(key, set()).add(sighting.source_port)
                 continue
@@ -375,7 +378,7 @@ def mobike(case: Case) -> Iterator[Fact]:
     e = case.exchange
     if e.mode is not Mode.IKEV2:
         return
-    auth = next((s for s in e.steps if s.exchange_type == ExchangeType.IKE_AUTH and s.sender is Side.INITIATOR), None)
+    auth = next((s for s in e.of_type(ExchangeType.IKE_AUTH) if s.sender is Side.INITIATOR), None)
     view = case.nat
     if auth is not None and auth.first.floated and view is not None and view.none:
         text = f"{auth.name} goes to UDP port 4500 although there is no NAT, as initiators that do MOBIKE do."

@@ -9,7 +9,7 @@ from pcapdiag.diagnosis.outcome.stop import WELL_KNOWN, chosen_transform, error_
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.payloads import Certificate, Proposal
-from pcapdiag.ike.registry import OakleyAttribute
+from pcapdiag.ike.registry import OakleyAttribute, PayloadType
 from pcapdiag.units import SECOND
 
 _COMPARED = {
@@ -118,9 +118,15 @@ def authentication(case: Case) -> Iterator[Fact]:
         yield Fact("auth-xauth", f"It asks for user authentication (XAuth) behind phase 1: {word}.", step.first.frames)
 
 
+REQUESTS = frozenset((int(PayloadType.CERTREQ), int(PayloadType.CERTREQ2)))
+"""Payloads that ask for a certificate."""
+
+
 def requested_certificates(case: Case) -> Iterator[Fact]:
     """Somebody asks for a certificate in clear."""
-    for step in case.exchange.steps:
+    for step in case.exchange.in_clear:
+        if REQUESTS.isdisjoint(step.message.payload_types):
+            continue
         requests = [p for p in step.message.payloads if isinstance(p, Certificate) and "REQ" in p.type.name]
         if requests:
             whose = _authorities(requests)

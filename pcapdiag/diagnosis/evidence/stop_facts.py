@@ -42,7 +42,7 @@ def stop(case: Case) -> Iterator[Fact]:
 def _refused_at_auth(case: Case, by: Side) -> str | None:
     """How IKE_AUTH was refused: by a delete of what it made, or by a response without proof or a notify."""
     e = case.exchange
-    if not any(s.exchange_type == ExchangeType.IKE_AUTH for s in e.steps):
+    if not e.of_type(ExchangeType.IKE_AUTH):
         return None
     step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
     if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
@@ -51,7 +51,7 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
 
 
 def _eap_rounds(case: Case) -> Iterator[Fact]:
-    auth = [s for s in case.exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
+    auth = case.exchange.of_type(ExchangeType.IKE_AUTH)
     rounds = [s for s in auth if s.message.header.response]
     if len(rounds) > 1 or any(first_inside(s) == PayloadType.EAP for s in auth):
         asked = [s for s in auth if not s.message.header.response]
@@ -154,7 +154,7 @@ def _requests_again(case: Case) -> Iterator[Fact]:
 
 def schedule(case: Case) -> Iterator[Fact]:
     """Whose retransmission schedule is seen."""
-    for step in case.exchange.steps:
+    for step in case.exchange.repeated:
         known = schedule_of(step.times) if step.number or step.message.header.major == 2 else None
         if known is not None:
             text = (
@@ -166,7 +166,7 @@ def schedule(case: Case) -> Iterator[Fact]:
 
 def clear_notifies(case: Case) -> Iterator[Fact]:
     """Error notifies in clear, which nobody signed."""
-    for step in case.exchange.steps:
+    for step in case.exchange.in_clear:
         if step.encrypted:
             continue
         for notify in error_notifies(step):
@@ -362,7 +362,7 @@ def one_way(case: Case) -> Iterator[Fact]:
 
 def malformed(case: Case) -> Iterator[Fact]:
     """Messages in clear whose payloads do not hold what they declare; what the capture cut off is another matter."""
-    for step in case.exchange.steps:
+    for step in case.exchange.in_clear:
         problem = step.message.problem
         if problem and not step.encrypted and not step.message.cut and step.whole:
             yield Fact("malformed-message", f"{step.name} is malformed: {problem}.", step.frames)

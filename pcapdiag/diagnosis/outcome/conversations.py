@@ -9,7 +9,6 @@ from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.outcome import aggressive_mode, ikev2, main_mode
 from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop, outside_phase1, same_initiator
 from pcapdiag.exchange.model import Exchange, Mode
-from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.units import SECOND
 
 SUPERSEDED_WITHIN = 300 * SECOND
@@ -53,7 +52,7 @@ def find_stops(setting: Setting) -> dict[int, Stop]:
     """Where each exchange of a conversation stopped, by id; what a later one made good is superseded."""
     found = {e.id: find_stop(e, setting) for e in setting.conversation}
     completed = {e.id: e for e in setting.conversation if found[e.id].outcome is Outcome.COMPLETED}
-    finished = sorted((finished_at(e), e.id) for e in completed.values())
+    finished = sorted((e.phase1_end, e.id) for e in completed.values())
     return {e.id: _superseded(e, found[e.id], finished, completed) for e in setting.conversation}
 
 
@@ -79,10 +78,3 @@ def _superseded(
         superseded_by=other,
         reason=f"{stop.reason} Exchange {other} of the same peers completed.",
     )
-
-
-def finished_at(exchange: Exchange) -> int:
-    """When phase 1 of a completed exchange was over: its last phase 1 message, first transmission."""
-    numbered = [s.first.time for s in exchange.steps if s.number]
-    auth = [s.first.time for s in exchange.steps if s.exchange_type == ExchangeType.IKE_AUTH]
-    return max(numbered or auth or [exchange.first_time])

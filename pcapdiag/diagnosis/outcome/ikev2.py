@@ -41,7 +41,7 @@ from pcapdiag.units import SECOND
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this IKEv2 exchange stopped."""
-    init = [s for s in exchange.steps if s.exchange_type == ExchangeType.IKE_SA_INIT]
+    init = list(exchange.of_type(ExchangeType.IKE_SA_INIT))
     auth = auth_of(exchange)
     later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH and s.encrypted]
     refused = _refused_at_init(exchange, init, auth) or _refused(exchange, setting, auth, later)
@@ -251,7 +251,7 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
 
 def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
     """The responder's last answer, without the request that it answers, in a capture that has the beginning."""
-    init = any(s.exchange_type == ExchangeType.IKE_SA_INIT for s in exchange.steps)
+    init = bool(exchange.of_type(ExchangeType.IKE_SA_INIT))
     if not init or not auth or not auth[-1].message.header.response or not _proves(exchange, auth[-1]):
         return None
     last = auth[-1]

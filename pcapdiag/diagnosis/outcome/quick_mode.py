@@ -76,8 +76,8 @@ def phase2_of(exchange: Exchange, setting: Setting) -> tuple[Phase2, ...]:
     if exchange.mode is Mode.IKEV2:
         return tuple(_children(exchange, setting))
     by_id: dict[int, list[Step]] = {}
-    for step in exchange.steps:
-        if step.exchange_type == ExchangeType.QUICK and step.message.header.major == 1:
+    for step in exchange.of_type(ExchangeType.QUICK):
+        if step.message.header.major == 1:
             by_id.setdefault(step.message.header.message_id, []).append(step)
     return tuple(_judge(exchange, setting, message_id, tuple(steps)) for message_id, steps in by_id.items())
 
@@ -106,7 +106,7 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
 
 
 def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
-    steps = [s for s in exchange.steps if s.exchange_type == ExchangeType.CREATE_CHILD_SA and s.encrypted]
+    steps = [s for s in exchange.of_type(ExchangeType.CREATE_CHILD_SA) if s.encrypted]
     requests = [s for s in steps if not s.message.header.response]
     chosen = chosen_transforms(exchange)
     for request in requests:
@@ -147,7 +147,7 @@ def _about(exchange: Exchange, setting: Setting, request: Step, answer: Step | N
         return ""
     since = answer.first.time
     later = [s.first.time for s in exchange.named(request.name) if s.first.time > since]
-    until = min([*later, since + REKEYED])
+    until = min(min(later, default=since + REKEYED), since + REKEYED)
     for other in setting.conversation[:MAX_LOOK_BACK]:
         if other.id != exchange.id and since <= other.first_time <= until and not other.named("IKE_SA_INIT request"):
             return f"rekeys the IKE SA, which goes on as exchange {other.id}"

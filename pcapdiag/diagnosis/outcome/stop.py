@@ -220,13 +220,13 @@ def is_plausible(step: Step) -> bool:
 
 def informational(exchange: Exchange) -> tuple[Step, ...]:
     """The Informational messages of IKEv1."""
-    return tuple(s for s in exchange.steps if s.exchange_type == ExchangeType.INFORMATIONAL)
+    return exchange.of_type(ExchangeType.INFORMATIONAL)
 
 
 def refusing(exchange: Exchange) -> tuple[Step, ...]:
     """What a refusal of IKEv1 can stand in: Informational messages, and what an end of the other version answers."""
     return tuple(
-        s for s in exchange.steps if s.exchange_type == ExchangeType.INFORMATIONAL or s.message.header.major == 2
+        [s for s in exchange.steps if s.exchange_type == ExchangeType.INFORMATIONAL or s.message.header.major == 2]
     )
 
 

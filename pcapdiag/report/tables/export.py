@@ -12,7 +12,7 @@ from time import gmtime, strftime
 from typing import Any, BinaryIO, cast
 
 from pcapdiag.findings import Findings
-from pcapdiag.report.tables.columns import MESSAGES, SEPARATOR, Column, Kind
+from pcapdiag.report.tables.columns import MESSAGES, SEPARATOR, Kind
 from pcapdiag.report.tables.rows import message_rows
 from pcapdiag.units import SECOND
 
@@ -100,22 +100,9 @@ def write_parquet(report: Findings, file: BinaryIO) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from pcapdiag.report.tables.arrow import schema_of
     from pcapdiag.report.tables.dataframes import dataframe  # and with it pandas
 
-    types = {
-        Kind.TEXT: pa.string(),
-        Kind.NAMES: pa.string(),
-        Kind.INTEGER: pa.int64(),
-        Kind.BOOLEAN: pa.bool_(),
-        Kind.TIME: pa.timestamp("ns", "UTC"),
-        Kind.DURATION: pa.duration("ns"),
-        Kind.CATEGORY: pa.dictionary(pa.int8(), pa.string()),
-        Kind.INTEGERS: pa.list_(pa.int64()),
-    }
-
-    def field(column: Column) -> Any:
-        return pa.field(column.name, types[column.kind], metadata={"description": column.meaning})
-
-    schema = pa.schema([field(column) for column in MESSAGES])
+    schema = schema_of(MESSAGES)
     table = pa.Table.from_pandas(dataframe(report, "messages"), schema=schema, preserve_index=False)
     parquet.write_table(table, file)
