@@ -6,7 +6,16 @@ pytest -m system                        what needs tshark, Chromium, tmux, root,
 
 import os
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # Windows, where none of these tests runs
+    fcntl = None  # type: ignore[assignment]
 
 os.environ["PCAPDIAG_CONFIG"] = ""  # whoever runs them may have settings
 
@@ -44,13 +53,24 @@ ONE_AT_A_TIME = ("capture/test_interface.py", "cli/test_live.py", "live/")
 """Those that capture on the loopback interface, or make network namespaces: they would be in each other's way."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them; those that disturb each other go to one worker."""
-    for item in items:
-        name = item.nodeid.removeprefix("tests/")
-        if name.startswith(SYSTEM):
-            item.add_marker(pytest.mark.system)
-        if name.startswith(SLOW):
-            item.add_marker(pytest.mark.slow)
-        group = "loopback" if name.startswith(ONE_AT_A_TIME) else name.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+LOCK = Path(tempfile.gettempdir()) / "pcapdiag-tests.lock"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark it."""
+    name = item.nodeid.removeprefix("tests/")
+    if name.startswith(SYSTEM):
+        item.add_marker(pytest.mark.system)
+    if name.startswith(SLOW):
+        item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No two processes have tests of `ONE_AT_A_TIME` at once, of this run or of another on the same machine."""
+    if fcntl is None or not request.node.nodeid.removeprefix("tests/").startswith(ONE_AT_A_TIME):
+        yield
+        return
+    with open(LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -142,6 +142,7 @@ KINDS: tuple[Kind, ...] = (
     K("ike-intermediate", "IKE_INTERMEDIATE goes on between IKE_SA_INIT and IKE_AUTH.", shown=True),
     K("auth-psk", "Authentication is by pre-shared key."),
     K("auth-certificates", "Authentication is by certificates."),
+    K("auth-mixed", "Both pre-shared keys and certificates are offered to authenticate with."),
     K("auth-xauth", "A user is authenticated behind phase 1 (XAuth)."),
     K("vendors-differ", "The vendor IDs of the two ends name different vendors."),
     K("weak-algorithms", "What is proposed or chosen holds algorithms that are weak today.", shown=True),

@@ -25,6 +25,7 @@ def test_each_is_declared_once_and_says_something() -> None:
         ("certificate-expired-of-initiator", "certificate-*-of-*"),
         ("later-icmp-port-unreachable-from-peer", "later-icmp-*"),
         ("icmp-about-4500", "icmp-about-4500"),
+        ("auth-mixed", "auth-mixed"),
     ],
 )
 def test_the_closest_declaration_counts(name: str, declared: str) -> None:

@@ -171,6 +171,7 @@ def test_issuer() -> None:
     assert faults(certificate(issuer="Other"), asked=b"") == []
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(st.binary(max_size=200), st.integers(0, 400), st.integers(1, 255))
 def test_any_octets_are_a_certificate_or_unreadable(der: bytes, place: int, change: int) -> None:
     altered = bytearray(certificate())
