@@ -5,7 +5,6 @@ pytest -m system                        what needs tshark, Chromium, tmux, root,
 """
 
 import os
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path

@@ -376,7 +376,7 @@ class TestFullScreen:
         screen = tmux.shows("▸ 09:03:30 10.1.0.2 → 10.2.0.2", "1 rejected", "q quit")
         assert "rejected  MM_WAIT_MSG6" in screen
         assert "1 rejected" in screen.splitlines()[0]
-        assert "q quit" in screen.splitlines()[-1]
+        assert "q quit" in screen.rstrip().splitlines()[-1]
         tmux.press("Enter")
         screen = tmux.shows("REJECTED after MM5", "━━ Exchange 1: Main Mode")
         assert "━━ Exchange 1: Main Mode" in screen
