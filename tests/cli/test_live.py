@@ -421,6 +421,8 @@ class Terminal:
 
     def run(self, command: str) -> None:
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+        for size in ("LINES", "COLUMNS"):  # what is not there, curses asks the terminal for
+            environment.pop(size, None)
         arguments = ("-u", "-S", self._socket, "new-session", "-d", "-x", "100", "-y", "30", f"cd {ROOT}; {command}")
         subprocess.run(["tmux", *arguments], check=True, timeout=20, env=environment)
 
