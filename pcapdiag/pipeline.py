@@ -318,7 +318,8 @@ class Stream(Generic[Made]):
         if self.errors and not self.captures:
             raise CaptureError(*self.errors)
         end = _ends([c.summary for c in self.captures])[-1]
-        yield from judge.finish(end if self._window is None else min(end, self._window[1]))
+        unanswered = [one for c in self.captures for one in c.summary.unanswered]
+        yield from judge.finish(end if self._window is None else min(end, self._window[1]), unanswered)
 
     def _note_gap(self, item: Captured) -> None:
         """Tell the judge where the captures so far ended, if this one does not go on from them."""

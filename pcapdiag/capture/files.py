@@ -28,7 +28,7 @@ def expand(sources: Iterable[Source]) -> list[Source]:
     found = named(sources)
     if len(found) == 1 or any(not isinstance(f, str | os.PathLike) or f == "-" for f in found):
         return found
-    times = [_first_time(f) for f in found]
+    times = [First(f).first_time() for f in found]
     known = iter(sorted((n for n, time in enumerate(times) if time is not None), key=lambda n: times[n] or 0))
     # What has no first packet stays where it is: it is said of it what is wrong, in that place.
     return [found[next(known)] if time is not None else found[n] for n, time in enumerate(times)]
@@ -74,21 +74,19 @@ def looks_like_capture(name: str) -> bool:
     return lower.endswith(SUFFIXES[:5]) or any(part in lower for part in SUFFIXES[5:])
 
 
-def _first_time(source: Source) -> int | None:
-    """When the first packet of a file was captured, in nanoseconds; None where it has none that can be read."""
-    first = First(source)
-    try:
-        for _ in first.batches():
-            pass
-    except CaptureError:
-        return None
-    return first.time
-
-
 class First(Savefile):
     """Reads a file up to its first packet."""
 
     time: int | None = None
+
+    def first_time(self) -> int | None:
+        """When the first packet was captured, in nanoseconds; None where there is none that can be read."""
+        try:
+            for _ in self.batches():
+                pass
+        except CaptureError:
+            return None
+        return self.time
 
     def _packets_begin(self, window: Window, link: Link) -> Generator[None, None, bool]:
         """Look at the time, and go no further."""

@@ -1,13 +1,17 @@
 """The overview of a fleet as text, as JSON, as an HTML page, and for Prometheus' textfile collector."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 
 import msgspec
 
 from pcapdiag.fleet.peers import Overview, Peer
+from pcapdiag.record import Record
+from pcapdiag.report.html.markup import policy, style, template
+from pcapdiag.report.live.metrics import Sample, family
 from pcapdiag.report.wording import safe
+from pcapdiag.units import SECOND
+from pcapdiag.version import VERSION
 
 SCHEMA_VERSION = 1
 Names = Mapping[str, str]
@@ -21,7 +25,7 @@ def named(conversation: str, names: Names) -> str:
 
 def when(time: int | None) -> str:
     """A point in time for people; nothing for none."""
-    return datetime.fromtimestamp(time // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC") if time else "never"
+    return datetime.fromtimestamp(time // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC") if time else "never"
 
 
 # --- text --------------------------------------------------------------------------------------------------------
@@ -98,7 +102,7 @@ def as_json(found: Overview, names: Names) -> str:
 
 
 def _seconds(time: int | None) -> float | None:
-    return time / 1_000_000_000 if time is not None else None
+    return time / SECOND if time is not None else None
 
 
 # --- Prometheus --------------------------------------------------------------------------------------------------
@@ -106,107 +110,93 @@ def _seconds(time: int | None) -> float | None:
 
 def prometheus(found: Overview, names: Names) -> str:
     """Gauges for node_exporter's textfile collector, or anything that reads this format."""
-    lines: list[str] = []
 
-    def family(name: str, says: str, value: Callable[[Peer], float | None]) -> None:
-        lines.extend((f"# HELP {name} {says}", f"# TYPE {name} gauge"))
-        for peer in found.peers:
-            number = value(peer)
-            if number is not None:
-                lines.append(
-                    f"{name}{{{_labels(peer, names)}}} {number:g}" if number < 1e6 else _long(peer, name, number)
-                )
+    def series(value: Callable[[Peer], int | float | None]) -> list[Sample]:
+        told = ((_labels(peer, names), value(peer)) for peer in found.peers)
+        return [(labels, number) for labels, number in told if number is not None]
 
-    def _long(peer: Peer, name: str, number: float) -> str:
-        return f"{name}{{{_labels(peer, names)}}} {number:.0f}"
-
-    family("pcapdiag_fleet_peer_fails", "Whether the last exchange led to no tunnel.", lambda p: float(p.fails))
-    family("pcapdiag_fleet_peer_failures", "Exchanges that failed since it last worked.", lambda p: float(p.streak))
-    family("pcapdiag_fleet_peer_fails_since_seconds", "When it began to fail, Unix time.", lambda p: _seconds(p.since))
-    family("pcapdiag_fleet_peer_exchanges", "Exchanges in the data set.", lambda p: float(p.exchanges))
-    return "\n".join(lines) + "\n"
+    families: tuple[tuple[str, str, Callable[[Peer], int | float | None]], ...] = (
+        ("peer_fails", "Whether the last exchange led to no tunnel.", lambda p: int(p.fails)),
+        ("peer_failures", "Exchanges that failed since it last worked.", lambda p: p.streak),
+        ("peer_fails_since_seconds", "When it began to fail, Unix time.", lambda p: _seconds(p.since)),
+        ("peer_exchanges", "Exchanges in the data set.", lambda p: p.exchanges),
+    )
+    return "".join(
+        line for name, says, value in families for line in family(f"fleet_{name}", "gauge", says, series(value))
+    )
 
 
-def _labels(peer: Peer, names: Names) -> str:
-    values = {
+def _labels(peer: Peer, names: Names) -> dict[str, str]:
+    return {
         "gateway": peer.gateway,
         "peers": peer.conversation,
         "name": ", ".join(names[a] for a in peer.conversation.split(" ") if a in names),
         "cause": peer.cause or "",
     }
-    return ",".join(f'{key}="{_escaped(value)}"' for key, value in values.items())
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 # --- HTML --------------------------------------------------------------------------------------------------------
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; } }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3em .7em; vertical-align: top; }
-tr { border-bottom: 1px solid #8884; } .fails { fill: #c0392b; } .works { fill: #2e7d4f; }
-svg text { fill: currentColor; font-size: 12px; }
-"""
+
+class _Bar(Record, frozen=True):
+    """One gateway in the plot; bad, good -- how long the two parts are."""
+
+    gateway: str
+    fails: int
+    peers: int
+    bad: float
+    good: float
+
+
+MOST_BARS = 40
 
 
 def page(found: Overview, names: Names) -> str:
     """A page that needs nothing else."""
+    from markupsafe import Markup
+
+    css = style()
     exchanges = sum(peer.exchanges for peer in found.peers)
-    body = [
-        "<h1>VPN peers of the fleet</h1>",
-        f"<p>{len(found.peers):,} peers, {exchanges:,} exchanges; {len(found.failing):,} peers fail now.</p>",
-        _plot(found),
-        "<h2>Peers that fail</h2>",
-        _table(
-            ("Gateway", "Peers", "Since", "Times", "Worked last", "Where it stops", "Likely"),
-            [
-                (
-                    p.gateway, named(p.conversation, names), when(p.since), f"{p.streak:,}", when(p.ok_time), p.reason,
-                    ", ".join(p.causes) or "not known",
-                )
-                for p in found.failing
-            ],
-        ),
-        "<h2>Since the run before</h2>",
-        _table(
-            ("Gateway", "Peers", "What", "Detail"),
-            [(c.gateway, named(c.conversation, names), c.what, c.text) for c in found.changes],
-        ),
-        "<h2>Chosen although weak or deprecated</h2>",
-        _table(("Algorithm", "Exchanges"), [(name, f"{count:,}") for name, count in found.weak.items()]),
-        "<h2>Not read, or not to the end</h2>",
-        _table(("What",), [(error,) for error in found.errors]),
+    return template("fleet_page.html").render(
+        title="VPN peers of the fleet – pcapdiag",
+        policy=policy(css),
+        style=Markup(css),
+        lead=f"{len(found.peers):,} peers, {exchanges:,} exchanges; {len(found.failing):,} peers fail now.",
+        bars=_bars(found),
+        tables=_tables(found, names),
+        version=VERSION,
+    )
+
+
+def _tables(found: Overview, names: Names) -> list[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
+    """Each with its heading and its columns."""
+    failing = [
+        (
+            p.gateway, named(p.conversation, names), when(p.since), f"{p.streak:,}", when(p.ok_time), p.reason or "",
+            ", ".join(p.causes) or "not known",
+        )
+        for p in found.failing
     ]  # fmt: skip
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-    head += "<title>VPN peers</title>"
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'
+    changes = [(c.gateway, named(c.conversation, names), c.what, c.text) for c in found.changes]
+    return [
+        ("Peers that fail", ("Gateway", "Peers", "Since", "Times", "Worked last", "Where it stops", "Likely"), failing),
+        ("Since the run before", ("Gateway", "Peers", "What", "Detail"), changes),
+        (
+            "Chosen although weak or deprecated",
+            ("Algorithm", "Exchanges"),
+            [(name, f"{count:,}") for name, count in found.weak.items()],
+        ),
+        ("Not read, or not to the end", ("What",), [(error,) for error in found.errors]),
+    ]
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    if not rows:
-        return "<p>Nothing.</p>"
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    lines = ["".join(f"<td>{escape(safe(cell))}</td>" for cell in row) for row in rows]
-    return f"<table><thead><tr>{top}</tr></thead><tbody><tr>{'</tr><tr>'.join(lines)}</tr></tbody></table>"
-
-
-def _plot(found: Overview) -> str:
-    """Of each gateway how many peers fail, and how many work."""
+def _bars(found: Overview) -> list[_Bar]:
+    """Of each gateway how many peers fail, and how many work; those with most failures first."""
     gateways: dict[str, list[int]] = {}
     for peer in found.peers:
         gateways.setdefault(peer.gateway, [0, 0])[peer.fails] += 1
     most = max((sum(counts) for counts in gateways.values()), default=1)
-    rows = []
-    for place, (gateway, (works, fails)) in enumerate(sorted(gateways.items(), key=lambda row: -row[1][1])[:40]):
-        y, bad, good = 22 * place, 500 * fails / most, 500 * works / most
-        rows.append(
-            f'<text x="0" y="{y + 14}">{escape(safe(gateway))}</text>'
-            f'<rect class="fails" x="200" y="{y}" width="{bad:.1f}" height="18"/>'
-            f'<rect class="works" x="{200 + bad:.1f}" y="{y}" width="{good:.1f}" height="18"/>'
-            f'<text x="{208 + bad + good:.1f}" y="{y + 14}">{fails} of {works + fails} fail</text>'
-        )
-    title = "Peers that fail, and that work, by gateway"
-    return f'<svg role="img" aria-label="{title}" viewBox="0 0 860 {22 * len(rows) or 1}">{"".join(rows)}</svg>'
+    return [
+        _Bar(gateway, fails, works + fails, round(500 * fails / most, 1), round(500 * works / most, 1))
+        for gateway, (works, fails) in sorted(gateways.items(), key=lambda row: -row[1][1])[:MOST_BARS]
+    ]

@@ -91,13 +91,7 @@ class _RemoteFirst(Remote, First):
 
 def first_time(url: str) -> int | None:
     """When the first packet of a capture was captured (nanoseconds); None where none can be read."""
-    first = _RemoteFirst(url)
-    try:
-        for _ in first.batches():
-            pass
-    except CaptureError:
-        return None
-    return first.time
+    return _RemoteFirst(url).first_time()
 
 
 def day_of(time: int | None) -> date:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pcapdiag.capture.datagram import Captured, EspFlow, Frame
+from pcapdiag.capture.datagram import Captured, EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given
 from pcapdiag.diagnosis.evidence.case import MANY
 from pcapdiag.diagnosis.outcome.stop import Outcome
@@ -44,7 +44,7 @@ class Question(Record, frozen=True):
     """A conversation, and which of its exchanges are to be judged.
 
     parts -- the exchanges that matter for them, by their numbers, in order, with what came of each
-    now, gaps, keepalives, esp, met -- as `diagnose` has them
+    now, gaps, keepalives, esp, unanswered, met -- as `diagnose` has them
     exchanges -- those of `parts`, where they are built already
     """
 
@@ -55,6 +55,7 @@ class Question(Record, frozen=True):
     parts: tuple[tuple[int, list[Captured]], ...]
     keepalives: tuple[KeepaliveFlow, ...] = ()
     esp: tuple[EspFlow, ...] = ()
+    unanswered: tuple[UnansweredArp, ...] = ()
     met: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 -- nobody changes it
     exchanges: tuple[Exchange, ...] = ()
 
@@ -106,6 +107,7 @@ class Rules(Record, frozen=True):
             gaps=question.gaps,
             keepalives=question.keepalives,
             esp=question.esp,
+            unanswered=question.unanswered,
             keys=self.keys,
             given=self.given,
             met_before=question.met,
@@ -223,6 +225,7 @@ class _Written(msgspec.Struct, array_like=True):
     parts: list[Items]
     keepalives: tuple[KeepaliveFlow, ...]
     esp: tuple[EspFlow, ...]
+    unanswered: tuple[UnansweredArp, ...]
     met: dict[str, tuple[str, ...]]
 
 
@@ -232,7 +235,7 @@ def _encode(questions: Collection[Question]) -> bytes:
             _Written(
                 q.pair, list(q.asked), q.now, q.gaps,
                 [number for number, _ in q.parts], [Items.of(items) for _, items in q.parts],
-                q.keepalives, q.esp, q.met,
+                q.keepalives, q.esp, q.unanswered, q.met,
             )
             for q in questions
         ]
@@ -244,6 +247,6 @@ def judge_elsewhere(rules: Rules, octets: bytes) -> list[Note]:
     found: list[Note] = []
     for w in msgspec.msgpack.decode(octets, type=list[_Written]):
         parts = tuple((n, items.together()) for n, items in zip(w.numbers, w.parts, strict=True))
-        asked = tuple(w.asked)
-        found += rules.judge(Question(w.pair, asked, w.now, w.gaps, parts, w.keepalives, w.esp, w.met))
+        beside = (w.keepalives, w.esp, w.unanswered, w.met)
+        found += rules.judge(Question(w.pair, tuple(w.asked), w.now, w.gaps, parts, *beside))
     return found

@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError
+from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, FragmentLoss, Frame, IcmpError, UnansweredArp
 from pcapdiag.diagnosis.evidence.case import FLOOD, MANY
 from pcapdiag.diagnosis.outcome.conversations import SUPERSEDED_WITHIN
 from pcapdiag.exchange.model import Exchange, Mode
@@ -125,6 +125,7 @@ class Judge:
         self._met: dict[str, dict[str, None]] = {}
         self._alive: dict[Pair, dict[tuple[str, int, str, int], None]] = {}
         self._gaps: list[int] = []
+        self._unanswered: dict[str, list[UnansweredArp]] = {}
         self._now = self._next_sweep = 0
 
     def close(self) -> None:
@@ -305,6 +306,7 @@ class Judge:
             parts=(),
             keepalives=tuple([self.tracker.keepalives[key] for key in keys]),
             esp=tuple([flow for between in pairs for flow in flows.get(between, ())]) if flows else (),
+            unanswered=tuple([one for end in pair for one in self._unanswered.get(end, ())]),
             met={end: tuple(self._met[end]) for end in pair if end in self._met},
         )
 
@@ -407,9 +409,14 @@ class Judge:
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def finish(self, end: int) -> Iterator[Any]:
-        """All is read, and the capture ended at `end`: tell what is open, and what is another matter by now."""
+    def finish(self, end: int, unanswered: Iterable[UnansweredArp] = ()) -> Iterator[Any]:
+        """All is read, and the capture ended at `end`: tell what is open, and what is another matter by now.
+
+        unanswered -- addresses that did not answer ARP in the whole capture, which shows at its end only
+        """
         self._now = max(self._now, end)
+        for one in unanswered:
+            self._unanswered.setdefault(one.address, []).append(one)
         still: dict[Pair, list[int]] = {}
         for number, found in self._open.items():
             still.setdefault(found.talk, []).append(number)
@@ -430,6 +437,8 @@ class Judge:
         if talk.uneven:
             return True
         if talk.other_modes:
+            if any(end in self._unanswered for end in pair):
+                return True
             if any(talk.completed_modes - {mode} for mode in talk.other_modes):
                 return True
             if talk.unanswered & talk.offers or len(talk.told) >= FLOOD:

@@ -141,3 +141,14 @@ def test_progress() -> None:
     assert progress_text(Step(2, 5, 1_000, 50_000_000, 1), 10) == (
         "2 of 5 tasks, 1,000 exchanges, 100/s, 5.0 MB/s, 1 failed"
     )
+
+
+def test_what_names_say_acts_in_no_format(data: str, tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text("10.2.0.2,<img src=x>\x1b[31m\n")
+    for form in ("text", "html", "prometheus"):
+        told = asked(data, "--names", str(names), "--format", form).stdout
+        assert "\x1b" not in told
+        assert form != "html" or "<img" not in told
+    policy = asked(data, "--format", "html").stdout.partition('Content-Security-Policy" content="')[2]
+    assert policy.startswith("default-src &#39;none&#39;; style-src &#39;sha256-")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from pcapdiag.streaming.court import Court, Rules
 from pcapdiag.streaming.judge import HORIZON, Judge
 from pcapdiag.streaming.told import Told, changes, verdict_of
 from pcapdiag.units import SECOND
+from tests.capture.test_arp import arp
+from tests.comparison.savefiles import Record, read, write
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = sorted(path for path in (ROOT / "captures").iterdir() if ".pcap" in path.name)
@@ -49,6 +52,19 @@ def assert_equal(told: dict[int, Told], path: Any) -> None:
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
 def test_verdicts_of_the_lab(path: Path) -> None:
     assert_equal(last_of(stream(path)), path)
+
+
+def test_an_address_that_never_answers_arp_shows_at_the_end_and_corrects(tmp_path: Path) -> None:
+    ike = [r for r in read(ROOT / "captures" / "mm1-no-reply.pcap") if r.octets[12:14] == b"\x08\x00"]
+    responder = str(ip_address(ike[0].octets[30:34]))
+    last = ike[-1].time + 2 * HORIZON // 1000
+    asked = [Record(last + n * 1_000_000, 60, arp("10.1.0.1", responder)) for n in range(3)]
+    path = write(tmp_path / "arp.pcap", [*ike, *asked])
+    told = last_of(stream(path))
+    assert_equal(told, path)
+    assert "arp-unanswered" in {item.kind for item in told[1].diagnosis.evidence}
+    with ProcessPoolExecutor(2) as executor:
+        assert list(made_of_stream(path, line_of, executor=executor)) == list(made_of_stream(path, line_of))
 
 
 @pytest.fixture(scope="module")

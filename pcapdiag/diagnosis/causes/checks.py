@@ -250,7 +250,7 @@ class _Placing:
             # Where there is room for one, it looks: a debug is for who knows the device.
             own.sort(key=lambda check: check.does == "debug" and len(end.possible) > BY_HINT)
             found += own[: BY_HINT if len(end.possible) <= BY_HINT else 1]
-        words = Check(cause.at, "any", f"Look at this: {cause.look.rstrip('.')}")
+        words = Check(cause.at, "any", cause.look.rstrip("."))
         return _Planned(words, end.side, tuple(found), end.basis)
 
     def _filled(self, check: Check, side: Side | None) -> Check:

@@ -79,7 +79,7 @@ def _up(
         reason, shown = "The IKE SA was up: an end deleted it, or a Child SA of it.", later
         if first_inside(later[0]) != PayloadType.DELETE2:
             names = " and ".join(dict.fromkeys(s.exchange_type.label for s in later))
-            reason = f"The IKE SA is up: {names} exchanges go on under it."
+            reason = f"The IKE SA is up: {names} messages follow under it."
     before = None if init else _rekeyed(exchange, setting)
     if before is not None:
         reason = f"It has no IKE_SA_INIT: the same peers rekeyed the IKE SA of exchange {before.id} just before."

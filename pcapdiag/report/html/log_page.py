@@ -4,15 +4,11 @@ Its style stands in it, it has no script, and its policy allows nothing from els
 octets. Exchanges that are alike are told once, failures first; what goes beyond the bounds is counted on the page.
 """
 
-from base64 import b64encode
-from hashlib import sha256
-
 from pcapdiag.knowledge.records import Check
 from pcapdiag.logs.judging import LogDiagnosis
 from pcapdiag.logs.log import LogReport
 from pcapdiag.record import Record
-from pcapdiag.report.html.markup import template
-from pcapdiag.report.html.page import style
+from pcapdiag.report.html.markup import policy, style, template
 from pcapdiag.report.log_phrases import (
     MODES,
     TUNNELS,
@@ -87,7 +83,7 @@ def render(report: LogReport) -> str:
         title=f"{heading}: {lead} – pcapdiag",
         heading=heading,
         lead=lead,
-        policy=f"default-src 'none'; style-src {_hash(css)}; base-uri 'none'; form-action 'none'",
+        policy=policy(css),
         style=Markup(css),
         logs=[log_line(log) for log in report.logs],
         notes=list(report.errors),
@@ -96,10 +92,6 @@ def render(report: LogReport) -> str:
         views=[_view(d) for d in told.values()],
         version=VERSION,
     )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def _row(d: LogDiagnosis, told: bool) -> _Row:

@@ -3,7 +3,9 @@
 jinja2 escapes what HTML reads; before that, controls and direction marks are made visible, as in every report.
 """
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pcapdiag.report.phrases import status_word
@@ -43,3 +45,22 @@ def source(name: str) -> str:
     environment = _environment()
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
+
+
+def style() -> str:
+    """The style sheet of a page, light and dark."""
+    dark = source("dark.css")
+    return (
+        f"{source('parts.css')}{source('page.css')}"
+        f"@media screen and (prefers-color-scheme: dark) {{\n.pcapdiag {{\n{dark}}}\n}}\n"
+    )
+
+
+def policy(css: str, script: str = "") -> str:
+    """Nothing from elsewhere, and of what stands in the page only the style and the script that are ours."""
+    scripts = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; style-src {_hash(css)}; {scripts}base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

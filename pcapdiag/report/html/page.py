@@ -8,16 +8,14 @@ these, and MAX_OCTETS of them, are told in full, those that did not complete bef
 What goes beyond is counted on the page.
 """
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from os.path import basename
 
 from pcapdiag.diagnosis.grouping import Group, failing_first, group
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.findings import Findings
 from pcapdiag.report.html.exchange_view import overview_row, view
-from pcapdiag.report.html.markup import source, template
+from pcapdiag.report.html.markup import policy, source, style, template
 from pcapdiag.report.phrases import capture_line, loss_lines, summary
 from pcapdiag.version import VERSION
 
@@ -54,7 +52,7 @@ def render(
         title=f"{heading or _heading(report)}: {_lead(report)} – pcapdiag",
         heading=heading or _heading(report),
         lead=_lead(report),
-        policy=_policy(css, script),
+        policy=policy(css, script),
         style=Markup(css),
         script=Markup(script),
         captures=list(_captures(report)) if captures is None else list(captures),
@@ -84,21 +82,6 @@ def _told(groups: Sequence[Group], several: bool, draw: Callable[[Diagnosis], st
             break
         told[number] = article
     return told
-
-
-def style() -> str:
-    """The style sheet of a page, light and dark."""
-    dark = source("dark.css")
-    return (
-        f"{source('parts.css')}{source('page.css')}"
-        f"@media screen and (prefers-color-scheme: dark) {{\n.pcapdiag {{\n{dark}}}\n}}\n"
-    )
-
-
-def _policy(css: str, script: str) -> str:
-    """Nothing from elsewhere, and of what stands in the page only the style and the script that are ours."""
-    allowed = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (css, script)]
-    return f"default-src 'none'; style-src {allowed[0]}; script-src {allowed[1]}; base-uri 'none'; form-action 'none'"
 
 
 def _heading(report: Findings) -> str:

@@ -42,11 +42,12 @@ def render(watch: Watch, source: Source, began: float) -> str:
     return "".join(
         line
         for name, kind, text, samples in _series(watch, source, began)
-        for line in _family(name, kind, text, samples)
+        for line in family(name, kind, text, samples)
     )
 
 
-def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+def family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+    """The lines of a family of series, in the text format of Prometheus."""
     full = f"pcapdiag_{name}"
     yield f"# HELP {full} {text}\n# TYPE {full} {kind}\n"
     for labels, value in samples:

@@ -298,7 +298,7 @@ def after_phase1(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     for name in names:
         steps = [s for s in rest if s.exchange_type.label == name]
         frames = frame_list((f for s in steps for f in s.frames), several=layout.several)
-        yield from wrapped(f"  {len(steps)} {name} messages ({frames})", layout, 4)
+        yield from wrapped(f"  {len(steps)} {name} message{'s' * (len(steps) > 1)} ({frames})", layout, 4)
 
 
 # --- many exchanges --------------------------------------------------------------------------------------------

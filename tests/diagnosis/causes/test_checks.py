@@ -192,7 +192,9 @@ def test_an_end_that_does_not_say_gets_words_and_every_platform_under_its_name()
     assert words
     for placed in words:
         assert placed.basis is Basis.NONE
-        assert placed.check.do.startswith("Look at this: ")
+        cause = next(c.cause for c in found.causes if c.cause.id == placed.cause)
+        peer = found.exchange.peer(placed.side.other).address
+        assert placed.check.do == cause.look.rstrip(".").format(peer=peer, local=placed.at)
         assert {"asa", "ios", "fortigate", "strongswan"} <= {c.platform for c in placed.by_platform}
         assert "azure" not in {c.platform for c in placed.by_platform}  # at a private address
     assert not [p for p in next_checks(found) if p.check.platform != "any"]
