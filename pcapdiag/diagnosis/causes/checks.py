@@ -209,7 +209,10 @@ class _Placing:
             for end in self._ends.values()
             if not end.certain and self._words_at(cause.at, end, refused_by)
         ]
-        return [*begin, *known[:1], *words, *known[1:], *behind]
+        # What is looked at where the cause is comes first, though only the other end's commands are known.
+        there = self._sides(cause.at, refused_by)
+        first = [p for p in known[:1] if p.side in there or not words]
+        return [*begin, *first, *words, *known[len(first) :], *behind]
 
     def _sides(self, end: str, refused_by: Side) -> list[Side | None]:
         """Where a check can be done, the best place first; none where it is not at the user's own end."""

@@ -14,7 +14,7 @@ from pcapdiag.knowledge.platform_names import PLATFORM_NAMES, speaks
 from pcapdiag.knowledge.records import Cause, Check, Status
 from tests.diagnosis.scenarios import LIBRESWAN, STRONGSWAN, TRUTH, captured, choice, diagnosed, diagnosed_until, offer
 from tests.diagnosis.scenes import SCENES, made
-from tests.messages import LEFT, RIGHT, Wire
+from tests.messages import LEFT, RIGHT, Wire, message, notify
 
 BY_TWO = {side.value: "asa" for side in Side}
 CAUSES = [cause.id for cause in load().causes]
@@ -198,6 +198,22 @@ def test_an_end_that_does_not_say_gets_words_and_every_platform_under_its_name()
         assert {"asa", "ios", "fortigate", "strongswan"} <= {c.platform for c in placed.by_platform}
         assert "azure" not in {c.platform for c in placed.by_platform}  # at a private address
     assert not [p for p in next_checks(found) if p.check.platform != "any"]
+
+
+def test_what_the_initiator_refuses_for_want_of_a_key_is_looked_at_there() -> None:
+    """Although the platform of the other end is the one that is known."""
+    wire = Wire()
+    refusal = message(5, [notify(17)], message_id=0x77)
+    items = [
+        wire.datagram(0, offer((13, bytes(16)))),
+        wire.datagram(0.1, choice(LIBRESWAN), left=False),
+        *wire.main_mode(0.2, 3, 4),
+        wire.datagram(0.5, refusal),
+    ]
+    (found,) = diagnosed(items, 60)
+    assert found.causes[0].cause.id == "psk-missing"
+    assert next_checks(found)[0].side is Side.INITIATOR
+    assert "responder" not in found.causes[0].cause.title
 
 
 def test_the_path_has_checks_for_any_platform_only() -> None:
