@@ -244,7 +244,9 @@ def _pool(jobs: int) -> "Iterator[Executor]":
         try:
             yield executor
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)  # nobody asks for the parts that were not begun
+            # Nobody asks for the parts that were not begun. Those that were are waited for here: at the exit, Python would
+            # wait for them all the same, and wake its thread through a pipe that this one may have closed by then.
+            executor.shutdown(wait=True, cancel_futures=True)
             raise
 
 
