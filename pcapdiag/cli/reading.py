@@ -244,8 +244,8 @@ def _pool(jobs: int) -> "Iterator[Executor]":
         try:
             yield executor
         except BaseException:
-            # Nobody asks for the parts that were not begun. Those that were are waited for here: at the exit, Python would
-            # wait for them all the same, and wake its thread through a pipe that this one may have closed by then.
+            # Nobody asks for the parts that were not begun. Those that were are waited for here: at its exit Python
+            # would wait for them all the same, and wake their thread through a pipe that may be closed by then.
             executor.shutdown(wait=True, cancel_futures=True)
             raise
 
