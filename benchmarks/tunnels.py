@@ -88,7 +88,8 @@ class Mix:
         planned: list[Planned] = []
         for peer, kind in enumerate(self._kinds):
             pause = DAY // (EACH + 1) if kind.works else RETRY
-            begin = chance.randrange(DAY - EACH * (pause + pause // 20))
+            # Peers that work renew at any time of the day; they would begin together after a power cut.
+            begin = chance.randrange(pause if kind.works else DAY - EACH * (pause + pause // 20))
             for number in range(min(EACH, exchanges - peer * EACH)):
                 planned.append(Planned(begin + number * pause + chance.randrange(pause // 20), peer))
         self._planned = sorted(planned)

@@ -36,7 +36,7 @@ LOOK_BACK = 2 * HORIZON
 """One that was told stands beside those of the same peers for so long after its last message."""
 SWEEP, SWEEP_BESIDE_ESP = 300 * SECOND, 600 * SECOND
 """So often it is looked who is quiet, by the time of the capture; flows of ESP have to be put together each time."""
-MAX_OPEN, MAX_OCTETS = 4_000, 48 << 20
+MAX_OPEN, MAX_OCTETS = 3_000, 48 << 20
 """Exchanges that are open, and their octets: beyond it half of them are told early, those that were quiet longest."""
 MAX_RECENT = 1_000
 """Exchanges that stand beside others; of more, those of the conversations that were told first are let go of."""
@@ -247,14 +247,18 @@ class Judge:
         self._remember()
         flows = self._flows()
         self._next_sweep = self._now + (SWEEP_BESIDE_ESP if flows else SWEEP)
-        self._court.ask([self._question(pair, numbers, flows) for pair, numbers in wanted.items()])
-        for pair, numbers in wanted.items():
-            for number in numbers:
-                self._let_go(self.talks[pair], number)
+        self._court.ask(self._questions(wanted, flows))
         if not self._court.rebuilds:
             told += self._heard()
         self._forget_recent()
         return told
+
+    def _questions(self, wanted: dict[Pair, list[int]], flows: dict[Pair, list[EspFlow]]) -> Iterator[Question]:
+        """One by one: what was decoded of an exchange is let go of before the next ones are looked at."""
+        for pair, numbers in wanted.items():
+            yield self._question(pair, numbers, flows)
+            for number in numbers:
+                self._let_go(self.talks[pair], number)
 
     def _flows(self) -> dict[Pair, list[EspFlow]]:
         """The flows so far, by their ends."""
