@@ -92,7 +92,7 @@ def _head(report: Findings, given: Sequence[str] | None) -> Iterator[str]:
     if len(notes) > _MAX_LINES:
         yield f"And {len(notes) - _MAX_LINES} more such notes."
     if len(report.diagnoses) > 1:
-        yield inline(summary(report.diagnoses))
+        yield inline(summary(report.diagnoses, report.folded))
     elif not report.diagnoses:
         for line in nothing_found(report, None, None):
             yield inline(line)

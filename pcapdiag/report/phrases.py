@@ -134,13 +134,19 @@ def failing_line(found: Group) -> str:
     return f"{ends}: {when}; {stopped}{f'; {cause}' if cause else ''} (exchange {first.id})"
 
 
-def summary(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many exchanges there are, and how they ended."""
-    counts: dict[Outcome, int] = {}
+def summary(diagnoses: Sequence[Diagnosis], folded: Sequence[Folded] = ()) -> str:
+    """How many exchanges there are, and how they ended; those that are only counted are among them."""
+    counts: dict[str, int] = {}
     for d in diagnoses:
-        counts[d.stop.outcome] = counts.get(d.stop.outcome, 0) + 1
-    parts = ", ".join(f"{n} {o.value}" for o, n in sorted(counts.items(), key=lambda x: -x[1]))
-    total = len(diagnoses)
+        counts[d.stop.outcome.value] = counts.get(d.stop.outcome.value, 0) + 1
+    for f in folded:
+        outcome = f.outcome or "not judged"
+        counts[outcome] = counts.get(outcome, 0) + f.exchanges
+    parts = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items(), key=lambda x: -x[1]))
+    only_counted = sum(f.exchanges for f in folded)
+    total = len(diagnoses) + only_counted
+    if only_counted:
+        return f"{total} exchanges, {only_counted} of them only counted: {parts}"
     conversations = len({d.exchange.conversation for d in diagnoses})
     return f"{total} exchange{'s' * (total > 1)} in {conversations} conversation{'s' * (conversations > 1)}: {parts}"
 
@@ -177,8 +183,8 @@ def capture_line(capture: CaptureReport) -> str:
     return f"{safe(s.path)}: {s.frames} frames{span}: {held}{snapped}{cut}"
 
 
-MAX_CROWDS = 8
-"""Groups of exchanges that are shown one by one; the rest is counted."""
+MAX_CROWDS, MAX_FAILING = 8, 24
+"""Groups of exchanges that are shown one by one, and of those that failed; the rest is counted."""
 
 
 def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]:
@@ -187,13 +193,20 @@ def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]
         total = sum(f.exchanges for f in folded)
         yield f"More exchanges than are told one by one; {total} are only counted:"
         found = crowds(folded)
-        for crowd in found[:MAX_CROWDS]:
+        failed = [c for c in found if c.first.outcome not in _NOT_FAILED]
+        others = [c for c in found if c.first.outcome in _NOT_FAILED]
+        shown = [*failed[:MAX_FAILING], *others[:MAX_CROWDS]]
+        for crowd in shown:
             yield f"  {_crowd(crowd)}"
-        if len(found) > MAX_CROWDS:
-            rest = sum(c.exchanges for c in found[MAX_CROWDS:])
-            yield f"  {rest} others, between {len(found) - MAX_CROWDS} pairs of ends: see --json"
+        if len(found) > len(shown):
+            rest = total - sum(c.exchanges for c in shown)
+            yield f"  {rest} others, between {len(found) - len(shown)} pairs of ends: see --json"
     if counts.icmp_unmatched:
         yield f"{counts.icmp_unmatched} ICMP errors quote datagrams on IKE ports that belong to no exchange here."
+
+
+_NOT_FAILED = (None, Outcome.COMPLETED, Outcome.PARTIAL, Outcome.SUPERSEDED)
+"""Outcomes of what nobody has to look after; None: it was not judged, as a flood is not."""
 
 
 def _crowd(crowd: Crowd) -> str:

@@ -1,10 +1,14 @@
 """What text, HTML and Markdown say alike."""
 
 import pytest
+from msgspec.structs import replace
 
 import pcapdiag
+from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.causes.checks import next_checks
-from pcapdiag.report.phrases import any_of_many, in_brief
+from pcapdiag.exchange.model import Folded, Mode
+from pcapdiag.exchange.tracker import TrackerCounts
+from pcapdiag.report.phrases import MAX_CROWDS, any_of_many, in_brief, loss_lines, summary
 from tests import CAPTURES
 from tests.report.reports import as_text
 
@@ -50,3 +54,29 @@ def test_a_completed_phase_1_without_a_tunnel_is_not_green() -> None:
     assert page.count('<span class="outcome completed trouble">') == 2
     assert "<td>no tunnel: " in page
     assert "completed trouble" not in _report("completed-psk.pcap").to_html().split("</style>")[1]
+
+
+def _crowd(initiator: str, outcome: str | None, exchanges: int) -> Folded:
+    return Folded(initiator, "198.51.100.2", Mode.MAIN, "MM5", outcome, exchanges, 5, Frame(1, 0), Frame(9, 0), 0, 9)
+
+
+def test_what_is_only_counted_is_counted_among_all() -> None:
+    diagnoses = _report("completed-psk.pcap").diagnoses
+    folded = (
+        _crowd("203.0.113.1", "completed", 7),
+        _crowd("203.0.113.2", "stalled", 2),
+        _crowd("203.0.113.3", None, 1),
+    )
+    assert summary(diagnoses, folded) == "11 exchanges, 10 of them only counted: 8 completed, 2 stalled, 1 not judged"
+
+
+def test_of_what_is_only_counted_those_that_failed_come_first() -> None:
+    crowds = [_crowd(f"203.0.113.{n}", "completed", 100 - n) for n in range(MAX_CROWDS + 2)]
+    crowds += [replace(_crowd("192.0.2.1", "stalled", 1), last_message="MM1")]
+    lines = list(loss_lines(crowds, TrackerCounts()))
+    assert lines[1].startswith("  1 × 192.0.2.1 → 198.51.100.2, Main Mode: stalled")
+    assert len(lines) == 1 + 1 + MAX_CROWDS + 1
+    assert (
+        lines[-1]
+        == f"  {sum(100 - n for n in range(MAX_CROWDS, MAX_CROWDS + 2))} others, between 2 pairs of ends: see --json"
+    )

@@ -47,7 +47,7 @@ def _report(record: Findings) -> str:
     if len(groups) > MAX_TOLD:
         more.append(f"Told below are the first {MAX_TOLD}; .diagnoses has all.")
     return _rendered(
-        heading=summary(record.diagnoses) if record.diagnoses else "No IKE exchange",
+        heading=summary(record.diagnoses, record.folded) if record.diagnoses else "No IKE exchange",
         lines=[
             *(capture_line(c) for c in record.captures[:MAX_TOLD]),
             *([f"and {len(record.captures) - MAX_TOLD} more captures"] if len(record.captures) > MAX_TOLD else []),

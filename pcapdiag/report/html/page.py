@@ -91,7 +91,7 @@ def _heading(report: Findings) -> str:
 
 
 def _lead(report: Findings) -> str:
-    return summary(report.diagnoses) if report.diagnoses else "No IKE exchange"
+    return summary(report.diagnoses, report.folded) if report.diagnoses else "No IKE exchange"
 
 
 def _captures(report: Findings) -> Iterator[str]:

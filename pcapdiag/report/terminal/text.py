@@ -76,7 +76,7 @@ def _lines(report: Findings, layout: Layout) -> Iterator[str]:
     fold = layout.detail <= 0 and len(groups) > FOLDED_FROM
     if fold:
         yield ""
-        yield from overview(report.diagnoses, failing, layout)
+        yield from overview(report, failing, layout)
     told = [*failing, *([] if fold else rest)] if failing else groups[: 1 if fold else None]
     explained: set[tuple[str, str]] = set()
     for found in told[:MAX_BLOCKS]:
@@ -90,7 +90,7 @@ def _lines(report: Findings, layout: Layout) -> Iterator[str]:
         yield from _folded_to_lines([g for g in groups if g not in told], layout)
     elif len(groups) > 1:
         yield ""
-        yield from wrapped(summary(report.diagnoses), layout)
+        yield from wrapped(summary(report.diagnoses, report.folded), layout)
 
 
 FOLDED_FROM = 3
@@ -99,13 +99,14 @@ MAX_LINES_SHOWN = 40
 """So many of these lines, and rows of the table of peers that fail."""
 
 
-def overview(diagnoses: Sequence[Diagnosis], failing: Sequence[Group], layout: Layout) -> Iterator[str]:
+def overview(report: Findings, failing: Sequence[Group], layout: Layout) -> Iterator[str]:
     """The first page of many exchanges: counts, and who fails: how often, since when, where, why."""
-    yield from wrapped(summary(diagnoses), layout)
+    yield from wrapped(summary(report.diagnoses, report.folded), layout)
     tunnels: dict[TunnelState, int] = {}
-    for d in diagnoses:
+    for d in report.diagnoses:
         tunnels[d.tunnel.state] = tunnels.get(d.tunnel.state, 0) + 1
-    yield from wrapped(f"tunnels: {', '.join(f'{n} {s.value}' for s, n in sorted(tunnels.items()))}", layout)
+    of_those = " of those told" if report.folded else ""
+    yield from wrapped(f"tunnels{of_those}: {', '.join(f'{n} {s.value}' for s, n in sorted(tunnels.items()))}", layout)
     if not failing:
         return
     yield ""
