@@ -129,7 +129,7 @@ def missing(typed: str) -> str:
     """What a command needs that is not here, or nothing."""
     if "crosscheck" in typed or "--engine tshark" in typed:
         return "" if shutil.which("tshark") else "tshark"
-    if typed.startswith("jq "):
+    if re.search(r"(^|\| )jq ", typed):
         return "" if shutil.which("jq") else "jq"
     if "--keys" in typed:
         return "" if find_spec("cryptography") else "cryptography"

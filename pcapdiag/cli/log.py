@@ -109,7 +109,7 @@ def _nothing(lines: int, known: int, peer: str | None) -> list[str]:
     if peer is not None and known:
         return [f"no exchange with {peer} in {lines} lines"]
     if known:
-        return [f"{known} of {lines} lines are of a format that is known, and none tells of a negotiation"]
+        return [f"{known} of {lines} lines are of a format that is known, and none tells of an exchange"]
     return [
         f"none of {lines} lines is of a format that is known (ASA, IOS, strongSwan, libreswan, FortiGate, racoon, "
         "OpenIKED)"

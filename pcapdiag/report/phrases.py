@@ -1,6 +1,6 @@
 """The phrase book: what is said of an exchange, in sentences that text, HTML, Markdown, live output and plots share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -23,8 +23,11 @@ from pcapdiag.report.wording import MODE_NAMES, contents, instant, number_ranges
 
 # --- an exchange in a line ----------------------------------------------------------------------------------------
 
+Called = Callable[[str], str]
+"""Gives an address with the name that the reader has for it; `str` gives it as it is."""
 
-def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
+
+def headline(diagnosis: Diagnosis, with_cause: bool = True, called: Called = str) -> str:
     """The exchange in one line that can be pasted into a ticket."""
     e, stop = diagnosis.exchange, diagnosis.stop
     mode = MODE_NAMES[e.mode]
@@ -34,7 +37,7 @@ def headline(diagnosis: Diagnosis, with_cause: bool = True) -> str:
     said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
     trouble = tunnel_trouble(diagnosis)
     how = f"{stop.outcome.value}, {trouble}" if trouble else f"{stop.outcome.value}{where}"
-    return f"{e.initiator.address} → {e.responder.address} {mode}: {how}; {said}{why_}"
+    return f"{called(e.initiator.address)} → {called(e.responder.address)} {mode}: {how}; {said}{why_}"
 
 
 def states(diagnosis: Diagnosis) -> str:
@@ -85,9 +88,9 @@ def within(title: str) -> str:
     return title if len(word) > 1 and word[1:2].isupper() else title[0].lower() + title[1:]
 
 
-def one_line(found: Group) -> str:
+def one_line(found: Group, called: Called = str) -> str:
     """Exchanges that ended alike in one line, with how many there are."""
-    return headline(found.first) + how_many(found)
+    return headline(found.first, called=called) + how_many(found)
 
 
 def how_many(found: Group) -> str:
@@ -119,14 +122,15 @@ def again(group: Group) -> str:
     return f"The same {others} times more{whom} ({ids}), mostly {gap} apart; the last began {span} after the first."
 
 
-def failing_line(found: Group) -> str:
+def failing_line(found: Group, called: Called = str) -> str:
     """Who fails, how often and since when, where it stops, and why."""
     first, last = found.first.exchange, found.members[-1].exchange
-    ends = f"{first.initiator.address} → {first.responder.address}"
+    initiator, responder = called(first.initiator.address), called(first.responder.address)
+    ends = f"{initiator} → {responder}"
     if found.responders > 1:
-        ends = f"{first.initiator.address} → {found.responders} responders"
+        ends = f"{initiator} → {found.responders} responders"
     elif found.initiators > 1:
-        ends = f"{found.initiators} initiators → {first.responder.address}"
+        ends = f"{found.initiators} initiators → {responder}"
     times = f"{len(found.members)} times since {instant(first.first_time)}, last {instant(last.first_time)}"
     when = times if len(found.members) > 1 else f"once, {instant(first.first_time)}"
     stopped = tunnel_trouble(found.first) or f"{found.first.stop.outcome.value} after {stopped_after(first)}"

@@ -74,6 +74,25 @@ def test_names_stand_beside_addresses_in_the_text_alone(file: Path) -> None:
     assert "Berlin" not in json.dumps(as_json)
 
 
+@pytest.mark.parametrize("command", [("analyze", "-q", STALLED), ("compare", "-q", STALLED, STALLED)])
+def test_names_stand_in_the_lines_of_exchanges_too(file: Path, command: tuple[str, ...]) -> None:
+    file.write_text("")
+    plain = run(*command).stdout
+    assert f"{HERE} → {THERE} " in plain
+    file.write_text(f'[names]\n"{HERE}" = "Berlin"\n"{THERE}" = "Lyon"\n')
+    named = plain.replace(f"{HERE} → {THERE}", f"{HERE} (Berlin) → {THERE} (Lyon)")
+    assert run(*command).stdout == named
+
+
+def test_names_stand_in_the_first_page_of_many_exchanges(file: Path) -> None:
+    file.write_text(f'[names]\n"{HERE}" = "Berlin"\n"{THERE}" = "Lyon"\n')
+    names = ("mm1-no-reply", "phase2-refused", "peer-lost", "aggressive-completed", "completed-xauth")
+    first = run("analyze", *(str(CAPTURES / f"{name}.pcap") for name in names)).stdout
+    failing, others = first.partition("What fails")[2], first.partition("The others, a line each")[2]
+    for part in (failing.partition("━━")[0], others):
+        assert f"{HERE} (Berlin) → {THERE} (Lyon)" in " ".join(part.split())
+
+
 def test_an_address_may_be_written_in_any_way(file: Path) -> None:
     file.write_text('[names]\n"2001:DB8:0::1" = "Oslo"\n')
     assert read(str(file)).names == {"2001:db8::1": "Oslo"}

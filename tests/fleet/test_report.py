@@ -14,6 +14,7 @@ from pcapdiag.fleet.peers import Overview, Peer, changes, overview, remember
 from pcapdiag.fleet.places import Store
 from pcapdiag.fleet.run import Step, run
 from pcapdiag.pipeline import analyze
+from tests.report.documents import faults, unseen
 
 distributed = pytest.importorskip("distributed")
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -95,6 +96,22 @@ def test_what_changed_since_the_run_before(data: str, tmp_path: Path, client: An
     said = {(change.gateway, change.what) for change in overview(Store(data)).changes}
     assert said == {("east", "new"), ("east", "began to fail")}
     assert "Since the run before" in asked(data).stdout
+
+
+def test_json_fits_its_schema_which_names_no_more(data: str, tmp_path: Path, client: Any) -> None:
+    put(tmp_path / "in" / "east", "mm1-no-reply")
+    (tmp_path / "in" / "east" / "broken.pcap").write_bytes(b"no capture")
+    run([str(tmp_path / "in")], data, client)
+    remember(Store(data))
+    (tmp_path / "names.csv").write_text("10.2.0.2,Ulm\n")
+    document = json.loads(asked(data, "--format", "json", "--names", str(tmp_path / "names.csv")).stdout)
+    assert faults("fleet", document) == []
+    assert unseen("fleet", [document]) == []
+    assert document["errors"]
+    for place in (document, document["peers"][0], document["changes"][0]):
+        place["new"] = 1
+        assert faults("fleet", document) != []
+        del place["new"]
 
 
 def test_each_kind_of_change() -> None:

@@ -33,5 +33,5 @@ def test_what_a_log_says_does_not_act() -> None:
     assert "<img" not in rendered
 
 
-def test_no_negotiation_at_all() -> None:
+def test_no_exchange_at_all() -> None:
     assert log_markdown.render(of(b"nothing\n")).startswith("- ")

@@ -78,7 +78,7 @@ def render(report: LogReport) -> str:
     chosen = {id(d) for d in told.values()}
     css = style()
     heading = report.logs[0].name if len(report.logs) == 1 else f"{len(report.logs)} logs"
-    lead = summary(report.diagnoses) if report.diagnoses else "No negotiation of IKE"
+    lead = summary(report.diagnoses) if report.diagnoses else "No exchange of IKE"
     return template("log_page.html").render(
         title=f"{heading}: {lead} – pcapdiag",
         heading=heading,

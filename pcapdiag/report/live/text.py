@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Folded
 from pcapdiag.live.events import Bounced, Event, Evicted, Notice, Seen, Summary, Unlisted, Verdict, Waiting
-from pcapdiag.report.phrases import headline, one_line
+from pcapdiag.report.phrases import Called, headline, one_line
 from pcapdiag.report.terminal.colours import OUTCOME_COLOURS
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.terminal.text import MAX_BLOCKS, block, losses
@@ -50,7 +50,7 @@ class LiveText:
             text = f"ICMP {icmp_name(error)} from {error.source}, about {quoted} (exchange {event.exchange})"
             yield from self._note(event.time, text, "! ", "yellow")
         elif isinstance(event, Waiting):
-            yield from self._note(event.time, _waiting(event), "… ", "yellow")
+            yield from self._note(event.time, _waiting(event, self._layout.called), "… ", "yellow")
         elif isinstance(event, Unlisted):
             yield from self._note(
                 event.time, f"{event.messages} more messages, too many to list; all are analysed", "+ "
@@ -94,20 +94,20 @@ class LiveText:
     def _verdict(self, event: Verdict) -> Iterator[str]:
         yield from self._dated(event.time)
         diagnosis = event.diagnosis
-        outcome = diagnosis.stop.outcome
+        outcome, called = diagnosis.stop.outcome, self._layout.called
         if self._layout.detail < 0:
-            line = f"{self._stamp(event.time)} {headline(diagnosis, not event.settles_at)}{_change(event)}"
+            line = f"{self._stamp(event.time)} {headline(diagnosis, not event.settles_at, called)}{_change(event)}"
             if event.settles_at:
                 line += f"; {_open_question(event)}"
             yield self._layout.paint(line, fg=OUTCOME_COLOURS[outcome])
             return
         if event.settles_at:
-            text = f"{headline(diagnosis, False)}{_change(event)}; {_open_question(event)}"
+            text = f"{headline(diagnosis, False, called)}{_change(event)}; {_open_question(event)}"
             yield from self._note(event.time, text, "━━ ", OUTCOME_COLOURS[outcome])
             return
         if event.attempt > 1 or outcome is Outcome.SUPERSEDED:
             times = f" ({_ordinal(event.attempt)} in a row; the report of the first stands above)"
-            text = f"{headline(diagnosis)}{times if event.attempt > 1 else ''}{_change(event)}"
+            text = f"{headline(diagnosis, called=called)}{times if event.attempt > 1 else ''}{_change(event)}"
             yield from self._note(event.time, text, "━━ ", OUTCOME_COLOURS[outcome])
             return
         yield ""
@@ -120,12 +120,12 @@ class LiveText:
         """What the end of the watch cut short, alike ones together."""
         groups = group(left)
         if self._layout.detail < 0:
-            yield from (f"{self._stamp(time)} {one_line(found)}" for found in groups)
+            yield from (f"{self._stamp(time)} {one_line(found, self._layout.called)}" for found in groups)
             return
         yield ""
         yield "Not decided when the watch ended:"
         for found in groups[:MAX_BLOCKS]:
-            yield from wrapped(one_line(found), self._layout, 4, "  ")
+            yield from wrapped(one_line(found, self._layout.called), self._layout, 4, "  ")
         if len(groups) > MAX_BLOCKS:
             yield f"  and {len(groups) - MAX_BLOCKS} more groups of exchanges"
 
@@ -137,11 +137,11 @@ class LiveText:
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _waiting(event: Waiting) -> str:
+def _waiting(event: Waiting, called: Called) -> str:
     """What it waits for, and what the sender's schedule says of that."""
     e = event.exchange
-    whom = f" from {e.peer(event.waits_for).address}" if event.waits_for else ""
-    text = f"{e.initiator.address} → {e.responder.address} waits for {event.missing}{whom}"
+    whom = f" from {called(e.peer(event.waits_for).address)}" if event.waits_for else ""
+    text = f"{called(e.initiator.address)} → {called(e.responder.address)} waits for {event.missing}{whom}"
     return f"{text}; {_schedule(event.pending, event.time)}" if event.pending else text
 
 

@@ -14,7 +14,7 @@ from pcapdiag.exchange.tracker import TrackerCounts
 from pcapdiag.findings import Findings
 from pcapdiag.report.tables.arrow import batch_of, schema_of
 from pcapdiag.report.tables.columns import CAUSES, EVIDENCE, EXCHANGES, MESSAGES, Column, Kind
-from pcapdiag.report.tables.rows import ROWS, Row, crossings, message_row
+from pcapdiag.report.tables.rows import ROWS, Row, message_row, placed_sightings
 from pcapdiag.report.wording import safe, transform_text
 from pcapdiag.streaming.told import Told
 
@@ -127,9 +127,9 @@ def rows_of(told: Told) -> TableRows:
     return {
         "exchanges": [(*row, told.revision, told.corrects) for row in ROWS["exchanges"](alone)],
         "messages": [
-            (*message_row(crossing, _Nameless()), *last)
-            for crossing in crossings(alone)
-            if told.since is None or crossing.sighting.frames[-1] > told.since
+            (*message_row(placed, _Nameless()), *last)
+            for placed in placed_sightings(alone)
+            if told.since is None or placed.sighting.frames[-1] > told.since
         ],
         "evidence": [(*row, *last) for row in ROWS["evidence"](alone)],
         "causes": [(*row, *last) for row in ROWS["causes"](alone)],

@@ -87,8 +87,8 @@ def _end(peer: Peer) -> tuple[str, int]:
     return peer.address, peer.port
 
 
-class Crossing(NamedTuple):
-    """One time that a message crossed the capture point.
+class PlacedSighting(NamedTuple):
+    """A sighting with its place: of which message it is, and which time that was sent.
 
     place -- of the message among the steps of its exchange, from 0
     transmission -- which time it was sent, from 1; of a duplicate, that of the packet that it repeats
@@ -108,28 +108,28 @@ class Crossing(NamedTuple):
         return self.exchange.steps[self.place]
 
 
-def crossings(report: Findings) -> list[Crossing]:
-    """Every time that any message crossed the capture point, by time and frame."""
-    found: list[Crossing] = []
+def placed_sightings(report: Findings) -> list[PlacedSighting]:
+    """Every sighting of every message, by time and frame."""
+    found: list[PlacedSighting] = []
     for diagnosis in report.diagnoses:
         exchange = diagnosis.exchange
         for place, step in enumerate(exchange.steps):
             before: int | None = None
             for nth, sent in enumerate(step.sent, 1):
                 gap = sent.time - before if before is not None else None
-                found.append(Crossing(exchange, place, nth, False, sent, gap))
+                found.append(PlacedSighting(exchange, place, nth, False, sent, gap))
                 before = sent.time
             for again in step.duplicates:
-                found.append(Crossing(exchange, place, _original(again, step), True, again, None))
-    found.sort(key=lambda crossing: (crossing.sighting.time, crossing.sighting.frames[-1]))
+                found.append(PlacedSighting(exchange, place, _original(again, step), True, again, None))
+    found.sort(key=lambda placed: (placed.sighting.time, placed.sighting.frames[-1]))
     return found
 
 
 def message_rows(report: Findings) -> Iterator[Row]:
     """See columns.MESSAGES. The rows are made one by one."""
     names = capture_names(report)
-    for crossing in crossings(report):
-        yield message_row(crossing, names)
+    for placed in placed_sightings(report):
+        yield message_row(placed, names)
 
 
 def capture_names(report: Findings) -> list[str]:
@@ -137,18 +137,18 @@ def capture_names(report: Findings) -> list[str]:
     return [safe(capture.summary.path) for capture in report.captures]
 
 
-def message_row(crossing: Crossing, names: Sequence[str]) -> Row:
+def message_row(placed: PlacedSighting, names: Sequence[str]) -> Row:
     """One row of them; names -- of the captures."""
-    step = crossing.step
+    step = placed.step
     return (
-        crossing.exchange.id,
-        crossing.place + 1,
+        placed.exchange.id,
+        placed.place + 1,
         step.name,
         step.sender.value,
-        crossing.transmission,
-        crossing.duplicate,
-        _time(crossing.gap) if crossing.gap is not None else None,
-        *_sighting_cells(crossing.sighting, names),
+        placed.transmission,
+        placed.duplicate,
+        _time(placed.gap) if placed.gap is not None else None,
+        *_sighting_cells(placed.sighting, names),
         *_step_cells(step),
     )
 

@@ -34,7 +34,7 @@ def _lines(comparison: Compared, layout: Layout) -> Iterator[str]:
     groups = group(comparison.diagnoses)
     if layout.detail < 0:
         for found in groups:
-            yield phrases.one_line(found)
+            yield phrases.one_line(found, layout.called)
         return
     for line in point_lines(comparison):
         yield from _wrapped(line, layout)

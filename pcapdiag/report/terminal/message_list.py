@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.exchange.model import Side
 from pcapdiag.findings import Findings
 from pcapdiag.report.tables.columns import MESSAGES, TABLES, Kind
-from pcapdiag.report.tables.rows import Crossing, Row, capture_names, crossings, message_row
+from pcapdiag.report.tables.rows import PlacedSighting, Row, capture_names, message_row, placed_sightings
 from pcapdiag.report.terminal.layout import Layout, wrapped
 from pcapdiag.report.wording import clock, day, payload_summary, seconds
 
@@ -24,7 +24,7 @@ rows have arrows."""
 
 def message_lines(report: Findings, layout: Layout) -> Iterator[str]:
     """A table with a heading for each day; of a verbose layout with the other columns below each row."""
-    found = crossings(report)
+    found = placed_sightings(report)
     if not found:
         return
     names = capture_names(report)
@@ -33,21 +33,21 @@ def message_lines(report: Findings, layout: Layout) -> Iterator[str]:
     table = _Table(found, layout)
     yield layout.paint(table.head("frame", "time", "ex", "from → to", "port") + "  message", bold=True)
     today = ""
-    for crossing in found:
-        date = day(crossing.sighting.time)
+    for placed in found:
+        date = day(placed.sighting.time)
         if date != today:
             yield f"── {date} UTC ──"
             today = date
-        yield from table.row(crossing)
+        yield from table.row(placed)
         if layout.detail > 0:
             indent = table.frame + 2
-            yield from wrapped(_rest(message_row(crossing, names)), layout, indent, " " * indent)
+            yield from wrapped(_rest(message_row(placed, names)), layout, indent, " " * indent)
 
 
 class _Table:
     """The rows, whose columns have the same widths throughout."""
 
-    def __init__(self, found: Sequence[Crossing], layout: Layout) -> None:
+    def __init__(self, found: Sequence[PlacedSighting], layout: Layout) -> None:
         self._layout = layout
         self._several = len({c.sighting.frame.capture for c in found}) > 1
         self.frame = max(5, *(len(self._frame(c)) for c in found))
@@ -64,56 +64,56 @@ class _Table:
         ends = (ends if len(ends) == 1 else " ") if self._arrows else f" {ends:<{self._ends}}"
         return f"{left} {ends}  {port:<{self._port}}"
 
-    def row(self, crossing: Crossing) -> Iterator[str]:
+    def row(self, placed: PlacedSighting) -> Iterator[str]:
         """The lines of one message."""
-        exchange, time = crossing.exchange, crossing.sighting.time
+        exchange, time = placed.exchange, placed.sighting.time
         if self._arrows and exchange.id not in self._named:
             self._named.add(exchange.id)
             yield f"── exchange {exchange.id}: {exchange.initiator.address} → {exchange.responder.address} ──"
         instant = f"{clock(time)}.{time // 1_000_000 % 1000:03d}"
-        ends = ("▶" if crossing.step.sender is Side.INITIATOR else "◀") if self._arrows else _ends(crossing)
-        head = self.head(self._frame(crossing), instant, str(exchange.id), ends, _port(crossing))
-        again = crossing.duplicate or crossing.transmission > 1
-        text = _text(crossing) + (_elsewhere(crossing) if self._arrows else "")
+        ends = ("▶" if placed.step.sender is Side.INITIATOR else "◀") if self._arrows else _ends(placed)
+        head = self.head(self._frame(placed), instant, str(exchange.id), ends, _port(placed))
+        again = placed.duplicate or placed.transmission > 1
+        text = _text(placed) + (_elsewhere(placed) if self._arrows else "")
         room = max(LEAST, self._layout.width - len(head) - 2)
         for line in textwrap.wrap(text, room, subsequent_indent="  ", break_on_hyphens=False):
             yield f"{head}  {self._layout.paint(line, dim=True) if again else line}"
             head = " " * len(head)
 
-    def _frame(self, crossing: Crossing) -> str:
+    def _frame(self, placed: PlacedSighting) -> str:
         """The frame, with the number of its capture in front where there are several."""
-        frame = crossing.sighting.frame
+        frame = placed.sighting.frame
         return f"{frame.capture + 1}:{frame.number}" if self._several else str(frame.number)
 
 
-def _elsewhere(crossing: Crossing) -> str:
+def _elsewhere(placed: PlacedSighting) -> str:
     """The addresses that are not those of the heading: before or behind a NAT."""
-    sender = crossing.exchange.peer(crossing.step.sender)
-    receiver = crossing.exchange.peer(crossing.step.sender.other)
-    sighting = crossing.sighting
+    sender = placed.exchange.peer(placed.step.sender)
+    receiver = placed.exchange.peer(placed.step.sender.other)
+    sighting = placed.sighting
     source = f", from {sighting.source}" if sighting.source != sender.address else ""
     return source + (f", to {sighting.destination}" if sighting.destination != receiver.address else "")
 
 
-def _ends(crossing: Crossing) -> str:
-    return f"{crossing.sighting.source} → {crossing.sighting.destination}"
+def _ends(placed: PlacedSighting) -> str:
+    return f"{placed.sighting.source} → {placed.sighting.destination}"
 
 
-def _port(crossing: Crossing) -> str:
-    sighting = crossing.sighting
+def _port(placed: PlacedSighting) -> str:
+    sighting = placed.sighting
     transport = "" if sighting.transport == "udp" else f"{sighting.transport} "
     if sighting.source_port == sighting.destination_port:
         return f"{transport}{sighting.source_port}"
     return f"{transport}{sighting.source_port}→{sighting.destination_port}"
 
 
-def _text(crossing: Crossing) -> str:
+def _text(placed: PlacedSighting) -> str:
     """What it is and holds; of a repetition, of what it is one."""
-    step = crossing.step
-    if crossing.duplicate:
-        return f"{step.name} recorded again" + (f" ({crossing.transmission})" if crossing.transmission > 1 else "")
-    if crossing.gap is not None:
-        return f"{step.name} again ({crossing.transmission}), after {seconds(crossing.gap)}"
+    step = placed.step
+    if placed.duplicate:
+        return f"{step.name} recorded again" + (f" ({placed.transmission})" if placed.transmission > 1 else "")
+    if placed.gap is not None:
+        return f"{step.name} again ({placed.transmission}), after {seconds(placed.gap)}"
     marks = ["" if step.whole else "; pieces are missing", f"; {step.message.problem}" if step.message.problem else ""]
     return f"{step.name}  {payload_summary(step)}{''.join(marks)}"
 

@@ -65,7 +65,7 @@ def render(report: Findings, layout: Layout) -> str:
 def _lines(report: Findings, layout: Layout) -> Iterator[str]:
     if layout.detail < 0:
         for found in group(report.diagnoses):
-            yield one_line(found)
+            yield one_line(found, layout.called)
         return
     for number, capture in enumerate(report.captures, 1):
         prefix = f"{number}: " if len(report.captures) > 1 else ""
@@ -112,7 +112,7 @@ def overview(report: Findings, failing: Sequence[Group], layout: Layout) -> Iter
     yield ""
     yield layout.paint("  What fails", bold=True)
     for found in failing[:MAX_LINES_SHOWN]:
-        yield from wrapped(f"  {failing_line(found)}", layout, 4)
+        yield from wrapped(f"  {failing_line(found, layout.called)}", layout, 4)
     if len(failing) > MAX_LINES_SHOWN:
         yield f"  and {len(failing) - MAX_LINES_SHOWN} more"
 
@@ -123,7 +123,7 @@ def _folded_to_lines(groups: Sequence[Group], layout: Layout) -> Iterator[str]:
     yield ""
     yield layout.paint("  The others, a line each (-v shows them in full)", bold=True)
     for found in groups[:MAX_LINES_SHOWN]:
-        yield from wrapped(f"  {one_line(found)}", layout, 4)
+        yield from wrapped(f"  {one_line(found, layout.called)}", layout, 4)
     if len(groups) > MAX_LINES_SHOWN:
         yield f"  and {len(groups) - MAX_LINES_SHOWN} more groups of exchanges (-q shows a line of each)"
 

@@ -23,7 +23,7 @@ def test_what_a_log_says_is_text() -> None:
     assert "<img" not in page
 
 
-def test_no_negotiation_at_all() -> None:
+def test_no_exchange_at_all() -> None:
     page = log_page.render(of(b"nothing\n"))
     html5lib.HTMLParser(strict=True).parse(page)
-    assert "The logs tell of no negotiation." in page
+    assert "The logs tell of no exchange." in page

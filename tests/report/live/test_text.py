@@ -136,3 +136,14 @@ def test_the_summary() -> None:
     assert "Ended by the end of the capture after" in text
     assert "exchanges: 1 completed" in text
     assert f"{ended.summary.capture.frames} frames analysed: " in text
+
+
+def test_names_of_peers_stand_in_lines_about_exchanges() -> None:
+    wire, watch = Wire(), Watch()
+    events = watched([wire.datagram(at, main_mode(1)) for at in (0, 4.0, 11.2)], watch=watch) + quiet(watch, 12, 100)
+    names = {"192.0.2.1": "Berlin", "198.51.100.2": "Lyon"}
+    for detail in (0, -1):
+        lines = LiveText(Layout(detail=detail, names=names)).render(events).splitlines()
+        told = [line for line in lines if "waits for" in line or "Main Mode" in line]
+        assert told
+        assert all("192.0.2.1 (Berlin) → 198.51.100.2 (Lyon)" in line for line in told)
