@@ -118,15 +118,15 @@ class AzureReader(Reader):
             local_port=int(ends[4]) & 0xFFFF if ends else 0,
             initiator_spi=spi(cookies[1].zfill(16)) if cookies else b"",
             responder_spi=spi(responder),
-            session=session[1].lower() if session else peer,
+            session=session[1].lower() if session else "",
         )
         return said if message is None else replace(said, **_told(message, responder))
 
     def follow(self, line: LogLine) -> LogLine:
         """Put the ends to a record that has none, and who began to messages of the session."""
         said = line.said
-        if not said.session:
-            if said.plain or not self._last.session:
+        if not said.session and not said.peer:
+            if said.plain or not self._last.peer:
                 return line
             last = self._last
             return replace(line, said=replace(said, session=last.session, peer=last.peer, local=last.local))
@@ -134,15 +134,16 @@ class AzureReader(Reader):
         told = said.told
         if told is None or not told.names:
             return line
-        known = self._roles.get(said.session)
+        session = said.session or said.peer
+        known = self._roles.get(session)
         role = said.role or (known if isinstance(known, str) else "")
         exchange = told.names[0].split(" ", 1)[0]
-        if not role and exchange == "IKE_SA_INIT" and (told.direction == SENT or "-" in said.session):
+        if not role and exchange == "IKE_SA_INIT" and (told.direction == SENT or said.session):
             # The first of a session; one that came may be the answer where the log has no sessions.
             role = "initiator" if told.direction == SENT else "responder"
         if role:
             bounded(self._roles)
-            self._roles[said.session] = role
+            self._roles[session] = role
         if exchange not in ("IKE_SA_INIT", "IKE_AUTH") or not role:
             return line
         asks = (role == "initiator") == (told.direction == SENT)

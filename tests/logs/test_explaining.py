@@ -11,7 +11,8 @@ from pcapdiag.knowledge.loading import load
 from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.explaining import decode, distinctive, entries
 from pcapdiag.logs.lines import Lines, read
-from tests.logs.samples import PEER, SAMPLES
+from tests.logs.sample import PEER
+from tests.logs.samples import SAMPLES
 from tests.logs.samples import decode as decoded_line
 
 DOCUMENT = Path(__file__).parents[2].parent / "shared" / "seeds"
