@@ -31,7 +31,7 @@ from pcapdiag.units import SECOND
 
 MAX_TELLING = 200_000
 """Lines about messages that are kept of one log."""
-NO_MESSAGES = "none of its lines is about a message"
+NO_MESSAGES = "none of its lines is about a message, and its cookies, ends and times single out no exchange"
 GIVEN_UP = 600 * SECOND
 """A device says that it gave up at most this long after the last message."""
 LEAST = 2
