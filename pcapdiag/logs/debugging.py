@@ -163,13 +163,12 @@ DEBUGGING: tuple[Debugging, ...] = (
     ),
     Debugging(
         "aws",
-        (),
+        ("to=LogEnabled=true,LogGroupArn=ARN,LogOutputFormat=json",),
         (),
         (
             "aws ec2 modify-vpn-tunnel-options --vpn-connection-id NAME \\",
             "  --vpn-tunnel-outside-ip-address ADDRESS --tunnel-options \\",
-            "  'LogOptions={CloudWatchLogOptions={LogEnabled=true,'\\",
-            "'LogGroupArn=ARN,LogOutputFormat=json}}'",
+            '  "LogOptions={CloudWatchLogOptions={$to}}"',
         ),
         (
             "aws ec2 modify-vpn-tunnel-options --vpn-connection-id NAME \\",

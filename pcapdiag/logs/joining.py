@@ -216,9 +216,17 @@ def _met(log: LogDiagnosis, diagnoses: Sequence[Diagnosis], address: str, zone: 
             continue
         if own.role and (own.role == "initiator") != (here is e.initiator):
             continue
-        if _in_time(own, e, zone):
+        if _same_version(own, e) and _in_time(own, e, zone):
             fitting.append(e.id)
     return fitting[0] if len(fitting) == 1 and own.peer else None
+
+
+def _same_version(own: LogExchange, e: Exchange) -> bool:
+    """Whether the exchange is of the version of IKE that the log names, if it names one."""
+    named = {event.kind.ike for event in own.events if event.kind.ike}
+    if own.mode != "unknown":
+        named = {2 if own.mode == "ikev2" else 1}
+    return len(named) != 1 or any(step.message.header.major in named for step in e.steps)
 
 
 def _in_time(own: LogExchange, e: Exchange, zone: int | None) -> bool:

@@ -26,7 +26,7 @@ _REMOTE = re.compile(
 _VPN = re.compile(r"(?:\bVPN: |\bvpn name: |vpn-name=\")([^\s,\"]+)|_ALARM_USER: VPN (\S+) from")
 _GATEWAY = re.compile(r"(?:Gateway: |gateway name: )([^\s,]+)")
 _ROLE = re.compile(r"Role: (Initiator|Responder)|\[(initiator|responder)\]|\((Initiator|Responder)\)")
-_VERSION_2 = re.compile(r"IKE Version: 2\b")
+_VERSION = re.compile(r"IKE Version: ([12])\b")
 _TRACE = re.compile(rf"\[({ADDRESS}) <-> ({ADDRESS})\]\s*")
 
 
@@ -76,8 +76,9 @@ class JuniperReader(Reader):
         vpn, gateway, role, traced = _VPN.search(body), _GATEWAY.search(body), _ROLE.search(body), _TRACE.match(body)
         peer = ends[3] if ends else remote[1] if remote else traced[2] if traced else ""
         kind = self.kind(body)
-        if kind is not None and not kind.ike and _VERSION_2.search(body):
-            kind = replace(kind, ike=2)
+        version = _VERSION.search(body)
+        if kind is not None and not kind.ike and version:
+            kind = replace(kind, ike=int(version[1]))
         name = (vpn[1] or vpn[2] or "").rstrip(".") if vpn else ""
         return Said(
             kind=kind,

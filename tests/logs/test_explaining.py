@@ -114,6 +114,12 @@ def test_any_line(line: str) -> None:
     assert len(distinctive(line)) <= 16_384
 
 
+def test_a_reading_with_a_long_name_keeps_to_its_column() -> None:
+    line = "SESSION_ID :{1-2} Remote 192.0.2.1:500: Local 192.0.2.2:500: [SEND][SA_AUTH]"
+    shown = CliRunner().invoke(main, ["explain", line]).stdout
+    assert "\n  if it is     IKE_AUTH request: the answer is due\n" in shown
+
+
 def test_json() -> None:
     import json
 

@@ -305,7 +305,7 @@ def test_what_an_aws_tunnel_knows_beside_a_capture() -> None:
 
 
 def run_cli(*arguments: str) -> object:
-    return CliRunner().invoke(main, ["analyze", *arguments])
+    return CliRunner().invoke(main, ["analyze", "--log", str(log)])
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -334,3 +334,14 @@ def test_the_command(tmp_path: Path) -> None:
         assert CliRunner().invoke(main, ["analyze", str(capture), "--log", str(path), *bad]).exit_code == 2
     absent = CliRunner().invoke(main, ["analyze", str(capture), "--log", str(tmp_path / "absent")])
     assert absent.exit_code == 3
+
+
+def test_a_log_of_outcomes_beside_a_capture() -> None:
+    log = CAPTURES.parent / "docs" / "samples" / "srx.log"
+    shown = CliRunner().invoke(main, ["analyze", str(CAPTURES / "ikev2-networks-refused.pcap"), "--log", str(log)]).stdout
+    words = " ".join(shown.split())
+    assert "confirmed The networks of the two ends do not mirror each other" in words
+    assert words.endswith("It tells of no messages; what it says of an exchange stands with that exchange.")
+    other = CliRunner().invoke(main, ["analyze", str(CAPTURES / "mm5-psk-mismatch.pcap"), "--log", str(log)]).stdout
+    assert "srx.log:2" not in other
+    assert "mirror each other" not in other
