@@ -53,10 +53,10 @@ MARKS = (
     "[PTS", "[TLS", '"group"', "pluto", '": ', '" #', "| ", "packet from", '"[', "ike ", "logid=",
     "racoon", "INFO: ", "ERROR: ", "DEBUG", "WARNING: ", "NOTIFY: ", " ipsec", "_ERR]",
     "SESSION_ID", ": Local ", "DiagnosticLog", "IkeCleanup", "based on log :", "Error: Authentication failed. Check",
-    "Error: On-prem", "TunnelConnected",
-    "TunnelDisconnected", "[ikeext]", "[SEND]", "[RECEIVED]", "[LOCAL", "[IkeEvent]", "[ErrorCode]", "IKE Tunnel ",
-    "ike_phase1_state", "kmd", "KMD_", " <-> ", ",SYSTEM,vpn,", "|vpn|SYSTEM|", " vpn ", "[PROTO_", "[INTERNAL_",
-    "[INFO]: ", "[DEBUG]: ", "[WARNING]: ", "[PERR]: ", "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
+    "Error: On-prem", "TunnelConnected", "TunnelDisconnected", "[ikeext]", "[SEND]", "[RECEIVED]", "[LOCAL",
+    "[IkeEvent]", "[ErrorCode]", "IKE Tunnel ", "ike_phase1_state", "kmd", "KMD_", " <-> ", ",SYSTEM,vpn,",
+    "|vpn|SYSTEM|", " ike-", " tunnel-", "[PROTO_", "[INTERNAL_", "[INFO]: ", "[DEBUG]: ", "[WARNING]: ", "[PERR]: ",
+    "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
     "spi=0x", "ikev2", "iked", "create_ike", "sa_", "ca_", "config_", "policy_", "proposals_",
 )  # fmt: skip
 """Every line that a reader takes has one of these; most blocks of a syslog have few of them."""

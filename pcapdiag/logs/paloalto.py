@@ -30,7 +30,7 @@ _CEF = re.compile(r"\|Palo Alto Networks\|PAN-OS\|[^|]{0,32}\|vpn\|SYSTEM\|\d{1,
 _FIELD = re.compile(r"(?:^| )(fname|msg|cat|rt)=(.*?)(?= \w{2,32}=|$)", re.DOTALL)
 _SHOWN = re.compile(
     r"(?P<when>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) +\w+ +vpn +(?P<object>\S{0,63}) +"
-    r"(?P<event>(?:ike|ikev2|ipsec|tunnel)[\w-]*) +\d+ +(?P<text>.*)",
+    r"(?P<event>(?:ike|ikev2|ipsec|tunnel)-[\w-]{1,60}) +\d+ +(?P<text>.*)",
     re.DOTALL,
 )
 _DAEMON = re.compile(
@@ -51,8 +51,8 @@ class PaloaltoReader(Reader):
 
     platform = "paloalto"
     marks = (
-        ",SYSTEM,vpn,", "|vpn|SYSTEM|", " vpn ", "[PROTO_", "[INTERNAL_", "[INFO]: ", "[DEBUG]: ", "[WARNING]: ",
-        "[PERR]: ", "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
+        ",SYSTEM,vpn,", "|vpn|SYSTEM|", " ike-", "ikev2", " ipsec", " tunnel-", "[PROTO_", "[INTERNAL_", "[INFO]: ",
+        "[DEBUG]: ", "[WARNING]: ", "[PERR]: ", "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
     )  # fmt: skip
 
     def __init__(self) -> None:
