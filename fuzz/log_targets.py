@@ -26,7 +26,21 @@ _HEADS = {
     "fortigate": ("2025-01-15 08:59:24.142098 ike V=root:0:branch:7: ", "ike 0:branch:7:p2:9: "),
     "racoon": ("2015-03-07 17:41:06: ERROR: ", "Mar  7 17:41:06 gw racoon: INFO: "),
     "openiked": ("spi=0x60e4660a4071c32a: ", "2026-11-27T12:15:24.106 "),
+    "azure": (
+        "Remote 192.0.2.1:500: Local 192.0.2.2:500: ",
+        "SESSION_ID :{8cb5875d-4c80-434b-8702-d78ac5b3d154} Remote 192.0.2.1:500: Local 192.0.2.2:500: ",
+        "[0]0368.03A4::02/02/2017-17:36:01.496 [ikeext] 3038|192.0.2.1|",
+    ),
+    "aws": ('{"event_timestamp": 1662045131, "ike_phase1_state": "down", "ike_phase2_state": "down", "details": "',),
+    "juniper": ("Aug  3 10:18:44  srx1 kmd[14162]: ", "<27>1 2023-07-04T12:22:36.461+10:00 gw kmd 9812 - - "),
+    "paloalto": (
+        "<14>Nov  9 19:53:08 fw 1,2019/10/06 15:46:26,9,SYSTEM,vpn,0,2019/10/06 15:46:26,,ike-x,gw,0,0,a,b,",
+        "2019-10-19 15:39:29 [PROTO_ERR]: 192.0.2.2[500] - 192.0.2.1[500]:0x1f0a6d0:",
+        "2019/10/06 15:46:26 info vpn gw ike-generic-event 0 ",
+    ),
 }
+_TAILS = {"aws": '"}'}
+"""What closes a line that is not only text."""
 _FILLING = ("192.0.2.1[500]", "7", "60e4660a4071c32a/425bca7299b159b7:00000001", "SA KE No", "", "(I) MM_KEY_EXCH")
 
 
@@ -111,7 +125,7 @@ def seeds_of(platform: str) -> Sequence[bytes]:
     rows = []
     for place, text in enumerate(texts):
         filled = re.sub(r"\{[a-z0-9_]*\}", lambda _, place=place: _FILLING[place % len(_FILLING)], text)  # type: ignore[misc]
-        rows.append(f"{heads[place % len(heads)]}{filled}")
+        rows.append(f"{heads[place % len(heads)]}{filled}{_TAILS.get(platform, '')}")
     extra = {
         "asa": "[IKEv1]: IP = 192.0.2.1, IKE_DECODE SENDING Message (msgid=0) with payloads : HDR + SA (1)",
         "ios": "ISAKMP:(0): sending packet to 192.0.2.1 my_port 500 peer_port 500 (I) MM_SA_SETUP",
@@ -124,6 +138,13 @@ def seeds_of(platform: str) -> Sequence[bytes]:
         "racoon": "2015-03-07 17:41:06: DEBUG: 28 bytes message received from 192.0.2.1[500] to 192.0.2.2[500]\n"
         f"2015-03-07 17:41:06: DEBUG: \n60e4660a 4071c32a {'0' * 8} {'0' * 8} 01100200 {'0' * 8} 0000001c",
         "openiked": "spi=0x60e4660a4071c32a: send IKE_AUTH req 1 peer 192.0.2.1:500 local 192.0.2.2:500, 462 bytes",
+        "azure": '{"records": [{"time": "2026-11-27T12:27:29.767Z", "category": "IKEDiagnosticLog", "properties": '
+        '{"message": "Remote 192.0.2.1:500: Local 192.0.2.2:500: [SEND][SA_INIT] iCookie 0x1 rCookie 0x0"}}]}\n'
+        '"11/27/2026, 2:27:29.767 PM",IKEDiagnosticLog,"SESSION_ID :{8cb5875d-4c80-434b-8702-d78ac5b3d154} ""x"""',
+        "aws": '2022-09-01 15:12:11,"{""event_timestamp"":1662045131,""details"":""x"",""ike_phase1_state"":""down""}"',
+        "juniper": "IKE negotiation failed with error: Timed out. IKE Version: 2, VPN: v Gateway: g, "
+        "Local: 192.0.2.2/500, Remote: 192.0.2.1/500, Role: Initiator",
+        "paloalto": "CEF:0|Palo Alto Networks|PAN-OS|9.0|vpn|SYSTEM|3|rt=Nov 09 2019 19:53:08 GMT fname=gw msg=x cat=y",
     }[platform]
     return tuple("\n".join([*rows[n : n + 12], extra]).encode() for n in range(0, len(rows), 12))
 

@@ -38,7 +38,8 @@ def log(
     """Read what devices log of IKE: exchanges, states, where it stopped, and why, with the lines that say so.
 
     Cisco ASA (console debug and syslog), Cisco IOS and IOS XE, strongSwan, libreswan, FortiGate (debug and event log),
-    racoon and OpenIKED; the format is found by looking, several in one file are told apart. `-` is standard input.
+    racoon, OpenIKED, Palo Alto, Juniper SRX, Azure's and AWS's VPN gateways; the format is found by looking, several in
+    one file are told apart. `-` is standard input.
 
     Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
     2 wrong usage; 3 a log could not be read; 4 no IKE found.
@@ -112,5 +113,5 @@ def _nothing(lines: int, known: int, peer: str | None) -> list[str]:
         return [f"{known} of {lines} lines are of a format that is known, and none tells of an exchange"]
     return [
         f"none of {lines} lines is of a format that is known (ASA, IOS, strongSwan, libreswan, FortiGate, racoon, "
-        "OpenIKED)"
+        "OpenIKED, Palo Alto, Juniper SRX, Azure, AWS)"
     ]

@@ -26,6 +26,9 @@ PLATFORMS = (
     "paloalto",
     "mikrotik",
     "sonicwall",
+    "juniper",
+    "azure",
+    "aws",
 )
 """Who prints lines."""
 

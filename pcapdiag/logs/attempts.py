@@ -30,7 +30,7 @@ BACK = 5 * SECOND
 """A log that goes back further than this is of another time."""
 
 _FIRST = ("MM1", "AM1", "IKE_SA_INIT request")
-_BY_PEER = frozenset(("asa", "ios", "racoon"))
+_BY_PEER = frozenset(("asa", "ios", "racoon", "juniper", "paloalto", "azure", "aws"))
 """Platforms whose lines are joined by the peer's address alone."""
 
 

@@ -118,6 +118,68 @@ DEBUGGING: tuple[Debugging, ...] = (
         False,
         "OpenBSD, ikectl(8), iked(8)",
     ),
+    Debugging(
+        "paloalto",
+        (),
+        ("debug ike gateway NAME on debug",),
+        ("debug ike global on debug",),
+        ("debug ike global on normal", "debug ike gateway NAME off"),
+        "The system log has how each negotiation ended without it: `show log system subtype equal vpn`. With it "
+        "ikemgr.log has more: `tail follow yes mp-log ikemgr.log`. `debug ike pcap on` captures the messages "
+        "themselves, `view-pcap` shows them.",
+        "The global debug logs every gateway.",
+        False,
+        "public PAN-OS guides: paloaltofirewalls.com, IPSec VPN Testing and Troubleshooting",
+    ),
+    Debugging(
+        "juniper",
+        ("set system syslog file kmd-logs daemon info", "set system syslog file kmd-logs match KMD", "commit"),
+        (),
+        ("request security ike debug-enable local LOCAL remote ADDRESS",),
+        ("request security ike debug-disable",),
+        "kmd-logs has how each negotiation ended, with both ends and who began (`show log kmd-logs`). The debug writes "
+        "the negotiation of one pair of addresses to the file of the daemon (`show log kmd` or `show log iked`).",
+        'The debug is limited to one pair of addresses. The syslog file matches upper case KMD only; `match "KMD|IKE"` '
+        "has the lines without a name, too.",
+        False,
+        "Juniper, KB10097 (kmd-logs); Junos CLI reference, request security ike debug-enable",
+    ),
+    Debugging(
+        "azure",
+        (),
+        (),
+        (
+            "az monitor diagnostic-settings create --name ike \\",
+            "  --resource NAME --workspace WORKSPACE --logs \\",
+            '  \'[{"categoryGroup":"allLogs","enabled":true}]\'',
+        ),
+        ("az monitor diagnostic-settings delete --name ike --resource NAME",),
+        "IKEDiagnosticLog has every message that is sent or received with both ends, the proposals, the traffic "
+        "selectors and why a negotiation failed; TunnelDiagnosticLog when a tunnel came and went. Export the result "
+        "of the query as CSV, or read the JSON lines of a storage account.",
+        "It takes minutes until records appear, and each is paid for. Gateways of the policy-based kind have neither.",
+        False,
+        "https://learn.microsoft.com/en-us/azure/vpn-gateway/troubleshoot-vpn-with-azure-diagnostics",
+    ),
+    Debugging(
+        "aws",
+        ("to=LogEnabled=true,LogGroupArn=ARN,LogOutputFormat=json",),
+        (),
+        (
+            "aws ec2 modify-vpn-tunnel-options --vpn-connection-id NAME \\",
+            "  --vpn-tunnel-outside-ip-address ADDRESS --tunnel-options \\",
+            '  "LogOptions={CloudWatchLogOptions={$to}}"',
+        ),
+        (
+            "aws ec2 modify-vpn-tunnel-options --vpn-connection-id NAME \\",
+            "  --vpn-tunnel-outside-ip-address ADDRESS --tunnel-options \\",
+            "  'LogOptions={CloudWatchLogOptions={LogEnabled=false}}'",
+        ),
+        "What the tunnel says of each negotiation, and the states of both phases. `aws logs tail GROUP` prints it.",
+        "The change interrupts the tunnel for some minutes: one tunnel of a connection at a time.",
+        False,
+        "https://docs.aws.amazon.com/vpn/latest/s2svpn/monitoring-logs.html",
+    ),
 )
 
 

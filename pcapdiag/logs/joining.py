@@ -18,7 +18,7 @@ from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES
 from pcapdiag.knowledge.records import Status
-from pcapdiag.logs.attempts import Attempts
+from pcapdiag.logs.attempts import Attempts, LogExchange
 from pcapdiag.logs.clock import DELAY, EARLIEST, LATEST, Clock, agreed, walls
 from pcapdiag.logs.judging import LogDiagnosis, judge
 from pcapdiag.logs.line import SENT, LogLine
@@ -31,6 +31,9 @@ from pcapdiag.units import SECOND
 
 MAX_TELLING = 200_000
 """Lines about messages that are kept of one log."""
+NO_MESSAGES = "none of its lines is about a message, and its cookies, ends and times single out no exchange"
+GIVEN_UP = 600 * SECOND
+"""A device says that it gave up at most this long after the last message."""
 LEAST = 2
 """Messages that have to agree on a clock where nothing exact joins them."""
 
@@ -113,9 +116,14 @@ def join_log(
         if line.said.told is not None and len(told) < MAX_TELLING:
             told.append(_Told(line, number))
     own = judge(tuple(attempts.exchanges()), lines.last_when or last, load())
-    address = at or _address(told, diagnoses)
+    address = at or _address(told, diagnoses) or _address_of(own, diagnoses)
+    if not told and address:
+        met = tuple((d, _met(d, diagnoses, address, zone)) for d in own)
+        if any(exchange is not None for _, exchange in met):
+            log = JoinedLog(called, address, 0, (), None, met, "")
+            return log, tuple(_with_log(diagnosis, log) for diagnosis in diagnoses)
     if not told:
-        problem = "none of its lines is about a message" if own else "it has no line of a format that is known"
+        problem = NO_MESSAGES if own else "it has no line of a format that is known"
         return JoinedLog(called, address, 0, (), None, tuple((d, None) for d in own), problem), tuple(diagnoses)
     if not address:
         problem = "its addresses are of none of the ends in the capture; --log-at says whose log it is"
@@ -130,7 +138,10 @@ def join_log(
             problem = f"its lines that fit are of another time: {far} away; nothing is joined"
     numbers = attempts.numbers()
     places = _places(told, joined, numbers)
-    paired = tuple((d, places.get(d.exchange.id)) for d in own)
+    paired = tuple(
+        (d, places.get(d.exchange.id) or (None if d.exchange.messages else _met(d, diagnoses, address, zone)))
+        for d in own
+    )
     log = JoinedLog(called, address, len(told), joined, clock, paired, problem)
     return log, tuple(_with_log(diagnosis, log) for diagnosis in diagnoses)
 
@@ -174,6 +185,64 @@ def _transmissions(diagnoses: Sequence[Diagnosis], addresses: set[str]) -> list[
         for step in e.steps:
             found += (_Sent(e, step, sighting, step.sender is side) for sighting in step.sent)
     return sorted(found, key=lambda one: one.sighting.time)
+
+
+def _address_of(own: Sequence[LogDiagnosis], diagnoses: Sequence[Diagnosis]) -> str:
+    """The end that wrote a log without messages: by its own address, or its peers'."""
+    votes: dict[str, int] = {}
+    for log in own:
+        for d in diagnoses:
+            e = d.exchange
+            for one, other in ((e.initiator, e.responder), (e.responder, e.initiator)):
+                if log.exchange.local in one.addresses:
+                    votes[one.address] = votes.get(one.address, 0) + 2
+                elif not log.exchange.local and log.exchange.peer in other.addresses:
+                    votes[one.address] = votes.get(one.address, 0) + 1
+    return max(votes, key=lambda address: votes[address], default="")
+
+
+def _met(log: LogDiagnosis, diagnoses: Sequence[Diagnosis], address: str, zone: int | None) -> int | None:
+    """The exchange of the capture that a log without messages tells of: that of its cookies, else the only one of the
+    same two ends that its stamps do not speak against."""
+    own = log.exchange
+    if own.initiator_spi:
+        found = [d.exchange.id for d in diagnoses if d.exchange.initiator_spi == own.initiator_spi]
+        return found[0] if len(found) == 1 else None
+    fitting = []
+    for d in diagnoses:
+        e = d.exchange
+        here, there = (e.initiator, e.responder) if address in e.initiator.addresses else (e.responder, e.initiator)
+        if address not in here.addresses or (own.peer and own.peer not in there.addresses):
+            continue
+        if own.role and (own.role == "initiator") != (here is e.initiator):
+            continue
+        if _same_version(own, e) and _in_time(own, e, zone):
+            fitting.append(e.id)
+    return fitting[0] if len(fitting) == 1 and own.peer else None
+
+
+def _same_version(own: LogExchange, e: Exchange) -> bool:
+    """Whether the exchange is of the version of IKE that the log names, if it names one."""
+    named = {event.kind.ike for event in own.events if event.kind.ike}
+    if own.mode != "unknown":
+        named = {2 if own.mode == "ikev2" else 1}
+    return len(named) != 1 or any(step.message.header.major in named for step in e.steps)
+
+
+def _in_time(own: LogExchange, e: Exchange, zone: int | None) -> bool:
+    """Whether the stamps of a log can be of the time of an exchange, in the zone that they name or any."""
+    first, last = last_stamp(own.first_when), last_stamp(own.last_when)
+    times = [sighting.time for step in e.steps for sighting in step.sent]
+    if first is None or last is None or not first.has_date or not last.has_date or not times:
+        return False
+    known = zone if first.zone is None else 0
+    least, most = (EARLIEST, LATEST) if known is None else (-known * SECOND - GIVEN_UP, -known * SECOND + GIVEN_UP)
+    years = tuple(range(gmtime(min(times) // SECOND).tm_year, gmtime(max(times) // SECOND).tm_year + 1))
+    return any(
+        begun + least <= max(times) and min(times) <= ended + most
+        for begun in walls(first, years)
+        for ended in walls(last, years)
+    )
 
 
 # --- what fits -------------------------------------------------------------------------------------------------

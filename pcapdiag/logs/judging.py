@@ -212,6 +212,8 @@ def _outcome(e: LogExchange, up: tuple[int, ...], log_end: str) -> tuple[Outcome
     after = f" after {last.name}" if last is not None and last.name else ""
     if refusing:
         first = _telling(refusing)
+        if not first.kind.knows:
+            return Outcome.REJECTED, "", f"One end ended it{_after(e, first)}. {first.kind.meaning}", _cited(first)
         text = f"This end ended it{_after(e, first)}. {first.kind.meaning}"
         return Outcome.REJECTED, "self", text, _cited(first)
     sent = next((m for m in answered if m.direction == SENT), None)

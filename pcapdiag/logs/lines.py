@@ -12,11 +12,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pcapdiag.logs.asa import AsaReader
+from pcapdiag.logs.aws import AwsReader
+from pcapdiag.logs.azure import AzureReader
 from pcapdiag.logs.charon import CharonReader
 from pcapdiag.logs.fortigate import FortigateReader
 from pcapdiag.logs.ios import IosReader
+from pcapdiag.logs.juniper import JuniperReader
 from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.openiked import OpenikedReader
+from pcapdiag.logs.paloalto import PaloaltoReader
 from pcapdiag.logs.pluto import PlutoReader
 from pcapdiag.logs.racoon import RacoonReader
 from pcapdiag.logs.reader import Parts, Reader, masked
@@ -30,6 +34,10 @@ MAX_TEMPLATE = 160
 
 READERS: tuple[type[Reader], ...] = (
     AsaReader,
+    AzureReader,
+    AwsReader,
+    JuniperReader,
+    PaloaltoReader,
     CharonReader,
     PlutoReader,
     FortigateReader,
@@ -44,6 +52,11 @@ MARKS = (
     "[NET", "[ENC", "[CFG", "[MGR", "[JOB", "[KNL", "[LIB", "[DMN", "[CHD", "[ASN", "[APP", "[TNC", "[ESP", "[IM",
     "[PTS", "[TLS", '"group"', "pluto", '": ', '" #', "| ", "packet from", '"[', "ike ", "logid=",
     "racoon", "INFO: ", "ERROR: ", "DEBUG", "WARNING: ", "NOTIFY: ", " ipsec", "_ERR]",
+    "SESSION_ID", ": Local ", "DiagnosticLog", "IkeCleanup", "based on log :", "Error: Authentication failed. Check",
+    "Error: On-prem", "TunnelConnected", "TunnelDisconnected", "[ikeext]", "[SEND]", "[RECEIVED]", "[LOCAL",
+    "[IkeEvent]", "[ErrorCode]", "IKE Tunnel ", "ike_phase1_state", "kmd", "KMD_", " <-> ", ",SYSTEM,vpn,",
+    "|vpn|SYSTEM|", " ike-", " tunnel-", "[PROTO_", "[INTERNAL_", "[INFO]: ", "[DEBUG]: ", "[WARNING]: ", "[PERR]: ",
+    "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
     "spi=0x", "ikev2", "iked", "create_ike", "sa_", "ca_", "config_", "policy_", "proposals_",
 )  # fmt: skip
 """Every line that a reader takes has one of these; most blocks of a syslog have few of them."""

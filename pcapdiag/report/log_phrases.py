@@ -23,6 +23,9 @@ PLATFORMS = {
     "paloalto": "Palo Alto",
     "mikrotik": "MikroTik",
     "sonicwall": "SonicWall",
+    "juniper": "Juniper SRX",
+    "azure": "Azure VPN gateway",
+    "aws": "AWS VPN",
 }
 MODES = {"main": "Main Mode", "aggressive": "Aggressive Mode", "ikev2": "IKEv2", "unknown": "IKE"}
 TUNNELS = {

@@ -31,7 +31,7 @@ def test_evidence_cites_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: f"{s.platform}: {s.name}")
 def test_exit_status_and_json(sample: object, tmp_path: Path) -> None:
-    from tests.logs.samples import Sample
+    from tests.logs.sample import Sample
 
     assert isinstance(sample, Sample)
     well = sample.outcome == "completed" and sample.tunnel in ("up", "unknown")

@@ -3,23 +3,8 @@
 Each sample: name, platform, the log, what is to be read out of it. No public log is copied here.
 """
 
-from typing import NamedTuple
-
-PEER, HERE = "192.0.2.1", "198.51.100.2"
-
-
-class Sample(NamedTuple):
-    """One log. `causes` -- the causes that have to lead, in order, with their status."""
-
-    name: str
-    platform: str
-    text: str
-    outcome: str
-    tunnel: str
-    states: tuple[str, ...]
-    causes: tuple[tuple[str, str], ...]
-    messages: tuple[str, ...] = ()
-    role: str = ""
+from tests.logs.gateway_samples import AWS, AZURE, JUNIPER, PALOALTO
+from tests.logs.sample import ANSWER, COOKIE, HERE, PEER, ZERO, Sample
 
 
 def asa(*lines: str, group: bool = False, date: str = "Apr 01 11:38") -> str:
@@ -470,8 +455,6 @@ LIBRESWAN = (
     ),
 )  # fmt: skip
 
-COOKIE, ANSWER = "60e4660a4071c32a", "425bca7299b159b7"
-
 
 def fortigate(*lines: str, stamp: bool = True) -> str:
     """Lines of a FortiGate's debug."""
@@ -492,7 +475,6 @@ def forti_sent(name: str, length: int, answer: str = ANSWER, gateway: str = "bra
     return f"{gateway}: sent IKE msg ({name}): {HERE}:500->{PEER}:500, len={length}, vrf=0, id={COOKIE}/{answer}"
 
 
-ZERO = "0" * 16
 FORTIGATE = (
     Sample(
         "completed", "fortigate",
@@ -682,4 +664,6 @@ OPENIKED = (
     ),
 )  # fmt: skip
 
-SAMPLES = (*ASA, *IOS, *STRONGSWAN, *LIBRESWAN, *FORTIGATE, *RACOON, *OPENIKED)
+SAMPLES = (
+    *ASA, *IOS, *STRONGSWAN, *LIBRESWAN, *FORTIGATE, *RACOON, *OPENIKED, *PALOALTO, *JUNIPER, *AZURE, *AWS,
+)  # fmt: skip

@@ -11,7 +11,8 @@ from pcapdiag.knowledge.loading import load
 from pcapdiag.knowledge.log_lines import LineKind
 from pcapdiag.logs.explaining import decode, distinctive, entries
 from pcapdiag.logs.lines import Lines, read
-from tests.logs.samples import PEER, SAMPLES
+from tests.logs.sample import PEER
+from tests.logs.samples import SAMPLES
 from tests.logs.samples import decode as decoded_line
 
 DOCUMENT = Path(__file__).parents[2].parent / "shared" / "seeds"
@@ -111,6 +112,12 @@ def test_what_is_not_known_shows_what_tells_it_from_others() -> None:
 def test_any_line(line: str) -> None:
     decode(line)
     assert len(distinctive(line)) <= 16_384
+
+
+def test_a_reading_with_a_long_name_keeps_to_its_column() -> None:
+    line = "SESSION_ID :{1-2} Remote 192.0.2.1:500: Local 192.0.2.2:500: [SEND][SA_AUTH]"
+    shown = CliRunner().invoke(main, ["explain", line]).stdout
+    assert "\n  if it is     IKE_AUTH request: the answer is due\n" in shown
 
 
 def test_json() -> None:

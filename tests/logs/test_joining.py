@@ -176,6 +176,134 @@ def test_the_lab(run: str, end: str) -> None:
         assert line.apart is None or abs(line.apart) < 50_000_000
 
 
+def stamped(diagnosis: Diagnosis, text: str, after: int = 1, shift: int = 0) -> str:
+    """A line of kmd, seconds after the last message."""
+    last = max(one.time for step in diagnosis.exchange.steps for one in step.sent)
+    when = strftime("%Y-%m-%dT%H:%M:%S", gmtime((last + shift) // 10**9 + after))
+    return f"<27>1 {when}.000Z gw kmd 9812 - - {text}\n"
+
+
+def kmd_tail(here: str, peer: str, role: str) -> str:
+    return (
+        f". IKE Version: 2, VPN: v Gateway: g, Local: {here}/500, Remote: {peer}/500, Local IKE-ID: {here}, Remote "
+        f"IKE-ID: {peer}, VR-ID: 0, Role: {role}"
+    )
+
+
+REFUSED = "ikev2-authentication-failed.pcap"
+FAILED = "IKE negotiation failed with error: Authentication failed"
+
+
+def azure_log(diagnoses: tuple[Diagnosis, ...], side: Side, shift: int = 0) -> str:
+    """IKEDiagnosticLog at that end, with the cookies of IKE_SA_INIT."""
+    rows = []
+    for d, step, one in sent(diagnoses):
+        tag = {"IKE_SA_INIT": "SA_INIT", "IKE_AUTH": "SA_AUTH"}.get(step.name.split()[0])
+        if tag is None:
+            continue
+        here, there = d.exchange.peer(side).address, d.exchange.peer(side.other).address
+        header = step.message.header
+        cookies = f" iCookie 0x{header.initiator_spi.hex()} rCookie 0x{header.responder_spi.hex()}"
+        message = (
+            f"SESSION_ID :{{8cb5875d-4c80-434b-8702-d78ac5b3{d.exchange.id:04x}}} Remote {there}:500: Local "
+            f"{here}:500: [{'SEND' if step.sender is side else 'RECEIVED'}][{tag}]{cookies if tag == 'SA_INIT' else ''}"
+        )
+        time = one.time + shift
+        when = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(time // 10**9))}.{time % 10**9 // 10**6:03d}Z"
+        record = {"time": when, "category": "IKEDiagnosticLog", "properties": {"message": message}}
+        rows.append(json.dumps(record) + "\n")
+    return "".join(rows)
+
+
+@pytest.mark.parametrize("side", [Side.INITIATOR, Side.RESPONDER])
+@pytest.mark.parametrize("capture", [REFUSED, "ikev2-completed.pcap"])
+def test_an_azure_gateway_beside_a_capture(capture: str, side: Side) -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / capture).diagnoses
+    text = azure_log(diagnoses, side)
+    log, _ = joined(text, diagnoses)
+    assert log.problem == ""
+    assert log.address == diagnoses[0].exchange.peer(side).address
+    assert len(log.joined) == log.telling == text.count("\n")
+    rows = [(step.name, one.frame) for _, step, one in sent(diagnoses) if step.name.startswith("IKE_")]
+    assert [(line.name, line.frame) for line in log.joined] == rows
+    assert "exact" in {line.how for line in log.joined}
+
+
+def test_what_azure_knows_beside_a_capture() -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / "ikev2-esp-proposal-refused.pcap").diagnoses
+    text = azure_log(diagnoses, Side.RESPONDER) + "IkeCleanupQMNegotiation called with error 13868 and flags a\n"
+    _, (found, *_) = joined(text, diagnoses)
+    assert (found.causes[0].cause.id, found.causes[0].status.value) == ("phase2-proposal-mismatch", "confirmed")
+
+
+@pytest.mark.parametrize(("side", "role"), [(Side.INITIATOR, "Initiator"), (Side.RESPONDER, "Responder")])
+def test_a_log_of_outcomes_meets_the_exchange_of_its_ends_and_time(side: Side, role: str) -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / REFUSED).diagnoses
+    e = diagnoses[0].exchange
+    here, peer = e.peer(side).address, e.peer(side.other).address
+    log, (found, *_) = joined(stamped(diagnoses[0], FAILED + kmd_tail(here, peer, role)), diagnoses)
+    assert (log.problem, log.address, log.joined) == ("", here, ())
+    assert [exchange for _, exchange in log.diagnoses] == [e.id]
+    item = next(item for item in found.evidence if item.source == "log")
+    assert item.lines == ("end.log:1",)
+    assert item.frames
+    assert item.id in next(cause for cause in found.causes if cause.cause.id == "psk-mismatch").because
+    assert found.platform(side).possible == ("juniper",)
+
+
+@pytest.mark.parametrize(
+    ("after", "shift", "role", "other"),
+    [
+        (900, 0, "Responder", ""),  # too late, in a zone that the stamp names
+        (1, 30 * 24 * HOUR, "Responder", ""),  # another day
+        (1, 0, "Initiator", ""),  # this end did not begin
+        (1, 0, "Responder", "203.0.113.9"),  # another peer
+    ],
+)
+def test_a_log_of_outcomes_of_something_else_is_not_joined(after: int, shift: int, role: str, other: str) -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / REFUSED).diagnoses
+    e = diagnoses[0].exchange
+    here, peer = e.responder.address, other or e.initiator.address
+    text = stamped(diagnoses[0], FAILED + kmd_tail(here, peer, role), after, shift)
+    log, unchanged = joined(text, diagnoses)
+    assert "none of its lines is about a message" in log.problem
+    assert unchanged == diagnoses
+
+
+def test_of_two_exchanges_that_fit_neither_is_taken_and_cookies_single_one_out() -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / "ikev2-completed.pcap").diagnoses
+    assert len(diagnoses) == 2
+    e = diagnoses[1].exchange
+    here, peer = e.responder.address, e.initiator.address
+    done = "IKE negotiation successfully completed" + kmd_tail(here, peer, "Responder")
+    log, _ = joined(stamped(diagnoses[1], done), diagnoses)
+    assert log.problem
+    event = (
+        "1,2026/11/23 10:00:00,0097,SYSTEM,vpn,0,2026/11/23 10:00:00,,ikev2-nego-ike-succ,gw,0,0,general,informational,"
+        f'"IKEv2 IKE SA negotiation is succeeded as responder, non-rekey. Established SA: {here}[500]-{peer}[500] '
+        f'SPI:{e.initiator_spi.hex()}:{e.responder_spi.hex()} lifetime 28800 Sec.",18249042,0x0\n'
+    )
+    log, _ = joined(event, diagnoses)
+    assert (log.problem, log.address) == ("", here)
+    assert [exchange for _, exchange in log.diagnoses] == [e.id]
+
+
+def test_what_an_aws_tunnel_knows_beside_a_capture() -> None:
+    diagnoses = pcapdiag.analyze(CAPTURES / REFUSED).diagnoses
+    e = diagnoses[0].exchange
+    last = max(one.time for step in e.steps for one in step.sent)
+    record = {
+        "event_timestamp": last // 10**9 + 1,
+        "details": f"AWS tunnel detected a pre-shared key mismatch with cgw: {e.initiator.address}",
+        "ike_phase1_state": "down",
+        "ike_phase2_state": "down",
+    }
+    log, (found, *_) = joined(json.dumps(record), diagnoses)
+    assert log.address == e.responder.address
+    assert (found.causes[0].cause.id, found.causes[0].status.value) == ("psk-mismatch", "confirmed")
+    assert "end.log:1" in next(item for item in found.evidence if item.source == "log").text
+
+
 def run_cli(*arguments: str) -> object:
     return CliRunner().invoke(main, ["analyze", *arguments])
 
@@ -206,3 +334,16 @@ def test_the_command(tmp_path: Path) -> None:
         assert CliRunner().invoke(main, ["analyze", str(capture), "--log", str(path), *bad]).exit_code == 2
     absent = CliRunner().invoke(main, ["analyze", str(capture), "--log", str(tmp_path / "absent")])
     assert absent.exit_code == 3
+
+
+def test_a_log_of_outcomes_beside_a_capture() -> None:
+    log = str(CAPTURES.parent / "docs" / "samples" / "srx.log")
+
+    def shown(name: str) -> str:
+        return " ".join(CliRunner().invoke(main, ["analyze", str(CAPTURES / name), "--log", log]).stdout.split())
+
+    own, other = shown("ikev2-networks-refused.pcap"), shown("mm5-psk-mismatch.pcap")
+    assert "confirmed The networks of the two ends do not mirror each other" in own
+    assert own.endswith("It tells of no messages; what it says of an exchange stands with that exchange.")
+    assert "srx.log:2" not in other, "IKEv1, of the same ends in the same minute"
+    assert "mirror each other" not in other

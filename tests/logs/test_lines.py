@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.lines import MARKS, MAX_LINE, MAX_SHAPES, READERS, Lines, marks_in, read, texts
 from pcapdiag.logs.log import read_log
-from tests.logs.samples import ASA, SAMPLES, STRONGSWAN, Sample, decode
+from tests.logs.sample import Sample
+from tests.logs.samples import ASA, SAMPLES, STRONGSWAN, decode
 
 
 def records(octets: bytes) -> tuple[list[LogLine], Lines]:

@@ -257,7 +257,10 @@ def _decoded(decoded: "Decoded", layout: Layout) -> Iterator[str]:
         yield from _labelled("message", "; ".join(parts), layout)
         for name, then in decoded.readings:
             if then:
-                yield from _labelled(f"if {name}" if len(decoded.readings) > 1 else "then", then, layout)
+                label = f"if {name}" if len(decoded.readings) > 1 else "then"
+                if len(label) > _LABEL - 3:
+                    label, then = "if it is", f"{name}: {then}"
+                yield from _labelled(label, then, layout)
     elif decoded.states:
         yield from _labelled("this end is in", " or ".join(decoded.states), layout)
 

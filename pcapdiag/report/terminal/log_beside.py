@@ -21,12 +21,7 @@ def render(logs: Sequence[JoinedLog], layout: Layout) -> str:
 def _log(log: JoinedLog, layout: Layout) -> Iterator[str]:
     title = f"━━ {safe(log.name)}, the log of {log.address or 'an end that does not show'} "
     yield layout.paint(title + "━" * max(0, layout.width - len(title)), bold=True)
-    exact = sum(line.how == "exact" for line in log.joined)
-    text = f"{len(log.joined)} of {log.telling} lines about messages stand at a message of the capture"
-    if log.joined:
-        near = len(log.joined) - exact
-        text += f": {exact} exactly (octets, cookies or message IDs), {near} by direction, length, name and time"
-    yield from wrapped(f"  {text}.", layout, 2)
+    yield from wrapped(f"  {_stand(log)}.", layout, 2)
     if log.problem:
         yield from wrapped(f"  {log.problem[0].upper()}{log.problem[1:]}.", layout, 2)
     if log.clock is not None and log.joined:
@@ -44,6 +39,18 @@ def _log(log: JoinedLog, layout: Layout) -> Iterator[str]:
     if loose:
         text = f"{len(loose)} exchanges of the log are not in the capture"
         yield from wrapped(f"  {text}: `pcapdiag log {safe(log.name)}` has them.", layout, 2)
+
+
+def _stand(log: JoinedLog) -> str:
+    if not log.telling:
+        met = any(exchange is not None for _, exchange in log.diagnoses)
+        return "It tells of no messages" + ("; what it says of an exchange stands with that exchange" if met else "")
+    text = f"{len(log.joined)} of {log.telling} lines about messages stand at a message of the capture"
+    if log.joined:
+        exact = sum(line.how == "exact" for line in log.joined)
+        near = len(log.joined) - exact
+        text += f": {exact} exactly (octets, cookies or message IDs), {near} by direction, length, name and time"
+    return text
 
 
 def clock_text(clock: Clock) -> str:
