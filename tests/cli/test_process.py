@@ -1,13 +1,16 @@
 """The program as a process: what happens to its streams, its files and itself is one line, and never half a file."""
 
+import fcntl
 import os
 import random
 import signal
 import subprocess
 import sys
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -144,6 +147,12 @@ def test_a_signal_where_nothing_can_be_raised_is_not_lost(number: signal.Signals
     assert (done.returncode, done.stderr) == SIGNALS[number]
 
 
+def _waits(pipe: IO[bytes]) -> bool:
+    """Whether there are octets in the pipe that nobody has read yet."""
+    octets = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(octets, sys.byteorder) > 0
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("command", [["analyze", "-j", "2", "-"], ["carve", "-", "-o", "out.pcapng"], ["live", "-"]])
 def test_a_signal_while_a_pipe_is_waited_for(number: signal.Signals, command: list[str], tmp_path: Path) -> None:
@@ -153,7 +162,9 @@ def test_a_signal_while_a_pipe_is_waited_for(number: signal.Signals, command: li
         assert process.stdin is not None
         process.stdin.write(Path(CAPTURE).read_bytes()[:1000])
         process.stdin.flush()
-        time.sleep(1.5)
+        while _waits(process.stdin) and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.2)
         process.send_signal(number)
         _, complaint = process.communicate(timeout=20)
     if command[0] == "live":  # which ends as it would end by itself
