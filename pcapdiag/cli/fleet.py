@@ -119,20 +119,38 @@ def _access(storage: Sequence[str]) -> "Access":
 
 @contextmanager
 def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
         with Client(scheduler) as client:  # type: ignore[no-untyped-call]
+            _wait_for_worker(client, scheduler)
             warn([f"dashboard: {client.dashboard_link}"])
             yield client
         return
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
+        # A worker would look a hundred times a second where it is, which takes a twentieth of the time.
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(**local) as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
         warn([f"dashboard: {client.dashboard_link}"])
         yield client
+
+
+PATIENCE = 60
+"""Seconds for the first worker of a scheduler to come."""
+
+
+def _wait_for_worker(client: Any, scheduler: str) -> None:
+    """Raises FleetError where nobody would do anything."""
+    from pcapdiag.fleet.places import FleetError
+
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise FleetError(f"{scheduler}: no worker has come in {PATIENCE} seconds") from None
 
 
 @contextmanager

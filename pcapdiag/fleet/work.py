@@ -1,5 +1,6 @@
 """What a worker does: judge the captures of one gateway and day, and write the tables of it."""
 
+import gc
 import hashlib
 import io
 from collections.abc import Sequence
@@ -250,12 +251,19 @@ def _tables(task: Task, access: Access) -> tuple[dict[str, bytes], dict[str, int
         window=(task.begin - MARGIN, task.end + MARGIN),
     )
     exchanges = 0
+    # Records never refer to each other in a circle: to look for circles takes a tenth of the time.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         for rows in stream:
             dataset.add(rows, stream.names)
             exchanges += first_telling(rows)
     except CaptureError:
         pass  # none of them can be read: `errors` says of each why
+    finally:
+        stream.close()
+        if collecting:
+            gc.enable()
     errors = [*stream.errors, *(w for c in stream.captures for w in c.summary.warnings)]
     for text in errors:
         dataset.error(text)
