@@ -78,3 +78,26 @@ def test_one_command_prints_the_tables(tmp_path: Path) -> None:
     assert "### sparse.pcap: 1 MB" in printed
     assert "| pcapdiag, interpreted, `-j 1` | " in printed
     assert not list((tmp_path / "x").iterdir())
+
+
+def test_a_fleet_is_run_disturbed_and_asked(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    printed = python(
+        BENCHMARKS / "fleet.py", tmp_path, "--gateways", "2", "--exchanges", "60", "--workers", "1", "--disturb"
+    )
+    assert "| 1 workers | " in printed
+    assert "exit status 0, the same data set: yes" in printed
+    assert "A capture cut in half: exit status 3" in printed
+    assert "the same tables as before: yes" in printed
+    assert "| `fleet report --format html` | " in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_nodes_are_simulated(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    printed = python(BENCHMARKS / "fleet.py", "--simulate", "--petabytes", "0.001", "--per-exchange", "40")
+    (ike,) = (line.split("|") for line in printed.splitlines() if line.startswith("| IKE alone"))
+    tasks, nodes = int(ike[2].replace(",", "")), int(ike[3])
+    # 14,286 tasks of 20,000 exchanges at 40 ms, and a fiftieth more for stragglers, on 32 processors a node.
+    assert tasks == 14_286
+    assert nodes == -(-tasks * 20_000 * 0.040 * 1.02 // (32 * 86_400))

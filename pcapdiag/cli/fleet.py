@@ -15,6 +15,7 @@ from pcapdiag.cli.reading import warn
 from pcapdiag.cli.terminal import encodable
 
 if TYPE_CHECKING:
+    from pcapdiag.fleet.access import Access
     from pcapdiag.fleet.run import Step
 
 NEEDED = ("distributed", "fsspec", "pyarrow", "yaml")
@@ -41,6 +42,16 @@ def fleet() -> None:
         raise click.UsageError(f"a fleet needs {', '.join(missing)}: pip install 'pcapdiag[fleet]'")
 
 
+_storage = click.option(
+    "--storage-option",
+    "storage",
+    multiple=True,
+    metavar="PROTOCOL.NAME=VALUE",
+    help="What fsspec is to take for a store, as s3.endpoint_url=http://127.0.0.1:9000. Others on the machine can read "
+    "it in the list of processes: keys are better in the environment, or in the files of the store's own tools.",
+)
+
+
 @fleet.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("-o", "--output", metavar="URL", required=True, help="Where the data set stands, or is to stand.")
@@ -53,7 +64,15 @@ def fleet() -> None:
     help="What in the URL of a capture names its gateway: the first group of this expression, or its directory.",
 )
 @click.option("--workers", type=click.IntRange(1, 4096), help="Processes, without --scheduler. Default: processors.")
-def run(urls: Sequence[str], output: str, scheduler: str | None, group_by: str, workers: int | None) -> None:
+@_storage
+def run(
+    urls: Sequence[str],
+    output: str,
+    scheduler: str | None,
+    group_by: str,
+    workers: int | None,
+    storage: Sequence[str],
+) -> None:
     """Judge captures into a Parquet data set: what is new or changed of them.
 
     URL is whatever fsspec knows: a path, s3://…, gs://…, abfs://…, https://…; a directory stands for the captures below
@@ -65,35 +84,73 @@ def run(urls: Sequence[str], output: str, scheduler: str | None, group_by: str, 
     from pcapdiag.fleet.peers import remember
     from pcapdiag.fleet.places import FleetError, Store
 
+    access = _access(storage)
     try:
         with _client(scheduler, workers) as client, _progress() as progress:
-            done = running.run(urls, output, client, group_by=group_by, progress=progress)
+            done = running.run(urls, output, client, group_by=group_by, access=access, progress=progress)
         if done.done:
-            remember(Store(output))
+            remember(Store(output, access))
     except (FleetError, OSError) as error:
         warn([str(error)])
         sys.exit(Exit.UNREADABLE)
-    warn((*done.errors, *done.failed))
+    warn((*_few(done.errors), *_few(done.failed)))
     warn([f"{done.done:,} tasks done, {done.known:,} were done before; {done.exchanges:,} exchanges"])
     sys.exit(Exit.UNREADABLE if done.errors or done.failed else Exit.WELL)
 
 
+MOST_LINES = 50
+"""Of each kind that are printed; what could not be read stands in the table `errors`, all of it."""
+
+
+def _few(lines: Sequence[str]) -> Sequence[str]:
+    if len(lines) <= MOST_LINES:
+        return lines
+    return (*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES:,} more lines of this kind")
+
+
+def _access(storage: Sequence[str]) -> "Access":
+    from pcapdiag.fleet.access import access_of
+
+    try:
+        return access_of(storage)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
 @contextmanager
 def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
         with Client(scheduler) as client:  # type: ignore[no-untyped-call]
+            _wait_for_worker(client, scheduler)
             warn([f"dashboard: {client.dashboard_link}"])
             yield client
         return
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
+        # A worker would look a hundred times a second where it is, which takes a twentieth of the time.
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(**local) as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
         warn([f"dashboard: {client.dashboard_link}"])
         yield client
+
+
+PATIENCE = 60
+"""Seconds for the first worker of a scheduler to come."""
+
+
+def _wait_for_worker(client: Any, scheduler: str) -> None:
+    """Raises FleetError where nobody would do anything."""
+    from pcapdiag.fleet.places import FleetError
+
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise FleetError(f"{scheduler}: no worker has come in {PATIENCE} seconds") from None
 
 
 @contextmanager
@@ -132,22 +189,28 @@ def progress_text(step: "Step", seconds: float) -> str:
 )
 @click.option("-o", "--output", metavar="FILE", type=options.FILE, help="Write there, whole or not, instead.")
 @click.option("--names", metavar="FILE", help="What addresses are called: CSV (address,name), or a mapping in YAML.")
-def report(url: str, form: str, output: str | None, names: str | None) -> None:
+@_storage
+def report(url: str, form: str, output: str | None, names: str | None, storage: Sequence[str]) -> None:
     """Say which peers fail at which gateways, since when, how often, where and why; what changed; what is weak.
 
     Exit status: 0 no peer fails, 1 at least one does, 2 wrong usage, 3 something could not be read or written,
     4 there is nothing in the data set.
     """
     from pcapdiag.fleet import reports
+    from pcapdiag.fleet.access import shown
     from pcapdiag.fleet.names import names_of
     from pcapdiag.fleet.peers import overview
     from pcapdiag.fleet.places import FleetError, Store
     from pcapdiag.output import OutputError, written
 
     forms = {"text": reports.text, "json": reports.as_json, "html": reports.page, "prometheus": reports.prometheus}
+    access = _access(storage)
     try:
         known = names_of(names) if names is not None else {}
-        found = overview(Store(url))
+        store = Store(url, access)
+        if not store.exists():
+            raise FleetError(f"{shown(url)}: there is nothing")
+        found = overview(store)
         made = forms[form](found, known)
         if output is not None:
             with written(output) as file:
@@ -158,6 +221,6 @@ def report(url: str, form: str, output: str | None, names: str | None) -> None:
         warn([str(error)])
         sys.exit(Exit.UNREADABLE)
     if not found.peers:
-        warn([f"{url}: there is no exchange in it"])
+        warn([f"{shown(url)}: there is no exchange in it"])
         sys.exit(Exit.NO_IKE)
     sys.exit(Exit.NOT_WELL if found.failing else Exit.WELL)

@@ -1,22 +1,52 @@
 """A run: which tasks there are, which of them are done already, and the others on a Dask cluster."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from pcapdiag.fleet.places import Found, Grouping, Store, listed
-from pcapdiag.fleet.work import MARGIN, Manifest, Task, day_of, first_time, manifest_of, work
+from pcapdiag.fleet.access import LONGEST, PLAIN, Access
+from pcapdiag.fleet.places import Fault, FleetError, Found, Grouping, Store, listed, tried
+from pcapdiag.fleet.work import MARGIN, Known, Manifest, Task, day_of, done_or_work, first_times
 from pcapdiag.units import SECOND
 
 RETRIES = 2
-"""A task that fails is done again so often; one whose worker is lost is, as often as Dask's settings say."""
+"""A task that fails is done again so often, behind all others; one whose worker is lost, as Dask's settings say."""
+AHEAD = 8
+"""Tasks that are handed to the scheduler for each thread of a worker: its memory does not grow with the run."""
+HEADS = 64
+"""Captures whose first packet a task looks at."""
+MOST_LINES = 1_000
+"""Lines of errors that are kept; those beyond are counted."""
+IN_A_ROW = 24
+"""After so many failures without a task that was done, the rest is not tried: the store is gone."""
+
+
+class Lines:
+    """Lines to be told, each once, and no more than there is a use for."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+        self._more = 0
+
+    def add(self, line: str) -> None:
+        """One more; it counts where it is too many."""
+        if len(self._lines) < MOST_LINES:
+            self._lines[line] = None
+        elif line not in self._lines:
+            self._more += 1
+
+    def told(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self._lines, *([f"and {self._more:,} more"] if self._more else []))
 
 
 class Done(msgspec.Struct, frozen=True):
     """How a run ended.
 
-    done, known -- tasks that were done now, and that had been done; failed -- those that could not be, each a line
+    done, known -- tasks that were done now, and that had been done
+    failed -- tasks that could not be done, and captures of which the store does not say when they begin, each a line
     exchanges, octets -- of what was done now; errors -- captures, or parts of them, that could not be read
     """
 
@@ -44,88 +74,148 @@ def run(
     client: Any,
     *,
     group_by: str = "directory",
+    access: Access = PLAIN,
     progress: Callable[[Step], None] = lambda step: None,
 ) -> Done:
     """Judge the captures under `urls` into the data set at `output`, what is new or changed of them.
 
     client -- a dask.distributed.Client; its workers list, open and write, and need to reach all of it
     group_by -- "directory", or a regular expression: its first group in a capture's URL names the gateway
+    access -- how the stores are opened; workers also have their own environment and files for that
 
     A task is a gateway and a day. Raises FleetError for what cannot be done at all.
     """
-    grouping, store = Grouping(group_by), Store(output)
-    found: list[Found] = client.submit(listed, list(urls), pure=False).result()
+    grouping = Grouping(group_by)
+    _asked(client, _check, access, output)
+    found: list[Found] = _asked(client, listed, access, list(urls))
     by_gateway: dict[str, list[Found]] = {}
     for one in found:
         by_gateway.setdefault(grouping.gateway(one.url), []).append(one)
-    urls_of = [one.url for one in found]
-    times = dict(zip(urls_of, client.gather(client.map(first_time, urls_of, pure=False)), strict=True))
+    course = _Course(output, client, access, progress)
+    times = course.times(found)
+    for gateway, own in by_gateway.items():
+        by_gateway[gateway] = [one for one in own if one.url in times]
     tasks = [task for gateway, own in sorted(by_gateway.items()) for task in _tasks(gateway, own, times)]
-    return _all_done(tasks, by_gateway, times, store, client, progress)
-
-
-def _all_done(
-    tasks: list[Task],
-    by_gateway: dict[str, list[Found]],
-    times: dict[str, int | None],
-    store: Store,
-    client: Any,
-    progress: Callable[[Step], None],
-) -> Done:
-    """Do the tasks, and those of further days that captures turn out to reach into."""
-    known, failed = 0, []
-    manifests: list[Manifest] = []
-    seen: set[str] = set()
     while tasks:
-        seen.update(task.name for task in tasks)
-        left = []
-        reached: list[Manifest] = []
-        for task in tasks:
-            before = manifest_of(store, task.name)
-            if before is not None and before.digest == task.digest and _complete(store, before):
-                known += 1
-                reached.append(before)
-            else:
-                left.append(task)
-        for task, outcome in _on_cluster(left, store.url, client):
-            if isinstance(outcome, Manifest):
-                manifests.append(outcome)
-                reached.append(outcome)
-            else:
-                failed.append(f"{task.gateway}, {task.day}: {type(outcome).__name__}: {outcome}")
-            progress(
-                Step(
-                    len(manifests) + known, len(seen), sum(m.exchanges for m in manifests),
-                    sum(m.octets for m in manifests), len(failed),
-                )
-            )  # fmt: skip
-        tasks = [task for m in reached for task in _further(m, by_gateway, times) if task.name not in seen]
-        tasks = list({task.name: task for task in tasks}.values())
-    return Done(
-        done=len(manifests),
-        known=known,
-        failed=tuple(failed),
-        exchanges=sum(m.exchanges for m in manifests),
-        octets=sum(m.octets for m in manifests),
-        errors=tuple(dict.fromkeys(error for m in manifests for error in m.errors)),
-    )
+        reached = course.do(tasks)
+        further = [task for place in reached for task in _further(*place, by_gateway, times)]
+        tasks = list({task.name: task for task in further if task.name not in course.seen}.values())
+    return course.done()
 
 
-def _complete(store: Store, manifest: Manifest) -> bool:
-    """Whether the files are there that a manifest names."""
-    return all(store.has(file) for file in manifest.files.values())
+def _check(output: str, access: Access) -> None:
+    Store(output, access).check()
 
 
-def _on_cluster(tasks: Sequence[Task], output: str, client: Any) -> Iterable[tuple[Task, Any]]:
-    """Each task with its manifest, or with what went wrong, as they end."""
-    from distributed import as_completed
+def _asked(client: Any, function: Callable[..., Any], access: Access, *arguments: Any) -> Any:
+    """Ask a worker. Raises FleetError with what it says."""
+    answer = client.submit(tried, function, access, *arguments, pure=False).result()
+    if isinstance(answer, Fault):
+        raise FleetError(answer.text)
+    return answer
 
-    # Not pure: the same arguments may mean another file by now.
-    futures = {client.submit(work, task, output, pure=False, retries=RETRIES): task for task in tasks}
-    for future in as_completed(futures):  # type: ignore[no-untyped-call]
-        fault = future.exception()
-        yield futures[future], fault if fault is not None else future.result()
-        future.release()
+
+class _Course:
+    """What is done and what is not, as a run goes on: counts, and lines that are bounded."""
+
+    def __init__(self, output: str, client: Any, access: Access, progress: Callable[[Step], None]) -> None:
+        self._output, self._client, self._access, self._progress = output, client, access, progress
+        self._done = self._known = self._exchanges = self._octets = self._failures = self._in_a_row = 0
+        self._failed, self._errors = Lines(), Lines()
+        self.seen: set[str] = set()
+
+    def done(self) -> Done:
+        """How it ended."""
+        return Done(
+            self._done, self._known, self._failed.told(), self._exchanges, self._octets, self._errors.told()
+        )  # fmt: skip
+
+    def times(self, found: Sequence[Found]) -> dict[str, int | None]:
+        """When captures begin, by URL; those are missing of which the store does not say it."""
+        parts = [found[at : at + HEADS] for at in range(0, len(found), HEADS)]
+        times: dict[str, int | None] = {}
+        for part, answer in self._on_cluster(first_times, parts):
+            answers = answer if isinstance(answer, list) else [answer] * len(part)
+            silent = sum(isinstance(time, Fault) for time in answers)
+            self._in_a_row = self._in_a_row + silent if silent == len(part) else 0
+            for one, time in zip(part, answers, strict=True):
+                if isinstance(time, Fault):
+                    self._failed.add(time.text)
+                else:
+                    times[one.url] = time
+        return times
+
+    def do(self, tasks: Sequence[Task]) -> list[tuple[str, str, int]]:
+        """Do tasks. Of each that is done now or was before: gateway, day, and the last time in its captures."""
+        self.seen.update(task.name for task in tasks)
+        # The largest first: at the end no processor waits for one that began late.
+        tasks = sorted(tasks, key=lambda task: -sum(found.size for found in task.inputs))
+        reached: list[tuple[str, str, int]] = []
+        for tries_left in range(RETRIES, -1, -1):
+            again = []
+            self._in_a_row = 0
+            for task, answer in self._on_cluster(done_or_work, tasks, self._output):
+                if isinstance(answer, Fault):
+                    self._in_a_row += 1
+                    again.append((task, answer))
+                else:
+                    self._in_a_row = 0
+                    self._take(answer)
+                    manifest = answer.manifest if isinstance(answer, Known) else answer
+                    reached.append((task.gateway, task.day, manifest.last_time))
+                self._step(0 if tries_left else len(again))
+            if not again or not tries_left or self._in_a_row >= IN_A_ROW:
+                break
+            tasks = [task for task, _ in again]
+        self._failures += len(again)
+        for task, fault in again:
+            self._failed.add(f"{task.gateway}, {task.day}: {fault.text}")
+        return reached
+
+    def _take(self, answer: Manifest | Known) -> None:
+        if isinstance(answer, Known):
+            self._known += 1
+            return
+        self._done += 1
+        self._exchanges += answer.exchanges
+        self._octets += answer.octets
+        for error in answer.errors:
+            self._errors.add(error)
+
+    def _step(self, failed: int) -> None:
+        done = self._done + self._known
+        self._progress(Step(done, len(self.seen), self._exchanges, self._octets, self._failures + failed))
+
+    def _on_cluster(self, function: Callable[..., Any], items: Sequence[Any], *more: Any) -> Iterator[tuple[Any, Any]]:
+        """Each item with what a worker says of it, or a Fault, as they end; a few at a time are at the scheduler."""
+        from distributed import as_completed
+
+        left = iter(items)
+        ahead = AHEAD * max(sum(self._client.nthreads().values()), 1)
+        # Not pure: the same arguments may mean another file by now.
+        begun = {self._begun(function, item, *more): item for item in islice(left, ahead)}
+        ended = as_completed(list(begun))  # type: ignore[no-untyped-call]
+        for future in ended:
+            item, fault = begun.pop(future), future.exception()
+            answer = Fault(_lost(fault)) if fault is not None else future.result()
+            future.release()
+            yield item, answer
+            for following in islice(left, 0 if self._in_a_row >= IN_A_ROW else 1):
+                new = self._begun(function, following, *more)
+                begun[new] = following
+                ended.add(new)  # type: ignore[no-untyped-call]
+        for item in left:
+            yield item, Fault("not tried: the tasks before it failed, one like the other")
+
+    def _begun(self, function: Callable[..., Any], item: Any, *more: Any) -> Any:
+        return self._client.submit(tried, function, self._access, item, *more, pure=False)
+
+
+def _lost(fault: BaseException) -> str:
+    """What became of a task that gave no answer."""
+    if type(fault).__name__ == "KilledWorker":
+        return "the workers that did it were lost, one after the other; they may have too little memory"
+    return f"{type(fault).__name__}: {' '.join(str(fault).split())}"[:LONGEST]
 
 
 def _tasks(gateway: str, captures: Sequence[Found], times: dict[str, int | None]) -> list[Task]:
@@ -134,12 +224,14 @@ def _tasks(gateway: str, captures: Sequence[Found], times: dict[str, int | None]
     return [_task(gateway, day.isoformat(), captures, times) for day in days]
 
 
-def _further(manifest: Manifest, by_gateway: dict[str, list[Found]], times: dict[str, int | None]) -> list[Task]:
+def _further(
+    gateway: str, day: str, last_time: int, by_gateway: dict[str, list[Found]], times: dict[str, int | None]
+) -> list[Task]:
     """The day behind one whose captures go on into it."""
-    following = day_of(day_begin(manifest.day) + 86_400 * SECOND)
-    if not manifest.last_time or day_of(manifest.last_time) < following:
+    following = day_of(day_begin(day) + 86_400 * SECOND)
+    if not last_time or day_of(last_time) < following:
         return []
-    return [_task(manifest.gateway, following.isoformat(), by_gateway.get(manifest.gateway, []), times)]
+    return [_task(gateway, following.isoformat(), by_gateway.get(gateway, []), times)]
 
 
 def _task(gateway: str, day: str, captures: Sequence[Found], times: dict[str, int | None]) -> Task:

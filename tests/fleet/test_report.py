@@ -154,6 +154,30 @@ def test_a_run_by_the_command_line(tmp_path: Path) -> None:
     assert isinstance(overview(Store(str(tmp_path / "out"))), Overview)
 
 
+def test_a_scheduler_without_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in" / "gw", "completed-psk")
+    monkeypatch.setattr("pcapdiag.cli.fleet.PATIENCE", 1)
+    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster:
+        arguments = [str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--scheduler", cluster.scheduler_address]
+        result = CliRunner().invoke(main, ["fleet", *arguments], catch_exceptions=False)
+    assert result.exit_code == 3
+    assert "no worker has come" in result.stderr
+
+
+def test_options_of_a_store_that_are_none_are_wrong_usage_and_not_printed(tmp_path: Path) -> None:
+    for arguments in (["report", str(tmp_path)], ["run", str(tmp_path), "-o", str(tmp_path)]):
+        result = CliRunner().invoke(main, ["fleet", *arguments, "--storage-option", "s3.secret:4711"])
+        assert result.exit_code == 2
+        assert "PROTOCOL.NAME=VALUE" in result.stderr
+        assert "4711" not in result.stderr
+
+
+def test_where_there_is_nothing_is_said(tmp_path: Path) -> None:
+    result = asked(str(tmp_path / "none"))
+    assert result.exit_code == 3
+    assert "there is nothing" in result.stderr
+
+
 def test_progress() -> None:
     assert progress_text(Step(2, 5, 1_000, 50_000_000, 1), 10) == (
         "2 of 5 tasks, 1,000 exchanges, 100/s, 5.0 MB/s, 1 failed"

@@ -116,7 +116,7 @@ def test_a_broken_capture_is_a_row_of_errors(captures: Path, tmp_path: Path, cli
 
 def test_a_task_that_runs_twice_leaves_the_same_files(captures: Path, tmp_path: Path) -> None:
     found = tuple(listed([str(captures / "gw0")]))
-    day = working.day_of(working.first_time(found[0].url)).isoformat()
+    day = working.day_of(working.first_times(found)[0]).isoformat()
     task = working.Task("gw0", day, found)
     working.work(task, str(tmp_path / "out"))
     before = contents(tmp_path / "out")
