@@ -214,7 +214,7 @@ def analyze(
     color: str,
     width: int | None,
 ) -> None:
-    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input).
+    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, bzip2, xz, zstd; `-` is standard input).
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
 
