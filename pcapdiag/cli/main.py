@@ -262,7 +262,8 @@ def analyze(
     if logs:
         from pcapdiag.cli.beside import with_logs
 
-        report, beside = with_logs(report, logs, log_at, log_tz)
+        most = None if max_decompressed is None else round(max_decompressed * 1e9)
+        report, beside = with_logs(report, logs, log_at, log_tz, most)
     from pcapdiag.report.terminal.layout import Layout
 
     view = View(
