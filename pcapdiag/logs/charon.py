@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from pcapdiag.logs import marks as formats
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, v1_name
 from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, number, spi, with_said
@@ -54,6 +55,7 @@ class CharonReader(Reader):
     """Reads the lines of charon."""
 
     platform = "strongswan"
+    scanned = formats.CHARON
     marks = ("[",)
     head = re.compile(rf"\d\d\[(?:{_GROUPS})\d?\]:? ?")
 
