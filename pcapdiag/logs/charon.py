@@ -110,6 +110,10 @@ class CharonReader(Reader):
             secret=kind is not None and kind.id == "strongswan/key-dump",
         )
 
+    def restarts(self, line: LogLine) -> bool:
+        """Whether charon begins anew: SAs are numbered from 1."""
+        return line.said.kind is not None and line.said.kind.id == "strongswan/starting"
+
     def follow(self, line: LogLine) -> LogLine:
         """Join the lines of one thread."""
         thread, _, name = line.thread.partition("<")
@@ -117,7 +121,7 @@ class CharonReader(Reader):
             connection, _, serial = name.rpartition("|")
             line = with_said(line, session=f"|{serial}", connection=connection or line.said.connection)
         said, told = line.said, line.said.told
-        if said.kind is not None and said.kind.id == "strongswan/starting":
+        if self.restarts(line):
             self._life += 1
             self._threads.clear()
             self._names.clear()

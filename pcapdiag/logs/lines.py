@@ -17,7 +17,7 @@ from pcapdiag.logs.charon import CharonReader
 from pcapdiag.logs.fortigate import FortigateReader
 from pcapdiag.logs.ios import IosReader
 from pcapdiag.logs.line import LogLine, Said
-from pcapdiag.logs.marks import GIVEN, MARKS, MAX_LINE, OVER
+from pcapdiag.logs.marks import GIVEN, MARKS, MAX_LINE, OVER, SETTLE
 from pcapdiag.logs.openiked import OpenikedReader
 from pcapdiag.logs.pluto import PlutoReader
 from pcapdiag.logs.racoon import RacoonReader
@@ -196,7 +196,7 @@ class Lines:
                     yield from self._read(pending)
                 scan.other += bool(text) and not text.isspace()
                 continue
-            if pending is not None:
+            if pending is not None and not self._counted(pending):
                 yield from self._read(pending)
             self._pending = _Pending(scan.number, text, reader, parts)
 
@@ -221,8 +221,16 @@ class Lines:
             scan.waits = self._pending is not None
             scan.format, scan.kept = self._last.scanned, self._last.octets
             why = scan.run(buffer, position, end)
+            self._last.plain_lines += scan.plain
+            scan.plain = 0
             if why == OVER:
                 return found
+            if why == SETTLE:
+                pending, self._pending = self._pending, None
+                if pending is not None and not self._counted(pending):
+                    found += self._read(pending)
+                position = scan.start
+                continue
             position = scan.stop + 1
             if why == GIVEN:
                 found += self._given()
@@ -278,16 +286,19 @@ class Lines:
         if pending is not None:
             yield from self._read(pending)
 
+    def _counted(self, pending: _Pending) -> bool:
+        """Count a line that needs nothing else; False where it does."""
+        known = pending.reader.kept.get(pending.parts[1]) if pending.rows == 1 else None
+        if known is None or known.row is None or not known.counted:
+            return False
+        pending.reader.plain_lines += 1
+        known.row[1] = pending.number
+        known.row[2] += 1
+        self._seen(pending.parts[0])
+        return True
+
     def _read(self, pending: _Pending) -> Iterator[LogLine]:
         number, rows, reader = pending.number, pending.rows, pending.reader
-        if rows == 1:
-            known = reader.kept.get(pending.parts[1])
-            if known is not None and known.counted and known.row is not None:
-                reader.plain_lines += 1
-                known.row[1] = number
-                known.row[2] += 1
-                self._seen(pending.parts[0])
-                return
         pieces = reader.pieces(pending.text)
         for piece in pieces:
             parts = pending.parts if len(pieces) == 1 and rows == 1 else reader.split(piece)
@@ -301,7 +312,9 @@ class Lines:
             known = reader.kept.get(parts[1])
             if known is not None and known.row is None and len(pieces) == 1:
                 known.row = row
-                known.counted = known.plain and (line.said.kind is not None or reader.quiet)
+                known.counted = (
+                    known.plain and (line.said.kind is not None or reader.quiet) and not reader.restarts(line)
+                )
             if not line.said.plain:
                 yield line
 

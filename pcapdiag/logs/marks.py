@@ -12,7 +12,8 @@ MARKS = (
 )  # fmt: skip
 """Every line that a reader takes has one of these; most lines of a syslog have none."""
 
-OVER, SLOW, GIVEN = 0, 1, 2
-"""What stops a scan: the block is over; a line to be read in full; one that may not go on, and whose text is known."""
+OVER, SLOW, GIVEN, SETTLE = 0, 1, 2, 3
+"""What stops a scan: the block is over; a line to be read in full; the one before, which does not go on and whose text
+is known; a line before which the one that waits does not go on."""
 ANY, ASA, CHARON = 0, 1, 2
 """Formats whose lines are taken apart here; those of `ANY` are not."""

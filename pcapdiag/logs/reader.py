@@ -109,6 +109,10 @@ class Reader:
         """The same line with what those before it tell of it."""
         return line
 
+    def restarts(self, line: LogLine) -> bool:
+        """Whether the program begins anew with this line: what it numbers is other than before."""
+        return False
+
     def goes_on(self, before: str, last: str, text: str, rows: int) -> bool:
         """Whether a line that begins like none of any format is the rest of `before`, one of this format.
 

@@ -5,7 +5,7 @@ cimport cython
 ctypedef Py_ssize_t place
 
 cdef place MAX_LINE, _REACH, _NAME
-cdef int OVER, SLOW, GIVEN, ANY, ASA, CHARON
+cdef int OVER, SLOW, GIVEN, SETTLE, ANY, ASA, CHARON
 cdef bytes _GROUPS, _PAIRS
 cdef list _LISTED
 

@@ -1,14 +1,14 @@
 # cython: boundscheck=False, wraparound=False
 """The lines of a log that are only counted, found in its octets; compiled where a C compiler is at hand.
 
-    block ──Scan.run──▶ SLOW: a line to be read in full; GIVEN: one whose text is known; OVER
+    block ──Scan.run──▶ SLOW: a line to be read in full; GIVEN: one whose text is known; SETTLE; OVER
 
 Most lines of a syslog are of nothing that is known, and have none of the marks; most of a debug say what was said
 before, at another time. The first are counted without being decoded, the others by their octets behind the stamp. What
 is uncertain here goes the slow way: with a scan and without one the results are the same.
 """
 
-from pcapdiag.logs.marks import ANY, CHARON, GIVEN, MARKS, MAX_LINE, OVER, SLOW
+from pcapdiag.logs.marks import ANY, CHARON, GIVEN, MARKS, MAX_LINE, OVER, SETTLE, SLOW
 
 _GROUPS = b"DMNMGRIKECHDJOBCFGKNLNETASNENCTNCIMCIMVPTSTLSAPPESPLIB"
 _REACH = 300
@@ -105,7 +105,7 @@ class Scan:
                 position = stop + 1
                 continue
             self.marked = True
-            if self.format == ANY or self.waits or stop - position > MAX_LINE:
+            if self.format == ANY or stop - position > MAX_LINE:
                 return SLOW
             if not (
                 self._split_charon(buffer, position, stop)
@@ -113,6 +113,8 @@ class Scan:
                 else self._split_asa(buffer, position, stop)
             ):
                 return SLOW
+            if self.waits:
+                return SETTLE
             known = self.kept.get(buffer[self._text : self._end])
             if known is None or known.row is None or not known.single:
                 return SLOW
