@@ -1,7 +1,7 @@
 """A scan over octets counts what the readers would, and hands out what they have to see."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcapdiag.logs.line import LogLine
@@ -46,6 +46,7 @@ def counts(lines: Lines) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@settings(deadline=None)  # each is read twice, on any machine
 @given(st.lists(st.sampled_from([*PIECES, *ODD]), max_size=60), st.integers(1, 400), st.integers(1, 4))
 def test_octets_and_text_give_the_same(rows: list[str], size: int, times: int) -> None:
     rows = rows * times
