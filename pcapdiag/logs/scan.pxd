@@ -7,6 +7,7 @@ ctypedef Py_ssize_t place
 cdef place MAX_LINE, _REACH, _NAME
 cdef int OVER, SLOW, GIVEN, SETTLE, ANY, ASA, CHARON
 cdef bytes _GROUPS, _PAIRS
+cdef bint _INTERPRETED
 cdef list _LISTED
 
 
@@ -43,8 +44,10 @@ cdef class Scan:
     cdef bint _split_asa(self, bytes buffer, place start, place stop) except? -99
 
 
-@cython.locals(octet=int, before=int, where=place)
+@cython.locals(octet=int, before=int, where=place, stop=place, mark=bytes, line=bytes)
 cpdef place find_mark(bytes buffer, place at, place end) except? -99
+
+cdef place line_end(bytes buffer, place at, place end) except? -99
 
 @cython.locals(before=place, mark=bytes)
 cdef bint is_mark(bytes buffer, place at, place end, place where) except? -99

@@ -37,6 +37,9 @@ def _common(octet: int) -> int:
 
 
 _PAIRS, _LISTED = _pairs()
+_INTERPRETED = type(_common).__name__ == "function"
+"""Octet by octet is fast where this is compiled; the interpreter looks for one mark after the other."""
+_OCTETS = tuple(mark.encode() for mark in MARKS)
 
 
 class Known:
@@ -92,9 +95,7 @@ class Scan:
         """Go on at `position`; `stop` is where the line ends that stopped it, its newline included in what follows."""
         while position < end:
             mark = find_mark(buffer, position, end)
-            stop = mark
-            while stop < end and buffer[stop] != 10:
-                stop += 1
+            stop = line_end(buffer, mark, end)
             self.start, self.stop = position, stop
             if stop == mark and mark - position <= MAX_LINE:
                 if self.waits or self.held is not None:
@@ -224,6 +225,13 @@ class Scan:
 
 def find_mark(buffer: bytes, at: int, end: int) -> int:
     """Where in this line something stands that has a mark around it; else where the line ends."""
+    if _INTERPRETED:
+        stop = line_end(buffer, at, end)
+        line = buffer[at:stop]
+        for mark in _OCTETS:
+            if mark in line:
+                return at + line.index(mark)
+        return stop
     octet = 0
     before = 0
     while at < end:
@@ -234,6 +242,16 @@ def find_mark(buffer: bytes, at: int, end: int) -> int:
         if where and is_mark(buffer, at - 1, end, where):
             return at
         before = octet
+        at += 1
+    return at
+
+
+def line_end(buffer: bytes, at: int, end: int) -> int:
+    """Where the line ends that has this place."""
+    if _INTERPRETED:
+        found = buffer.find(b"\n", at, end)
+        return end if found < 0 else found
+    while at < end and buffer[at] != 10:
         at += 1
     return at
 
