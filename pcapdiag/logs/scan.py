@@ -40,6 +40,7 @@ _PAIRS, _LISTED = _pairs()
 _INTERPRETED = type(_common).__name__ == "function"
 """Octet by octet is fast where this is compiled; the interpreter looks for one mark after the other."""
 _OCTETS = tuple(mark.encode() for mark in MARKS)
+_PRESENT = [b""]
 
 
 class Known:
@@ -228,7 +229,9 @@ def find_mark(buffer: bytes, at: int, end: int) -> int:
     if _INTERPRETED:
         stop = line_end(buffer, at, end)
         line = buffer[at:stop]
-        for mark in _OCTETS:
+        if _PRESENT[0] is not buffer:  # most blocks of a syslog have few of the marks
+            _PRESENT[:] = buffer, *(mark for mark in _OCTETS if mark in buffer)
+        for mark in _PRESENT[1:]:
             if mark in line:
                 return at + line.index(mark)
         return stop
