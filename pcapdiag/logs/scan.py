@@ -230,7 +230,7 @@ def find_mark(buffer: bytes, at: int, end: int) -> int:
         stop = line_end(buffer, at, end)
         line = buffer[at:stop]
         if _PRESENT[0] is not buffer:  # most blocks of a syslog have few of the marks
-            _PRESENT[:] = buffer, *(mark for mark in _OCTETS if mark in buffer)
+            _PRESENT[:] = [buffer, *filter(buffer.__contains__, _OCTETS)]
         for mark in _PRESENT[1:]:
             if mark in line:
                 return at + line.index(mark)
