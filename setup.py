@@ -22,7 +22,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
-COMPILED = ("pcapdiag/capture/walker.py", "pcapdiag/capture/network.py")
+COMPILED = ("pcapdiag/capture/walker.py", "pcapdiag/capture/network.py", "pcapdiag/logs/scan.py")
 MANUAL = "share/man/man1"
 DIRECTIVES = {
     "language_level": "3",

@@ -1,6 +1,8 @@
 """Times `pcapdiag.read_log` on logs of a given size, and prints MB/s and memory as Markdown.
 
-    python benchmarks/logs.py [MEGABYTES]
+    python benchmarks/logs.py [MEGABYTES [KIND...]]
+
+MB/s are those of the clock, and of processor time; kinds are syslog, asa and charon, all without.
 
 The logs are written to a temporary directory, one after the other, and removed again: a gateway's syslog with a line of
 IKE in fifty, an ASA at debug level that sees one negotiation after another, and charon at level 2. Each is read in a
@@ -100,28 +102,30 @@ def write(path: Path, lines: Callable[[], Iterator[str]], octets: int) -> None:
                     return
 
 
-def measure(path: Path) -> tuple[float, int]:
-    """Seconds that a process takes to read it, and the most that it has in memory, in MiB."""
+def measure(path: Path) -> tuple[float, float, int]:
+    """Seconds that a process takes to read it, those of a processor, and the most that it has in memory, in MiB."""
     began = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", READ, str(path)], stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
-    return time.perf_counter() - began, usage.ru_maxrss // 1024
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
 
 
 def main() -> None:
     """Measure each log, and print a row for it."""
     size = int(sys.argv[1]) * 1_000_000 if len(sys.argv) > 1 else 1_000_000_000
-    print("| log | MB | s | MB/s | MiB |\n|---|---|---|---|---|")
+    wanted = sys.argv[2:]
+    print("| log | MB | s | MB/s | MB/s of processor time | MiB |\n|---|---|---|---|---|---|", flush=True)
     for name, lines in (("syslog, a line in 50 of IKE", syslog), ("ASA debug", asa), ("charon, level 2", charon)):
+        if wanted and lines.__name__ not in wanted:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "log")
             write(path, lines, size)
             octets = path.stat().st_size
-            seconds, memory = measure(path)
-            print(
-                f"| {name} | {octets / 1e6:.0f} | {seconds:.1f} | {octets / 1e6 / seconds:.0f} | {memory} |", flush=True
-            )
+            seconds, processor, memory = measure(path)
+            rate, own = octets / 1e6 / seconds, octets / 1e6 / processor
+            print(f"| {name} | {octets / 1e6:.0f} | {seconds:.1f} | {rate:.0f} | {own:.0f} | {memory} |", flush=True)
 
 
 if __name__ == "__main__":

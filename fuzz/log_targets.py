@@ -10,8 +10,9 @@ from pcapdiag.capture.savefile import Savefile
 from pcapdiag.knowledge import log_lines
 from pcapdiag.logs import packets
 from pcapdiag.logs.explaining import decode, distinctive
-from pcapdiag.logs.lines import MAX_LINE, READERS, Lines, read
+from pcapdiag.logs.lines import READERS, Lines, read
 from pcapdiag.logs.log import read_log
+from pcapdiag.logs.marks import MAX_LINE
 from pcapdiag.report import log_json
 from pcapdiag.report.terminal import log_text
 from pcapdiag.report.terminal.layout import Layout

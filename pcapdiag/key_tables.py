@@ -3,10 +3,11 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from pcapdiag.ike.decryption_keys import KeyTable, KeyTableError, parse_table
+from pcapdiag.logs.octets import Octets
 
 NAMES = ("ikev1_decryption_table", "ikev2_decryption_table")
 """What Wireshark calls the tables within a profile."""
@@ -20,6 +21,7 @@ def read_tables(paths: Iterable[str | os.PathLike[str]]) -> KeyTable:
     """The rows of these tables; a directory stands for the tables in it, as a Wireshark profile.
 
     A file may also be a log: FortiGate's debug at level -1, or charon's at level 4 (`pcapdiag.logs.keys`).
+    Either may be compressed with gzip, bzip2, xz or zstd.
 
     Raises KeyTableError, with one line, for what cannot be read or is neither.
     """
@@ -60,20 +62,21 @@ def _text(path: Path) -> str:
     """A table, or what is in a log as one."""
     from pcapdiag.logs.keys import looks_like_log
 
+    stream = Octets(path)
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_OCTETS + 1)
-            large = len(octets) > MAX_OCTETS
-            # What is no text, or may have no end, is not searched for a log's keys.
-            if large and (b"\0" in octets or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)):
-                raise KeyTableError(f"{path}: too large for a key table")
-            if large or looks_like_log(octets.decode("utf-8", "replace")):
-                rows = _rows(octets, file)
-                if rows:
-                    return rows
-                why = "too large for a key table" if large else "a log that names no algorithms or SPIs for its keys"
-                raise KeyTableError(f"{path}: {why}")
-        return octets.decode("utf-8")
+        found, large = _first(blocks := iter(stream))
+        # What is no text, or may have no end, is not searched for a log's keys.
+        if large and (b"\0" in found or not stat.S_ISREG(path.stat().st_mode)):
+            raise KeyTableError(f"{path}: too large for a key table")
+        if large or looks_like_log(found.decode("utf-8", "replace")):
+            rows = _rows(found, blocks)
+            if rows and not stream.fault:
+                return rows
+            why = "too large for a key table" if large else "a log that names no algorithms or SPIs for its keys"
+            raise KeyTableError(f"{path}: {stream.fault or why}")
+        if stream.fault:
+            raise KeyTableError(f"{path}: {stream.fault}")
+        return found.decode("utf-8")
     except UnicodeDecodeError:
         raise KeyTableError(f"{path}: not a key table: it is not text") from None
     except FileNotFoundError:
@@ -82,16 +85,30 @@ def _text(path: Path) -> str:
         raise KeyTableError(f"{path}: {fault.strerror or fault}") from None
 
 
-def _rows(first: bytes, file: BinaryIO) -> str:
+def _first(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """What a table has at most, and whether there is more."""
+    found: list[bytes] = []
+    size = 0
+    for block in blocks:
+        found.append(block)
+        size += len(block)
+        if size > MAX_OCTETS:
+            break
+    return b"".join(found), size > MAX_OCTETS
+
+
+def _rows(first: bytes, blocks: Iterator[bytes]) -> str:
     """The keys in a log as the rows of a table; `first` is what was read of it."""
     from pcapdiag.logs.keys import rows_in
 
     def lines() -> Iterator[str]:
-        *whole, rest = first.split(b"\n")
-        yield from (line.decode("utf-8", "replace") for line in whole)
-        while line := file.readline(_LONGEST):
-            yield (rest + line).decode("utf-8", "replace")
-            rest = b""
+        rest = b""
+        for block in chain((first,), blocks):
+            *whole, rest = (rest + block).split(b"\n")
+            yield from (line.decode("utf-8", "replace") for line in whole)
+            if len(rest) > _LONGEST:
+                yield rest.decode("utf-8", "replace")
+                rest = b""
         yield rest.decode("utf-8", "replace")
 
     return "".join(f"{row}\n" for row in rows_in(lines()))

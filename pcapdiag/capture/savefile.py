@@ -53,7 +53,7 @@ _OPTION_IFDROP, _OPTION_OSDROP = 5, 7
 YEAR: Final = 366 * 86_400 * 1_000_000_000
 """Nanoseconds; a beginning or end that is further from the packets is not believed."""
 _DIRECTORY: Final = "a directory without capture files (by suffix: .pcap, .pcapng, .cap, .dmp)"
-_EXPECTED: Final = "pcap, pcapng, or either in gzip, xz or zstd is expected"
+_EXPECTED: Final = "pcap, pcapng, or either in gzip, bzip2, xz or zstd is expected"
 _OTHER_FORMATS: Final = {
     b"snoop\0\0\0": "a snoop file",
     b"GMBU": "a Microsoft Network Monitor file",
@@ -61,7 +61,6 @@ _OTHER_FORMATS: Final = {
     b"TRSNIFF": "a Sniffer file",
     b"XCP\0": "a NetXRay file",
     b"PK\x03\x04": "a zip archive",
-    b"BZh": "a bzip2 file",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
 }
 

@@ -108,26 +108,34 @@ class Window:
     def _next(self) -> bytes | None:
         try:
             return self._read(CHUNK)
-        except EOFError:
-            self.fault = "the compressed data end too early"
-        except TooLargeError as fault:
-            self.fault = str(fault)
-        except MemoryError:
-            self.fault = "there is not enough memory to decompress it"
-        except OSError as fault:
-            self.fault = f"reading failed: {fault.strerror or fault}"
-        except Exception as fault:
-            # zlib.error, lzma.LZMAError, ZstdError: naming them would mean importing all three.
-            if type(fault).__module__.partition(".")[0] not in _COMPRESSION_MODULES:
-                raise
-            if "memory" in str(fault).lower():  # neither library has a class for it
-                self.fault = "the compressed data ask for too much memory; decompress it beforehand"
-            else:
-                self.fault = f"the compressed data are damaged: {fault}"
+        except Exception as error:
+            self.fault = fault_of(error)
         return None
 
 
 _COMPRESSION_MODULES: Final = frozenset(("zlib", "lzma", "_lzma", "gzip", "zstd", "zstandard", "compression", "_zstd"))
+
+
+def fault_of(error: Exception) -> str:
+    """Why a stream that may be compressed ended before its time; raises again what is none of its faults."""
+    if isinstance(error, EOFError):
+        return "the compressed data end too early"
+    if isinstance(error, TooLargeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory to decompress it"
+    if isinstance(error, OSError) and type(error).__module__ == "builtins":
+        return f"reading failed: {error.strerror or error}"
+    # zlib.error, lzma.LZMAError, ZstdError: naming them would mean importing all three.
+    if type(error).__module__.partition(".")[0] not in _COMPRESSION_MODULES and not isinstance(error, DamagedError):
+        raise error
+    if "memory" in str(error).lower():  # neither library has a class for it
+        return "the compressed data ask for too much memory; decompress it beforehand"
+    return f"the compressed data are damaged: {error}"
+
+
+class DamagedError(Exception):
+    """What bz2 has no class of its own for."""
 
 
 class TooLargeError(Exception):
@@ -162,6 +170,8 @@ def compression_of(head: bytes) -> tuple[str, Callable[[Any], Any] | None]:
         return "gzip", _open_gzip
     if head[:6] == b"\xfd7zXZ\0":
         return "xz", _open_xz
+    if head[:3] == b"BZh" and head[4:8] in (b"1AY&", b"\x17rE8"):  # a block, or the end of an empty one
+        return "bzip2", _open_bzip2
     # The second is a skippable frame, which parallel compressors put first (RFC 8878 §3.1.2).
     if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):
         return "zstd", _open_zstd
@@ -174,15 +184,17 @@ def _open_gzip(stream: Any) -> Any:
     return gzip.GzipFile(fileobj=stream)
 
 
-class _Xz:
-    """What xz streams hold that follow on each other, with zeros in between or not. LZMAFile knows no memory limit."""
+class _Streams:
+    """What compressed streams hold that follow on each other, with zeros in between or not.
 
-    def __init__(self, stream: Any) -> None:
-        import lzma
+    new -- makes a decompressor as those of lzma and bz2 are; step -- octets that it is given at a time
+    """
 
+    def __init__(self, stream: Any, new: Callable[[], Any], step: int = io.DEFAULT_BUFFER_SIZE) -> None:
         self._stream = stream
-        self._new: Callable[[], Any] = partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY)
-        self._decompressor = self._new()
+        self._new = new
+        self._step = step
+        self._decompressor = new()
 
     def read(self, size: int) -> bytes:
         while True:
@@ -193,7 +205,7 @@ class _Xz:
                     return b""
                 self._decompressor = self._new()
             elif self._decompressor.needs_input:
-                data = self._stream.read1(io.DEFAULT_BUFFER_SIZE)  # of damaged ones, what comes before is not lost
+                data = self._stream.read1(self._step)  # of damaged ones, what comes before is not lost
                 if not data:
                     raise EOFError
             found: bytes = self._decompressor.decompress(data, size)
@@ -201,14 +213,73 @@ class _Xz:
                 return found
 
     def _after_padding(self) -> bytes:
-        data: bytes = self._stream.read1(CHUNK)
+        data: bytes = self._stream.read1(self._step)
         while data and not (rest := data.lstrip(b"\0")):
-            data = self._stream.read1(CHUNK)
+            data = self._stream.read1(self._step)
         return rest if data else b""
 
 
 def _open_xz(stream: Any) -> Any:
-    return _Xz(stream)
+    """LZMAFile knows no memory limit."""
+    import lzma
+
+    return _Streams(stream, partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY))
+
+
+class _Bzip2:
+    """A decompressor of bzip2 whose errors can be told from those of reading."""
+
+    needs_input = property(lambda self: self._own.needs_input)
+    eof = property(lambda self: self._own.eof)
+    unused_data = property(lambda self: self._own.unused_data)
+
+    def __init__(self) -> None:
+        import bz2
+
+        self._own = bz2.BZ2Decompressor()
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        try:
+            return self._own.decompress(data, size)
+        except OSError as error:
+            raise DamagedError(str(error)) from None
+
+
+def _open_bzip2(stream: Any) -> Any:
+    return _Streams(stream, _Bzip2)
+
+
+class _Zstd:
+    """A frame of zstd. The package's own reader of streams ends without a word where a frame is cut."""
+
+    STEP: Final = 512
+    """Octets that it is given at a time: they become 16 MiB at most, a block of 128 KiB out of each four."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._own = zstandard.ZstdDecompressor().decompressobj()
+        self._found = b""
+        self._at = 0
+
+    @property
+    def needs_input(self) -> bool:
+        return self._at == len(self._found)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self.needs_input and self._own.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._own.unused_data)
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        if data:
+            self._found, self._at = self._own.decompress(data), 0
+        found = self._found[self._at : self._at + size]
+        self._at += len(found)
+        return found
 
 
 def _open_zstd(stream: Any) -> Any:
@@ -216,18 +287,17 @@ def _open_zstd(stream: Any) -> Any:
         from compression import zstd
 
         return zstd.ZstdFile(stream)
-    import zstandard
-
-    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return _Streams(stream, _Zstd, _Zstd.STEP)
 
 
 class _Limited:
     """Hands out what comes out of a compressed stream, as long as that is not too much for what went in."""
 
-    def __init__(self, stream: Any, compressed: _Rewound, limit: int | None) -> None:
+    def __init__(self, stream: Any, compressed: _Rewound, limit: int | None, ratio: int) -> None:
         self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self._compressed = compressed
         self._limit = limit
+        self._ratio = ratio
         self._size = 0
 
     def read(self, size: int) -> bytes:
@@ -238,10 +308,10 @@ class _Limited:
             data = data[: max(limit - self._size, -len(data))]
             if not data:
                 raise TooLargeError(f"it decompresses to more than the {_amount(limit)} that --max-decompressed allows")
-        elif limit is None and self._size > max(FREE, RATIO * self._compressed.size):
+        elif limit is None and self._size > max(FREE, self._ratio * self._compressed.size):
             raise TooLargeError(
-                f"it decompresses to more than {_amount(FREE)} and {RATIO} times its size; reading stops here, and "
-                "--max-decompressed allows more"
+                f"it decompresses to more than {_amount(FREE)} and {self._ratio} times its size; reading stops here, "
+                "and --max-decompressed allows more"
             )
         return data
 
@@ -250,10 +320,18 @@ def _amount(octets: int) -> str:
     return f"{octets / 1e9:.4g} GB"
 
 
-def decompressed(head: bytes, stream: Any, decompress: Callable[[Any], Any], limit: int | None = None) -> Window:
-    """Return what a stream holds, its `head` read already. Raises ImportError where a package is missing.
+def decompressing(
+    head: bytes, stream: Any, decompress: Callable[[Any], Any], limit: int | None = None, ratio: int = RATIO
+) -> Any:
+    """Return what has `read` for what a stream holds, its `head` read already. ImportError where a package is missing.
 
-    limit -- octets that it may become; by default FREE, and above that RATIO times what it was
+    limit -- octets that it may become; by default FREE, and above that `ratio` times what it was
+    `fault_of` tells what the exceptions of `read` mean.
     """
     compressed = _Rewound(head, stream)
-    return Window(_Limited(decompress(io.BufferedReader(compressed, CHUNK)), compressed, limit))
+    return _Limited(decompress(io.BufferedReader(compressed, CHUNK)), compressed, limit, ratio)
+
+
+def decompressed(head: bytes, stream: Any, decompress: Callable[[Any], Any], limit: int | None = None) -> Window:
+    """Return what a stream holds, as `decompressing` does, to be looked at."""
+    return Window(decompressing(head, stream, decompress, limit))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def with_logs(
-    report: "Report", logs: Sequence[str], at: Sequence[str], zone: str | None
+    report: "Report", logs: Sequence[str], at: Sequence[str], zone: str | None, max_decompressed: int | None = None
 ) -> "tuple[Report, tuple[JoinedLog, ...]]":
     """The report with what the logs say; ends the program with a line where one cannot be read."""
     from pcapdiag.cli.reading import warn
@@ -34,13 +34,16 @@ def with_logs(
     diagnoses = report.diagnoses
     for place, (path, name) in enumerate(zip(logs, names_of(logs), strict=True)):
         try:
+            own = at[place] if place < len(at) else None
             log, diagnoses = join_log(
-                path, diagnoses, name=name, at=at[place] if place < len(at) else None, zone=seconds
+                path, diagnoses, name=name, at=own, zone=seconds, max_decompressed=max_decompressed
             )
         except OSError as error:
             warn([f"{path}: {error.strerror or error}"])
             sys.exit(Exit.UNREADABLE)
         joined.append(log)
+        if log.fault:
+            warn([f"{path}: {log.fault}; what came before is reported"])
         if log.problem:
             warn([f"{name}: {log.problem}"])
     return replace(report, diagnoses=diagnoses), tuple(joined)

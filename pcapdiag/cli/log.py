@@ -21,6 +21,7 @@ from pcapdiag.cli.formats import LOG, Asked, View, asked_for
     help="Write the messages that a log holds whole (FortiGate, racoon, libreswan at debug level) as a pcapng capture, "
     "instead of a report. Takes one log.",
 )
+@options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="Every exchange in full, every kind of line.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
 @options.color
@@ -30,6 +31,7 @@ def log(
     formats: Asked,
     peer: str | None,
     to_pcap: str | None,
+    max_decompressed: float | None,
     verbose: bool,
     quiet: bool,
     color: str,
@@ -39,25 +41,28 @@ def log(
 
     Cisco ASA (console debug and syslog), Cisco IOS and IOS XE, strongSwan, libreswan, FortiGate (debug and event log),
     racoon, OpenIKED, Palo Alto, Juniper SRX, Azure's and AWS's VPN gateways; the format is found by looking, several in
-    one file are told apart. `-` is standard input.
+    one file are told apart. Logs in gzip, bzip2, xz and zstd are decompressed, whatever their names. `-` is standard
+    input.
 
     Exit status: 0 every tunnel is up, or phase 1 is and nothing says that what followed failed; 1 at least one is not;
     2 wrong usage; 3 a log could not be read; 4 no IKE found.
     """
+    most = None if max_decompressed is None else round(max_decompressed * 1e9)
     if to_pcap is not None:
         if len(logs) != 1 or formats.printed.name != "text" or formats.files or peer is not None:
             raise click.UsageError("--to-pcap takes one log, and no other option")
-        sys.exit(_write(logs[0], to_pcap))
+        sys.exit(_write(logs[0], to_pcap, most))
     from pcapdiag.cli.reading import warn
     from pcapdiag.cli.terminal import columns, wants_colour
     from pcapdiag.logs.log import LogError, read_log
 
     try:
-        report = read_log(logs, peer=peer)
+        report = read_log(logs, peer=peer, max_decompressed=most)
     except LogError as error:
         warn(str(error).splitlines())
         sys.exit(Exit.UNREADABLE)
     warn(report.errors)
+    warn([f"{log.path}: {log.fault}; what came before is reported" for log in report.logs if log.fault])
     from pcapdiag.report.terminal.layout import Layout
 
     view = View(Layout(width or columns(), wants_colour(color), 1 if verbose else -1 if quiet else 0))
@@ -71,18 +76,20 @@ def log(
     sys.exit(Exit.WELL if report.all_well else Exit.NOT_WELL)
 
 
-def _write(log: str, output: str) -> int:
+def _write(log: str, output: str, most: int | None) -> int:
     """Write the messages of a log as a capture, and say what was written; the exit status."""
     from pcapdiag.cli.reading import warn
     from pcapdiag.logs.lines import Lines, read
-    from pcapdiag.logs.log import LogError, chunks, names_of
+    from pcapdiag.logs.log import LogError, names_of
+    from pcapdiag.logs.octets import Octets
     from pcapdiag.logs.packets import Written, write
     from pcapdiag.output import OutputError, written
 
     found = Written()
+    octets = Octets(log, most=most)
     try:
         with written(output, inputs=[log]) as stream:
-            found = write(stream, names_of([log])[0], read(chunks(log), Lines()))
+            found = write(stream, names_of([log])[0], read(octets, Lines()))
             if not found.packets:
                 raise LogError
     except LogError:
@@ -98,6 +105,8 @@ def _write(log: str, output: str) -> int:
     notes = [f"{found.packets} messages are written to {output}, their times as the log shows them, as if in UTC"]
     if found.homeless:
         notes.append(f"{found.homeless} are left out: the log does not say between which addresses")
+    if octets.fault:
+        notes.append(f"{log}: {octets.fault}; what came before is written")
     if found.untimed:
         notes.append(f"{found.untimed} have no time in the log, and are a millisecond apart")
     warn(notes)

@@ -214,7 +214,7 @@ def analyze(
     color: str,
     width: int | None,
 ) -> None:
-    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, xz, zstd; `-` is standard input).
+    """Diagnose every IKE exchange in captures (pcap, pcapng; also gzip, bzip2, xz, zstd; `-` is standard input).
 
     A directory stands for the captures in it. Several files are read in the order of their first packets, as one.
 
@@ -262,7 +262,8 @@ def analyze(
     if logs:
         from pcapdiag.cli.beside import with_logs
 
-        report, beside = with_logs(report, logs, log_at, log_tz)
+        most = None if max_decompressed is None else round(max_decompressed * 1e9)
+        report, beside = with_logs(report, logs, log_at, log_tz, most)
     from pcapdiag.report.terminal.layout import Layout
 
     view = View(

@@ -132,5 +132,5 @@ max_decompressed = click.option(
     "--max-decompressed",
     metavar="GB",
     type=click.FloatRange(min=0, min_open=True),
-    help="What a compressed capture may become. Default: 1 GB, and more up to 100 times its size.",
+    help="What a compressed file may become. Default: 1 GB, and more up to 100 times its size; of a log, 1000 times.",
 )

@@ -9,7 +9,8 @@ Lines name the peer's address and the tunnel-group, no cookies and no ports: wha
 import re
 from collections.abc import Sequence
 
-from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
+from pcapdiag.logs import marks as formats
+from pcapdiag.logs.line import RECEIVED, SENT, Said, Told
 from pcapdiag.logs.messages import labels, v1_names
 from pcapdiag.logs.reader import MAX_BODY, Parts, Reader, number
 
@@ -39,13 +40,11 @@ class AsaReader(Reader):
     """Reads the lines of an ASA."""
 
     platform = "asa"
+    scanned = formats.ASA
+    quiet = True
     joint = ""
     marks = ("%ASA-", "[IKEv", "%FTD-", "%PIX-", "IKEv2-P")
     head = re.compile(r"%(?:ASA|PIX|FTD)-\d-\d{6}\b|\[IKEv[12](?: [A-Z]+)?\]|IKEv2-(?:PROTO|PLAT)-\d+: ")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last = ""
 
     def split(self, text: str) -> Parts | None:
         """What stands before a line, and the line."""
@@ -91,13 +90,6 @@ class AsaReader(Reader):
             state=shown[1] if shown else "",
             told=told(body),
         )
-
-    def follow(self, line: LogLine) -> LogLine:
-        """A line that names no peer, as those of certificates, goes with the negotiation before it."""
-        said = line.said
-        if said.session:
-            self._last = said.session
-        return line
 
     def goes_on(self, before: str, last: str, text: str, rows: int) -> bool:
         """A console wraps lines at its width."""

@@ -239,7 +239,7 @@ class _Attempt:
             self.mode = self.mode or "ikev2"
         if not self.role:
             self.role = _role_by(name, told.direction)
-        self.reached = max(self.reached, number_of(name), _v2_place(name))
+        self.reached = max(self.reached, number_of(name), _V2_PLACES.get(name, 0))
         for message in reversed(self.messages[-8:]):
             same = message.name == name and message.direction == told.direction
             if same and name and _may_be_one(message.message_id, line.said.message_id):
@@ -441,6 +441,8 @@ class Attempts:
 
 def _apart(attempt: _Attempt, line: LogLine) -> bool:
     """Whether a line is of another time than an exchange that only the peer's address joins it to."""
+    if attempt.last_when == line.when:
+        return False
     before, now = last_stamp(attempt.last_when), last_stamp(line.when)
     if before is None or now is None or before.has_date != now.has_date or before.has_year != now.has_year:
         return False
@@ -476,10 +478,7 @@ def _role_by(name: str, direction: str) -> str:
     return sender if direction == SENT else other
 
 
-def _v2_place(name: str) -> int:
-    return {"IKE_SA_INIT request": 1, "IKE_SA_INIT response": 2, "IKE_AUTH request": 3, "IKE_AUTH response": 4}.get(
-        name, 0
-    )
+_V2_PLACES = {"IKE_SA_INIT request": 1, "IKE_SA_INIT response": 2, "IKE_AUTH request": 3, "IKE_AUTH response": 4}
 
 
 def state_after(exchange: LogExchange) -> str:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from pcapdiag.logs import marks as formats
 from pcapdiag.logs.line import RECEIVED, SENT, LogLine, Said, Told
 from pcapdiag.logs.messages import labels, v1_name
 from pcapdiag.logs.reader import ADDRESS, MAX_BODY, Parts, Reader, bounded, number, spi, with_said
@@ -54,6 +55,7 @@ class CharonReader(Reader):
     """Reads the lines of charon."""
 
     platform = "strongswan"
+    scanned = formats.CHARON
     marks = ("[",)
     head = re.compile(rf"\d\d\[(?:{_GROUPS})\d?\]:? ?")
 
@@ -108,6 +110,10 @@ class CharonReader(Reader):
             secret=kind is not None and kind.id == "strongswan/key-dump",
         )
 
+    def restarts(self, line: LogLine) -> bool:
+        """Whether charon begins anew: SAs are numbered from 1."""
+        return line.said.kind is not None and line.said.kind.id == "strongswan/starting"
+
     def follow(self, line: LogLine) -> LogLine:
         """Join the lines of one thread."""
         thread, _, name = line.thread.partition("<")
@@ -115,7 +121,7 @@ class CharonReader(Reader):
             connection, _, serial = name.rpartition("|")
             line = with_said(line, session=f"|{serial}", connection=connection or line.said.connection)
         said, told = line.said, line.said.told
-        if said.kind is not None and said.kind.id == "strongswan/starting":
+        if self.restarts(line):
             self._life += 1
             self._threads.clear()
             self._names.clear()

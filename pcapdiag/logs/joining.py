@@ -23,7 +23,8 @@ from pcapdiag.logs.clock import DELAY, EARLIEST, LATEST, Clock, agreed, walls
 from pcapdiag.logs.judging import LogDiagnosis, judge
 from pcapdiag.logs.line import SENT, LogLine
 from pcapdiag.logs.lines import Lines, read
-from pcapdiag.logs.log import Source, chunks, names_of
+from pcapdiag.logs.log import names_of
+from pcapdiag.logs.octets import Octets, Source
 from pcapdiag.logs.reader import masked
 from pcapdiag.logs.stamps import last_stamp
 from pcapdiag.record import Record
@@ -61,7 +62,7 @@ class JoinedLog(Record, frozen=True):
     name -- as its lines are cited; address -- of the end that wrote it, "" where that does not show
     telling -- lines that are about messages; joined -- those at a message; clock -- None where none was derived
     diagnoses -- what the log says by itself, with the id of the exchange of the capture where it is one of those
-    problem -- why nothing was joined, or ""
+    problem -- why nothing was joined, or ""; fault -- why the log ended before its time, or ""
     """
 
     name: str
@@ -71,6 +72,7 @@ class JoinedLog(Record, frozen=True):
     clock: Clock | None
     diagnoses: tuple[tuple[LogDiagnosis, int | None], ...]
     problem: str
+    fault: str = ""
 
 
 class _Sent(Record, frozen=True):
@@ -96,11 +98,13 @@ def join_log(
     name: str | None = None,
     at: str | None = None,
     zone: int | None = None,
+    max_decompressed: int | None = None,
 ) -> tuple[JoinedLog, tuple[Diagnosis, ...]]:
     """Join a log to the exchanges of a capture; the same diagnoses come back, with what the log knows.
 
     at -- the address of the end that wrote the log; else it is told by the addresses in it
     zone -- seconds east of UTC of its clock, where that is known
+    max_decompressed -- octets that a compressed log may become, as for `read_log`
 
     Raises OSError where the log cannot be read.
     """
@@ -110,7 +114,8 @@ def join_log(
     lines, attempts = Lines(), Attempts(called)
     told: list[_Told] = []
     last = ""
-    for line in read(chunks(source), lines):
+    stream = Octets(source, most=max_decompressed)
+    for line in read(stream, lines):
         number = attempts.feed(line)
         last = line.when or last
         if line.said.told is not None and len(told) < MAX_TELLING:
@@ -120,14 +125,18 @@ def join_log(
     if not told and address:
         met = tuple((d, _met(d, diagnoses, address, zone)) for d in own)
         if any(exchange is not None for _, exchange in met):
-            log = JoinedLog(called, address, 0, (), None, met, "")
+            log = JoinedLog(called, address, 0, (), None, met, "", stream.fault)
             return log, tuple(_with_log(diagnosis, log) for diagnosis in diagnoses)
     if not told:
         problem = NO_MESSAGES if own else "it has no line of a format that is known"
-        return JoinedLog(called, address, 0, (), None, tuple((d, None) for d in own), problem), tuple(diagnoses)
+        return JoinedLog(called, address, 0, (), None, tuple((d, None) for d in own), problem, stream.fault), tuple(
+            diagnoses
+        )
     if not address:
         problem = "its addresses are of none of the ends in the capture; --log-at says whose log it is"
-        return JoinedLog(called, "", len(told), (), None, tuple((d, None) for d in own), problem), tuple(diagnoses)
+        return JoinedLog(called, "", len(told), (), None, tuple((d, None) for d in own), problem, stream.fault), tuple(
+            diagnoses
+        )
     sent = _transmissions(diagnoses, _addresses(told, diagnoses, address))
     clock, far = _clock(told, sent, zone)
     joined = tuple(_joined(told, sent, clock))
@@ -142,7 +151,7 @@ def join_log(
         (d, places.get(d.exchange.id) or (None if d.exchange.messages else _met(d, diagnoses, address, zone)))
         for d in own
     )
-    log = JoinedLog(called, address, len(told), joined, clock, paired, problem)
+    log = JoinedLog(called, address, len(told), joined, clock, paired, problem, stream.fault)
     return log, tuple(_with_log(diagnosis, log) for diagnosis in diagnoses)
 
 

@@ -1,6 +1,6 @@
 """From the octets of a log to records: the formats are found by looking, line by line.
 
-    octets ──texts──▶ lines of text ──Lines──▶ LogLine
+    octets ──blocks──▶ whole lines ──Lines──▶ LogLine
 
 Several formats in one file are told apart. Lines that a console wrapped are joined. What tells nothing of a
 negotiation is only counted, by kind; what belongs to IKE and is not in the table is counted by its shape. Memory is
@@ -10,6 +10,7 @@ bounded, whatever the log holds: a line is cut at `MAX_LINE`, a shape is kept fo
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from pcapdiag.logs.asa import AsaReader
 from pcapdiag.logs.aws import AwsReader
@@ -18,16 +19,16 @@ from pcapdiag.logs.charon import CharonReader
 from pcapdiag.logs.fortigate import FortigateReader
 from pcapdiag.logs.ios import IosReader
 from pcapdiag.logs.juniper import JuniperReader
-from pcapdiag.logs.line import LogLine
+from pcapdiag.logs.line import LogLine, Said
+from pcapdiag.logs.marks import GIVEN, MARKS, MAX_LINE, OVER, SETTLE
 from pcapdiag.logs.openiked import OpenikedReader
 from pcapdiag.logs.paloalto import PaloaltoReader
 from pcapdiag.logs.pluto import PlutoReader
 from pcapdiag.logs.racoon import RacoonReader
 from pcapdiag.logs.reader import Parts, Reader, masked
+from pcapdiag.logs.scan import Scan
 from pcapdiag.record import Record
 
-MAX_LINE = 1 << 18
-"""Characters of one line that are kept; a message of 64 KiB in hexadecimal has half of that."""
 MAX_SHAPES = 500
 """Shapes of lines that are not in the table, told one by one."""
 MAX_TEMPLATE = 160
@@ -47,27 +48,6 @@ READERS: tuple[type[Reader], ...] = (
 )
 """In the order in which they look at a line that the last one did not know."""
 
-MARKS = (
-    "%ASA-", "%PIX-", "%FTD-", "[IKE", "IKEv2", "ISAKMP", "IPSEC", "CRYPTO",
-    "[NET", "[ENC", "[CFG", "[MGR", "[JOB", "[KNL", "[LIB", "[DMN", "[CHD", "[ASN", "[APP", "[TNC", "[ESP", "[IM",
-    "[PTS", "[TLS", '"group"', "pluto", '": ', '" #', "| ", "packet from", '"[', "ike ", "logid=",
-    "racoon", "INFO: ", "ERROR: ", "DEBUG", "WARNING: ", "NOTIFY: ", " ipsec", "_ERR]",
-    "SESSION_ID", ": Local ", "DiagnosticLog", "IkeCleanup", "based on log :", "Error: Authentication failed. Check",
-    "Error: On-prem", "TunnelConnected", "TunnelDisconnected", "[ikeext]", "[SEND]", "[RECEIVED]", "[LOCAL",
-    "[IkeEvent]", "[ErrorCode]", "IKE Tunnel ", "ike_phase1_state", "kmd", "KMD_", " <-> ", ",SYSTEM,vpn,",
-    "|vpn|SYSTEM|", " ike-", " tunnel-", "[PROTO_", "[INTERNAL_", "[INFO]: ", "[DEBUG]: ", "[WARNING]: ", "[PERR]: ",
-    "[PNTF]: ", "[PWRN]: ", "[DEBG]: ",
-    "spi=0x", "ikev2", "iked", "create_ike", "sa_", "ca_", "config_", "policy_", "proposals_",
-)  # fmt: skip
-"""Every line that a reader takes has one of these; most blocks of a syslog have few of them."""
-
-_GROUPED = tuple(
-    (re.compile(f"{re.escape(first)}(?:{'|'.join(re.escape(mark[1:]) for mark in MARKS if mark[0] == first)})"))
-    for first in '["%'
-)
-"""Marks with a rare first character: one search for all of them is faster than one for each."""
-_SINGLE = tuple(mark for mark in MARKS if mark[0] not in '["%' and "_" not in mark)
-_LOW = tuple(mark for mark in MARKS if mark[0] not in '["%' and "_" in mark)
 _SHAPE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|\d+")
 
 
@@ -130,17 +110,40 @@ class Lines:
 
     def __init__(self, platforms: Sequence[str] = ()) -> None:
         self.readers = [reader() for reader in READERS if not platforms or reader.platform in platforms]
-        self.number = 0
+        self._scan = Scan()
         self._platforms: dict[str, int] = {}
-        self.other = 0
         self.cut = 0
         self.wrapped = 0
         self._kinds: dict[str, list[int]] = {}
-        self._shapes: dict[tuple[str, str], list[object]] = {}
-        self.unlisted = 0
-        self.last_when = ""
+        self._shapes: dict[tuple[str, str], tuple[str, list[int]]] = {}
+        self._unlisted = [0, 0, 0]
+        self._last_when = ""
+        self._when = (b"", "")
         self._last: Reader = self.readers[0]
         self._pending: _Pending | None = None
+
+    @property
+    def number(self) -> int:
+        """Physical lines so far."""
+        return self._scan.number
+
+    @property
+    def other(self) -> int:
+        """Lines of no format, the empty ones aside."""
+        return self._scan.other
+
+    @property
+    def unlisted(self) -> int:
+        """Lines of shapes beyond `MAX_SHAPES`."""
+        return self._unlisted[2]
+
+    @property
+    def last_when(self) -> str:
+        """What stands before the last line of a known format."""
+        scan = self._scan
+        if scan.when_stop:
+            return scan.when_buffer[scan.when_start : scan.when_stop].decode("utf-8", "replace")
+        return self._last_when
 
     @property
     def platforms(self) -> dict[str, int]:
@@ -161,8 +164,7 @@ class Lines:
     def shapes(self) -> tuple[Shape, ...]:
         """Lines of IKE that are not in the table, the most frequent first."""
         rows = [
-            Shape(platform, str(found[0]), int(str(found[1])), int(str(found[2])))
-            for (platform, _), found in self._shapes.items()
+            Shape(platform, text, first, count) for (platform, _), (text, (first, _, count)) in self._shapes.items()
         ]
         return tuple(sorted(rows, key=lambda row: -row.count))
 
@@ -176,76 +178,132 @@ class Lines:
         """Lines of a known format that are not in the table."""
         return sum(self.platforms.values()) - self.known
 
-    def feed(self, texts: Iterable[str], marks: Sequence[str] | None = None) -> Iterator[LogLine]:
+    def feed(self, texts: Iterable[str], marked: bool = True) -> Iterator[LogLine]:
         """Read these lines, in order; what may go on in the next is held back until `close`.
 
-        marks -- of `MARKS` those that stand in any of these lines, where that is known
+        marked -- they may have one of `MARKS`
         """
+        scan = self._scan
         for text in texts:
-            self.number += 1
+            scan.number += 1
             held = self._pending
             if held is not None and held.dump and held.reader.goes_on(held.text, held.last, text, held.rows):
                 # Lines of a dump begin like any other.
                 self.wrapped += 1
                 held.add(text)
                 continue
-            reader = self._last
-            parts = reader.split(text)
-            if parts is None and (marks is None or any(mark in text for mark in marks)):
-                for reader in self.readers:
-                    if reader is not self._last:
-                        parts = reader.split(text)
-                        if parts is not None:
-                            self._last = reader
-                            break
+            reader, parts = self._parts(text) if marked else (self._last, None)
             pending = self._pending
             if parts is None:
-                if pending is None:
-                    self.other += bool(text) and not text.isspace()
-                    continue
-                if pending.reader.goes_on(pending.text, pending.last, text, pending.rows):
-                    self.wrapped += 1
-                    pending.add(text)
-                    continue
-                self._pending = None
-                yield from self._read(pending)
-                self.other += bool(text) and not text.isspace()
-                continue
-            if pending is not None:
-                known = pending.reader.kept.get(pending.parts[1]) if pending.rows == 1 else None
-                if known is not None and known.plain and known.row is not None:
-                    pending.reader.plain_lines += 1
-                    known.row[1] = pending.number
-                    known.row[2] += 1
-                    self.last_when = pending.parts[0] or self.last_when
-                else:
+                if pending is not None:
+                    if pending.reader.goes_on(pending.text, pending.last, text, pending.rows):
+                        self.wrapped += 1
+                        pending.add(text)
+                        continue
+                    self._pending = None
                     yield from self._read(pending)
-            self._pending = _Pending(self.number, text, reader, parts)
+                scan.other += bool(text) and not text.isspace()
+                continue
+            if pending is not None and not self._counted(pending):
+                yield from self._read(pending)
+            self._pending = _Pending(scan.number, text, reader, parts)
 
-    def block(self, rows: Sequence[str], marks: Sequence[str]) -> Iterator[LogLine]:
-        """Read these lines; where few have one of the marks, the others are only counted."""
-        hits = {place for mark in marks for place, row in enumerate(rows) if mark in row}
-        if 4 * len(hits) > len(rows):
-            yield from self.feed(rows, marks)
+    def _parts(self, text: str) -> tuple[Reader, Parts | None]:
+        """Whose a line is, and its parts: the reader that knew the last one looks first."""
+        reader = self._last
+        parts = reader.split(text)
+        if parts is None and any(mark in text for mark in MARKS):
+            for reader in self.readers:
+                if reader is not self._last:
+                    parts = reader.split(text)
+                    if parts is not None:
+                        self._last = reader
+                        break
+        return reader, parts
+
+    def block(self, buffer: bytes) -> list[LogLine]:
+        """Read lines in UTF-8, the last of which may lack its newline."""
+        scan, found = self._scan, list[LogLine]()
+        position, end = 0, len(buffer)
+        while True:
+            scan.waits = self._pending is not None
+            scan.format, scan.kept = self._last.scanned, self._last.octets
+            why = scan.run(buffer, position, end)
+            self._last.plain_lines += scan.plain
+            scan.plain = 0
+            if why == OVER:
+                return found
+            if why == SETTLE:
+                pending, self._pending = self._pending, None
+                if pending is not None and not self._counted(pending):
+                    found += self._read(pending)
+                position = scan.start
+                continue
+            position = scan.stop + 1
+            if why == GIVEN:
+                found += self._given()
+                continue
+            self._unhold()
+            text = buffer[scan.start : scan.stop].decode("utf-8", "replace")
+            if len(text) > MAX_LINE:
+                self.cut += 1
+                text = text[:MAX_LINE]
+            found += self.feed((text,), scan.marked)
+
+    def _given(self) -> Iterator[LogLine]:
+        """The line that a scan hands out: what its text says is known."""
+        scan, reader = self._scan, self._last
+        known = scan.given
+        assert known is not None
+        buffer, start, when = scan.given_buffer, scan.given_start, scan.given_when
+        octets = buffer[start:when]
+        if octets != self._when[0]:  # within a second the stamps are often the same
+            self._when = (octets, octets.decode("utf-8", "replace"))
+        thread = ""
+        if scan.given_name > scan.given_thread:
+            own = scan.given_thread > when  # the name of an SA, behind the number of the thread
+            digits = buffer[when : when + 2] if own else b""
+            thread = (digits + buffer[scan.given_thread : scan.given_name]).decode()
+        said = cast(Said, known.said)
+        line = reader.follow(LogLine(scan.given_number, reader.platform, self._when[1], known.text, said, 1, thread))
+        if octets:
+            self._last_when, scan.when_stop = self._when[1], 0
+        reader.plain_lines += 1
+        row = known.row
+        if row is not None:
+            row[1] = line.number
+            row[2] += 1
+        if not line.said.plain:
+            yield line
+
+    def _unhold(self) -> None:
+        """Have what a scan holds wait here: a line comes that may be the rest of it."""
+        scan = self._scan
+        if scan.held is None:
             return
-        at = 0
-        for place in (*sorted(hits), len(rows)):
-            while at < place and self._pending is not None:  # it may be the rest of the line before
-                yield from self.feed(rows[at : at + 1], ())
-                at += 1
-            if at < place:
-                self.number += place - at
-                self.other += place - at - rows[at:place].count("")
-            at = place
-            if at < len(rows):
-                yield from self.feed(rows[at : at + 1], marks)
-                at += 1
+        text = scan.held_buffer[scan.held_start : scan.held_stop].decode("utf-8", "replace")
+        parts = self._last.split(text)
+        scan.held = None
+        if parts is not None:
+            self._pending = _Pending(scan.held_number, text, self._last, parts)
 
     def close(self) -> Iterator[LogLine]:
         """Read what was held back."""
+        self._unhold()
         pending, self._pending = self._pending, None
         if pending is not None:
             yield from self._read(pending)
+
+    def _counted(self, pending: _Pending) -> bool:
+        """Count a line that needs nothing else; False where it does."""
+        known = pending.reader.kept.get(pending.parts[1]) if pending.rows == 1 else None
+        if known is None or known.row is None or not known.counted:
+            return False
+        pending.reader.plain_lines += 1
+        known.row[1] = pending.number
+        known.row[2] += 1
+        self._seen(pending.parts[0])
+        return True
 
     def _read(self, pending: _Pending) -> Iterator[LogLine]:
         number, rows, reader = pending.number, pending.rows, pending.reader
@@ -253,90 +311,101 @@ class Lines:
         for piece in pieces:
             parts = pending.parts if len(pieces) == 1 and rows == 1 else reader.split(piece)
             if parts is None:
-                self.other += 1
+                self._scan.other += 1
                 continue
             line = reader.record(number, parts, rows)
-            self.last_when = line.when or self.last_when
+            self._seen(line.when)
             self._platforms[line.platform] = self._platforms.get(line.platform, 0) + 1
-            kind = line.said.kind
-            if kind is not None:
-                row = self._kinds.get(kind.id)
-                if row is None:
-                    row = self._kinds[kind.id] = [number, number, 1]
-                else:
-                    row[1] = number
-                    row[2] += 1
-                known = reader.kept.get(parts[1])
-                if known is not None and known.row is None and len(pieces) == 1:
-                    known.row = row
-            else:
-                self._unknown(line)
+            row = self._row(line)
+            known = reader.kept.get(parts[1])
+            if known is not None and known.row is None and len(pieces) == 1:
+                known.row = row
+                known.counted = (
+                    known.plain and (line.said.kind is not None or reader.quiet) and not reader.restarts(line)
+                )
             if not line.said.plain:
                 yield line
 
-    def _unknown(self, line: LogLine) -> None:
+    def _seen(self, when: str) -> None:
+        if when:
+            self._last_when, self._scan.when_stop = when, 0
+
+    def _row(self, line: LogLine) -> list[int]:
+        """Count a line, and say where."""
+        kind = line.said.kind
+        if kind is not None:
+            row = self._kinds.get(kind.id)
+            if row is None:
+                row = self._kinds[kind.id] = [line.number, 0, 0]
+        else:
+            row = self._shape(line)
+        row[1] = line.number
+        row[2] += 1
+        return row
+
+    def _shape(self, line: LogLine) -> list[int]:
         text = masked(line.text[: 2 * MAX_TEMPLATE])[:MAX_TEMPLATE]
         key = (line.platform, _SHAPE.sub("#", text))
         found = self._shapes.get(key)
         if found is not None:
-            found[2] = int(str(found[2])) + 1
-        elif len(self._shapes) < MAX_SHAPES:
-            self._shapes[key] = [text, line.number, 1]
-        else:
-            self.unlisted += 1
+            return found[1]
+        if len(self._shapes) >= MAX_SHAPES:
+            return self._unlisted
+        row = [line.number, 0, 0]
+        self._shapes[key] = (text, row)
+        return row
 
 
-def texts(chunks: Iterable[bytes], tally: Lines | None = None) -> Iterator[tuple[list[str], Sequence[str]]]:
-    """The lines of a stream of octets, some at a time: UTF-8, or UTF-16 where a mark says so; bad octets are replaced.
+def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines of a stream of octets, some at a time, in UTF-8; UTF-16 where a mark says so is made that.
 
-    With them come the `MARKS` that stand in any of them. tally -- where lines that had to be cut are counted
+    A line is kept up to four times `MAX_LINE` octets.
     """
-    decoder: codecs.IncrementalDecoder | None = None
-    rest: list[str] = []
+    rest: list[bytes] = []
     size = 0
-    told = False
-    for chunk in chunks:
-        if decoder is None:
-            utf16 = chunk[:2] in (b"\xff\xfe", b"\xfe\xff")
-            decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")("replace")
-        text = decoder.decode(chunk)
-        rows = text.split("\n")
-        if len(rows) == 1:
-            if size < MAX_LINE:
-                rest.append(rows[0][: MAX_LINE - size])
-            size += len(rows[0])
-            if size > MAX_LINE and not told and tally is not None:
-                tally.cut += 1
-                told = True
+    for chunk in _utf8(chunks):
+        first = chunk.find(b"\n")
+        if first < 0:
+            rest.append(chunk[: max(0, 4 * MAX_LINE + 4 - size)])
+            size += len(chunk)
             continue
-        told = False
-        rows[0] = "".join(rest) + rows[0][: max(0, MAX_LINE - size)] if rest else rows[0]
-        rest, size = [rows[-1][:MAX_LINE]], len(rows[-1])
-        del rows[-1]
-        if tally is not None:
-            long = sum(len(row) > MAX_LINE for row in rows)
-            if long:
-                tally.cut += long
-                rows = [row[:MAX_LINE] for row in rows]
-        whole = rows[0] if len(rows) == 1 else f"{rows[0]}\n{text}"
-        yield rows, marks_in(whole)
-    last = "".join(rest)
-    if last:
-        yield [last], MARKS
+        last = chunk.rfind(b"\n") + 1
+        if size:
+            yield b"".join((*rest, chunk[: min(first, max(0, 4 * MAX_LINE + 4 - size))], chunk[first:last]))
+        else:
+            yield chunk[:last]
+        rest, size = [chunk[last:]], len(chunk) - last
+    yield b"".join(rest)
 
 
-def marks_in(whole: str) -> list[str]:
-    """Those of `MARKS` that stand in a block."""
-    found = [mark for mark in _SINGLE if mark in whole]
-    for pattern in _GROUPED:
-        found += dict.fromkeys(pattern.findall(whole))
-    if "_" in whole:
-        found += [mark for mark in _LOW if mark in whole]
-    return found
+def _utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    head = b""
+    decoder: codecs.IncrementalDecoder | None = None
+    begun = False
+    for chunk in chunks:
+        if decoder is not None:
+            yield decoder.decode(chunk).encode("utf-8", "replace")
+            continue
+        if begun:
+            yield chunk
+            continue
+        head += chunk
+        if len(head) < 3:
+            continue
+        begun = True
+        if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            yield decoder.decode(head).encode("utf-8", "replace")
+        else:
+            yield head.removeprefix(codecs.BOM_UTF8)
+    if not begun:
+        yield head
+    if decoder is not None:
+        yield decoder.decode(b"", True).encode("utf-8", "replace")
 
 
 def read(chunks: Iterable[bytes], lines: Lines) -> Iterator[LogLine]:
     """The records of a stream of octets; `lines` has the counts then."""
-    for rows, marks in texts(chunks, lines):
-        yield from lines.block(rows, marks)
+    for block in blocks(chunks):
+        yield from lines.block(block)
     yield from lines.close()

@@ -4,21 +4,15 @@ octets ──lines──▶ LogLine ──attempts──▶ LogExchange ──ju
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO
 
 from pcapdiag.logs.attempts import Attempts, LogExchange
 from pcapdiag.logs.judging import LogDiagnosis, judge
 from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.lines import Folded, Lines, Shape, read
+from pcapdiag.logs.octets import Octets, Source
 from pcapdiag.logs.stamps import last_stamp
 from pcapdiag.record import Record
-
-BLOCK = 1 << 20
-"""Octets that are read at a time."""
-
-Source = str | os.PathLike[str] | IO[bytes]
 
 
 class LogError(Exception):
@@ -36,6 +30,7 @@ class LogSummary(Record, frozen=True):
     kinds -- of lines, the most frequent first; shapes -- of what is not in the table; unlisted -- beyond those
     loose -- lines that tell something and belong to no exchange; dropped -- exchanges beyond the limit
     first_when, last_when -- what stands before the first and the last line of a known format
+    fault -- why it ended before its time, "" where it did not: its compressed data are damaged, for instance
     """
 
     path: str
@@ -56,6 +51,7 @@ class LogSummary(Record, frozen=True):
     dropped: int
     first_when: str
     last_when: str
+    fault: str = ""
 
 
 class LogReport(Record, frozen=True):
@@ -80,12 +76,15 @@ def read_log(
     *,
     peer: str | None = None,
     progress: Callable[[int], None] | None = None,
+    max_decompressed: int | None = None,
 ) -> LogReport:
     """Read logs of devices: what exchanges they tell of, how each ended, and why.
 
-    paths -- files, `-` for standard input, or open binary files; each is the log of one device
+    paths -- files, `-` for standard input, or open binary files; each is the log of one device. What is compressed
+        with gzip, bzip2, xz or zstd is decompressed, whatever its name
     peer -- only exchanges with this address
     progress -- called every now and then with the octets that were read
+    max_decompressed -- octets that a compressed log may become; by default a GB, and any size up to 1000 times its own
 
     Raises LogError when none of the logs can be read; where some can, the others are named in `errors`.
     """
@@ -100,7 +99,7 @@ def read_log(
     names = names_of(sources)
     for source, name in zip(sources, names, strict=True):
         try:
-            summary, exchanges = _one(source, name, progress)
+            summary, exchanges = _one(source, name, Octets(source, progress, max_decompressed))
         except OSError as error:
             errors.append(f"{_path(source)}: {error.strerror or error}")
             continue
@@ -110,27 +109,6 @@ def read_log(
     if errors and not logs:
         raise LogError("\n".join(errors))
     return LogReport(tuple(logs), tuple(errors), tuple(diagnoses))
-
-
-def chunks(source: Source, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    """The octets of a log, some at a time. Raises OSError."""
-    if hasattr(source, "read"):
-        yield from _blocks(source, progress)  # type: ignore[arg-type]
-    elif os.fspath(source) == "-":
-        yield from _blocks(sys.stdin.buffer, progress)
-    else:
-        with open(source, "rb") as file:
-            yield from _blocks(file, progress)
-
-
-def _blocks(file: IO[bytes], progress: Callable[[int], None] | None) -> Iterator[bytes]:
-    done = 0
-    reader = getattr(file, "read1", file.read)
-    while block := reader(BLOCK):
-        yield block
-        done += len(block)
-        if progress is not None:
-            progress(done)
 
 
 def _path(source: Source) -> str:
@@ -177,16 +155,14 @@ HELD = 64 << 20
 """Octets up to which a log that runs backwards is turned round."""
 
 
-def _one(
-    source: Source, name: str, progress: Callable[[int], None] | None
-) -> tuple[LogSummary, tuple[LogExchange, ...]]:
+def _one(source: Source, name: str, stream: Octets) -> tuple[LogSummary, tuple[LogExchange, ...]]:
     octets = 0
     backwards = _Backwards()
     held: list[bytes] | None = []
 
     def counted() -> Iterator[bytes]:
         nonlocal octets, held
-        for block in chunks(source, progress):
+        for block in stream:
             octets += len(block)
             if held is not None:
                 held.append(block)
@@ -222,6 +198,7 @@ def _one(
         dropped=attempts.dropped,
         first_when=first,
         last_when=lines.last_when or last,
+        fault=stream.fault,
     )
     return summary, tuple(attempts.exchanges())
 

@@ -5,6 +5,7 @@ Informational, Transaction, "IKE_AUTH request". What a line leaves open stays op
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI, Header, parse
 from pcapdiag.ike.payloads import DecodeError
@@ -125,6 +126,7 @@ def by_role(names: Sequence[str], sender: str) -> str:
     return names[0] if sender == _ODD else names[1]
 
 
+@lru_cache(1024)
 def sender_of(name: str) -> str:
     """Who sends a phase 1 message: "initiator", "responder", or "" for anything else."""
     if name[:2] in ("MM", "AM") and name[2:].isdigit():
@@ -132,6 +134,7 @@ def sender_of(name: str) -> str:
     return ""
 
 
+@lru_cache(1024)
 def number_of(name: str) -> int:
     """The place of a Main or Aggressive Mode message, else 0."""
     return int(name[2:]) if sender_of(name) else 0

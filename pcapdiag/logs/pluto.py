@@ -142,7 +142,7 @@ class PlutoReader(Reader):
     def follow(self, line: LogLine) -> LogLine:
         """Put a Child SA to its IKE SA, and the peer to a line that has the connection only."""
         said = line.said
-        if _RESTART.search(line.text[:100]):
+        if self.restarts(line):
             self._life += 1
             self._parents.clear()
         if not said.session:
@@ -160,6 +160,10 @@ class PlutoReader(Reader):
             self._peers[said.connection] = said.peer
         peer = said.peer or self._peers.get(said.connection, "")
         return with_said(line, session=session, peer=peer if isinstance(peer, str) else "")
+
+    def restarts(self, line: LogLine) -> bool:
+        """Whether pluto begins anew: states are numbered from 1."""
+        return _RESTART.search(line.text[:100]) is not None
 
     def goes_on(self, before: str, last: str, text: str, rows: int) -> bool:
         """A dump goes on for as long as its lines hold octets."""

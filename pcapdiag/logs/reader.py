@@ -6,11 +6,14 @@ before said (which thread of `charon` is at which message), and raises nothing w
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 from msgspec.structs import replace
 
 from pcapdiag.knowledge import log_lines
 from pcapdiag.logs.line import LogLine, Said
+from pcapdiag.logs.marks import ANY
+from pcapdiag.logs.scan import Known
 
 MAX_BODY = 4096
 """Characters of a line that are looked at, beyond whole messages in hexadecimal."""
@@ -28,17 +31,6 @@ Parts = tuple[str, str, str]
 """What stands before a line, with the stamps; the line; its thread."""
 
 
-class Known:
-    """What a text says, and where lines that say it are counted: first line, last line, how many."""
-
-    __slots__ = ("plain", "row", "said")
-
-    def __init__(self, said: Said) -> None:
-        self.said = said
-        self.plain = said.plain
-        self.row: list[int] | None = None
-
-
 class Reader:
     """Reads one format.
 
@@ -51,12 +43,17 @@ class Reader:
     platforms: Sequence[str] = ()
     marks: Sequence[str] = ()
     """Every line of the format has one of these."""
+    scanned = ANY
+    """How a scan takes its lines apart."""
+    quiet = False
+    """What a line that tells nothing says is of no matter to the lines after it, whether the table knows it or not."""
     joint = "\n"
     """What stands between physical lines that are joined; nothing where a console cut them at its width."""
 
     def __init__(self) -> None:
         self._table = log_lines.load()
         self.kept: dict[str, Known] = {}
+        self.octets: dict[bytes, Known] = {}
         self.plain_lines = 0
 
     def split(self, text: str) -> Parts | None:
@@ -84,17 +81,20 @@ class Reader:
         """The record of a line that was split."""
         when, body, thread = parts
         known = self.kept.get(body)
-        said = known.said if known is not None else self.look_up(body).said
+        said = cast(Said, (known or self.look_up(body)).said)
         return self.follow(LogLine(number, self.platform, when, body, said, rows, thread))
 
     def look_up(self, body: str) -> Known:
         """What a line says by itself, kept for the next that says the same."""
         said = self.say(body)
-        known = Known(said)
+        known = Known(said, body, said.plain, len(self.pieces(body)) == 1)
         if len(body) <= MAX_BODY:
             if len(self.kept) >= MAX_KEPT:
                 self.kept.clear()
+                self.octets.clear()
             self.kept[body] = known
+            if self.scanned != ANY:
+                self.octets[body.encode("utf-8", "replace")] = known
         return known
 
     def say(self, body: str) -> Said:
@@ -108,6 +108,10 @@ class Reader:
     def follow(self, line: LogLine) -> LogLine:
         """The same line with what those before it tell of it."""
         return line
+
+    def restarts(self, line: LogLine) -> bool:
+        """Whether the program begins anew with this line: what it numbers is other than before."""
+        return False
 
     def goes_on(self, before: str, last: str, text: str, rows: int) -> bool:
         """Whether a line that begins like none of any format is the rest of `before`, one of this format.

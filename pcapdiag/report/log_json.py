@@ -41,6 +41,7 @@ def beside_captures(logs: Sequence[JoinedLog]) -> Json:
             "address": log.address or None,
             "telling": log.telling,
             "problem": log.problem or None,
+            "fault": log.fault or None,
             "clock": _clock(log.clock),
             "joined": [
                 {
@@ -100,6 +101,7 @@ def _log(log: LogSummary) -> Json:
         "dropped": log.dropped,
         "first_when": log.first_when,
         "last_when": log.last_when,
+        "fault": log.fault or None,
     }
 
 

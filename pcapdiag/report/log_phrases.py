@@ -113,6 +113,8 @@ def log_line(log: LogSummary) -> str:
     ]
     if log.newest_first:
         extra.append("newest first, read from its end")
+    if log.fault:
+        extra.append(f"not read to its end: {safe(log.fault)}")
     if log.dropped:
         extra.append(f"{log.dropped} exchanges beyond the limit")
     return text + (f" ({', '.join(extra)})" if extra else "")

@@ -1,5 +1,6 @@
 """What comes out of compressed captures, and how much of it is too much."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -84,3 +85,26 @@ def test_cut_xz_says_so() -> None:
     found = summary(lzma.compress(DATA)[:-40])
     assert found.truncated
     assert "the compressed data end too early" in found.warnings[0]
+
+
+def test_cut_zstd_says_so() -> None:
+    pack = zstandard.ZstdCompressor().compress
+    found = summary(pack(DATA[:1000]) + pack(DATA[1000:])[:-40])
+    assert found.truncated
+    assert "the compressed data end too early" in found.warnings[0]
+
+
+def test_zstd_frames_that_follow_on_each_other() -> None:
+    parts = [zstandard.ZstdCompressor().compress(part) for part in (DATA[:1000], b"", DATA[1000:])]
+    skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+    assert summary(skippable.join([b"", *parts, b""])).frames == summary(DATA).frames
+
+
+def test_bzip2() -> None:
+    octets = bz2.compress(DATA[:1000]) + bz2.compress(b"") + bz2.compress(DATA[1000:])
+    found = summary(octets)
+    assert (found.format, found.frames, found.truncated) == ("pcap in bzip2", summary(DATA).frames, False)
+    cut = summary(octets[:-40])
+    assert "the compressed data end too early" in cut.warnings[0]
+    with pytest.raises(CaptureError, match=r"^f: the compressed data are damaged: Invalid data stream"):
+        list(Savefile(io.BytesIO(bz2.compress(DATA)[:60] + bytes(range(200))), name="f"))

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapdiag.logs.line import LogLine
-from pcapdiag.logs.lines import MARKS, MAX_LINE, MAX_SHAPES, READERS, Lines, marks_in, read, texts
+from pcapdiag.logs.lines import MAX_SHAPES, READERS, Lines, blocks, read
 from pcapdiag.logs.log import read_log
+from pcapdiag.logs.marks import MAX_LINE
 from tests.logs.sample import Sample
 from tests.logs.samples import ASA, SAMPLES, STRONGSWAN, decode
 
@@ -152,7 +153,8 @@ def test_a_line_without_end_is_bounded() -> None:
 def test_any_octets_are_read(octets: bytes) -> None:
     _, lines = records(octets)
     assert lines.number >= sum(lines.platforms.values()) or lines.number >= 0
-    assert sum(len(rows) for rows, _ in texts([octets])) <= octets.count(b"\n") + 1 + octets.count(b"\r")
+    plain = octets[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    assert not plain or b"".join(blocks([octets])) == octets.removeprefix(b"\xef\xbb\xbf")
 
 
 PIECES = sorted({row for sample in SAMPLES for row in sample.text.splitlines()})
@@ -183,10 +185,8 @@ def test_every_reader_bounds_a_line() -> None:
             assert time.monotonic() - began < 2, (reader, text[:10])
 
 
-@given(st.lists(st.sampled_from([*MARKS, "x", " ", '"', "[", "_", "\n"]), max_size=12))
-def test_every_row_with_a_mark_has_one_of_those_of_its_block(pieces: list[str]) -> None:
-    whole = "".join(pieces)
-    found = marks_in(whole)
-    assert set(found) <= {mark for mark in MARKS if mark in whole}
-    for row in whole.split("\n"):
-        assert any(mark in row for mark in MARKS) == any(mark in row for mark in found)
+def test_what_begins_anew_is_never_only_counted() -> None:
+    start = "00[DMN] Starting IKE charon daemon (strongSwan 5.9.8, Linux 6.1, x86_64)\n"
+    life = start + "05[CFG] loaded nothing\n" + STRONGSWAN[0].text
+    report = read_log(io.BytesIO((life * 5).encode()))
+    assert len(report.diagnoses) == 5 * len(read_log(io.BytesIO(life.encode())).diagnoses)
