@@ -105,7 +105,8 @@ class Lines:
     """Reads lines. `feed` gives those that tell something of a negotiation; the counts have all.
 
     number -- physical lines so far; platforms -- lines by platform; other -- lines of no format; cut -- lines that were
-    too long; wrapped -- physical lines that were joined to the one before
+    too long; wrapped -- physical lines that were joined to the one before; first_when -- what stands before the first
+    line of a known format
     """
 
     def __init__(self, platforms: Sequence[str] = ()) -> None:
@@ -117,7 +118,7 @@ class Lines:
         self._kinds: dict[str, list[int]] = {}
         self._shapes: dict[tuple[str, str], tuple[str, list[int]]] = {}
         self._unlisted = [0, 0, 0]
-        self._last_when = ""
+        self.first_when = self._last_when = ""
         self._when = (b"", "")
         self._last: Reader = self.readers[0]
         self._pending: _Pending | None = None
@@ -328,6 +329,7 @@ class Lines:
 
     def _seen(self, when: str) -> None:
         if when:
+            self.first_when = self.first_when or when
             self._last_when, self._scan.when_stop = when, 0
 
     def _row(self, line: LogLine) -> list[int]:

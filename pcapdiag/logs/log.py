@@ -196,7 +196,7 @@ def _one(source: Source, name: str, stream: Octets) -> tuple[LogSummary, tuple[L
         unlisted=lines.unlisted,
         loose=attempts.loose,
         dropped=attempts.dropped,
-        first_when=first,
+        first_when=lines.first_when or first,
         last_when=lines.last_when or last,
         fault=stream.fault,
     )

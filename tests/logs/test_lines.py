@@ -190,3 +190,10 @@ def test_what_begins_anew_is_never_only_counted() -> None:
     life = start + "05[CFG] loaded nothing\n" + STRONGSWAN[0].text
     report = read_log(io.BytesIO((life * 5).encode()))
     assert len(report.diagnoses) == 5 * len(read_log(io.BytesIO(life.encode())).diagnoses)
+
+
+def test_a_line_that_is_not_understood_is_first_and_last_all_the_same() -> None:
+    stamps = "Apr 23 10:00:01", "Apr 23 10:00:02"
+    text = "".join(f"{when} gw charon: 05[IKE] nobody has seen this {when[-1]}\n" for when in stamps)
+    (log,) = read_log(io.BytesIO(text.encode())).logs
+    assert (log.first_when, log.last_when) == tuple(f"{when} gw charon: " for when in stamps)
