@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pcapdiag.diagnosis.evidence.case import Case, Fact
 from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_proof, needed_for_child, room
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.ike.registry import PayloadType
 
 
@@ -11,7 +12,7 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
     e = case.exchange
     answers = [s for s in e.named("IKE_AUTH response") if first_inside(s) != PayloadType.EAP]
-    if not answers or e.named("CREATE_CHILD_SA response"):
+    if not answers or any(p.last_message == 2 and p.outcome is not Outcome.REJECTED for p in case.phase2):
         return
     answer = answers[-1]
     if case.traffic_since(answer.last.time) or answer.opened is not None or not answer.whole:

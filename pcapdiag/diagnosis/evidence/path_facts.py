@@ -267,7 +267,7 @@ def port_4500(case: Case) -> Iterator[Fact]:
         elif flow.source in (e.responder.address, *e.responder.aliases):
             seen[Side.RESPONDER].append(flow.first_frame)
     for side, frames in seen.items():
-        if frames and not seen[side.other]:
+        if frames and not seen[side.other] and case.vantage.one_way is not side:
             text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
             yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
     if all(seen.values()):
@@ -316,6 +316,8 @@ def fragments(case: Case) -> Iterator[Fact]:
         yield Fact("ip-fragments-missing", text, loss.frames)
     if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
+    if case.vantage.one_way is last.sender:
+        return  # whether an answer comes does not show
     length = last.octets
     before = max((s.octets for s in _before(case, last)), default=0)
     if last.whole and any(len(s.frames) > 1 for s in last.sent):
