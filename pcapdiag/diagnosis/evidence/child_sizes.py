@@ -12,7 +12,7 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
     e = case.exchange
     answers = [s for s in e.named("IKE_AUTH response") if first_inside(s) != PayloadType.EAP]
-    if not answers or any(p.last_message == 2 and p.outcome is not Outcome.REJECTED for p in case.phase2):
+    if not answers or (case.unfinished and case.stop.missing) or _made_later(case) or not _asked_for(case):
         return
     answer = answers[-1]
     if case.traffic_since(answer.last.time) or answer.opened is not None or not answer.whole:
@@ -29,6 +29,21 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
             f"proof of identity takes {need} at least: the IKE SA comes up without a Child SA."
         )
         yield Fact("ike-auth-without-child", text, answer.frames)
+
+
+def _made_later(case: Case) -> bool:
+    """A CREATE_CHILD_SA was answered, and not with a refusal; its request may not be in the capture."""
+    refused = [p.answer for p in case.phase2 if p.outcome is Outcome.REJECTED]
+    return any(step not in refused for step in case.exchange.named("CREATE_CHILD_SA response"))
+
+
+def _asked_for(case: Case) -> bool:
+    """Whether a Child SA can have been asked for: a request without SA, TSi and TSr is childless (RFC 6023 §3)."""
+    asked = case.exchange.named("IKE_AUTH request")
+    if len(asked) != 1 or asked[0].message.cut or not asked[0].whole:
+        return True  # not in the capture, or with EAP: then the first request holds them (RFC 7296 §2.16)
+    chosen = chosen_transforms(case.exchange)
+    return room(asked[0], chosen) >= needed_for_child(asked[0], chosen)
 
 
 def _eap_may_go_on(case: Case, answers: int) -> bool:

@@ -5,9 +5,22 @@ from collections.abc import Sequence
 import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
+from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
-from tests.diagnosis.scenarios import choice, fact, ikev2, kinds, notify_v2, offer, only, other_cookies
+from tests.diagnosis.scenarios import (
+    choice,
+    diagnosed,
+    fact,
+    ikev2,
+    kinds,
+    notify_v2,
+    offer,
+    only,
+    other_cookies,
+    statuses,
+)
+from tests.diagnosis.scenes import made
 from tests.messages import LEFT, RIGHT, SECOND, Wire, main_mode, message, quick_mode, transform
 
 PFS = {"quick-mode-without-ke", "quick-mode-without-modp-ke", "quick-mode-room-for-ke"}
@@ -226,3 +239,42 @@ def test_request_that_nobody_answers(left: bool) -> None:
 
 def test_ikev1_has_none_of_it() -> None:
     assert not kinds(with_esp()) & EXTRAS
+
+
+# --- after public reports of other makes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "kind"),
+    [
+        ("quick_mode_answered_in_clear", "stale-sa", "phase2-answered-in-clear"),
+        ("group_that_is_not_offered", "phase1-policy-mismatch", "wanted-group-not-offered"),
+        ("eap_fails_after_the_password", "xauth-failed", "eap-ends-short"),
+        ("eap_goes_no_further_than_a_challenge", "xauth-failed", "eap-stops"),
+        ("client_silent_behind_a_certificate", "certificate-rejected", "eap-may-go-on"),
+        ("refused_where_the_capture_begins_with_message_5_or_6", "identity-mismatch", "refused-by-either"),
+        ("xauth_asked_three_times", "xauth-failed", "xauth-leads-nowhere"),
+    ],
+)
+def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
+    found = only(*made(name))
+    assert kind in kinds(found)
+    assert next(iter(statuses(found))) == cause
+
+
+def test_a_quick_mode_answered_in_clear_is_lost_and_not_refused() -> None:
+    found = only(*made("quick_mode_answered_in_clear"))
+    assert "phase2-refused" not in kinds(found)
+    assert found.tunnel.state is TunnelState.LOST
+
+
+def test_esp_of_a_capture_of_one_direction_is_not_one_way() -> None:
+    """What the capture cannot see is not missing."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4, 5, 6) if d.source == LEFT]
+    items += [wire.datagram(at, quick_mode(n)) for n, at in ((1, 1.0), (3, 1.2))]
+    (seen,) = diagnosed(items, 60)
+    flow = EspFlow(LEFT, RIGHT, 4500, 4500, 7, 9, Frame(0, 9), Frame(0, 12), 2 * SECOND, 9 * SECOND)
+    (found,) = diagnose([seen.exchange], 60 * SECOND, esp=[flow])
+    assert "esp-one-way" not in kinds(found)
+    assert found.tunnel.state is not TunnelState.ONE_WAY
