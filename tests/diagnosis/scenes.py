@@ -1252,3 +1252,16 @@ def xauth_asked_three_times() -> Scene:
         items.append(wire.datagram(1 + 3 * n, transaction(1, 0x50 + n), left=False))
         items.append(wire.datagram(2 + 3 * n, transaction(2, 0x50 + n)))
     return [*items, wire.datagram(12, informational(3), left=False)], 60
+
+
+@scene
+def child_refused_for_the_moment() -> Scene:
+    """A request is refused because rekeys cross (RFC 7296 §2.25.1); the next one is taken."""
+    wire = Wire()
+    rows = [(36, 2, 33, None, True, True), (36, 2, 41, 28, False, False), (36, 3, 33, None, True, True)]
+    rows.append((36, 3, 33, None, False, False))
+    items = eap_rounds(wire, (36, 300))
+    for n, (kind, number, inner, octets, request, left) in enumerate(rows):
+        sent = ikev2(kind, request=request, number=number, inner=inner, octets=octets)
+        items.append(wire.datagram(10 + 2 * n, sent, left=left))
+    return items, 60

@@ -127,6 +127,8 @@ def dpd(case: Case) -> Iterator[Fact]:
     if len(rows) < 2:
         return
     for side in Side:
+        if case.vantage.one_way is side:
+            continue  # what answers does not pass here
         heard = [s.last.time for s in e.steps if s.sender is side.other]
         silent_since = max(heard, default=e.first_time)
         lone = [s for s in rows if s.sender is side and s.first.time > silent_since + CROSSING]
@@ -277,7 +279,8 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
     for step in steps:
         request = not step.message.header.response and step.exchange_type in ikev2.AFTER_AUTH
         key = (step.message.header.message_id, step.sender.other)
-        if request and key not in answered and len(step.sent) >= 2:
+        unseen = case.vantage.one_way is step.sender
+        if request and not unseen and key not in answered and len(step.sent) >= 2:
             text = (
                 f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered."
             )

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis.evidence.case import Case, Fact
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_proof, needed_for_child, room
+from pcapdiag.diagnosis.outcome.room import (
+    chosen_transforms,
+    first_inside,
+    holds_proof,
+    needed_for_child,
+    room,
+    surely_holds_proof,
+)
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.ike.registry import PayloadType
 
@@ -20,7 +27,8 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     if answer is not e.named("IKE_AUTH response")[-1] or _eap_may_go_on(case, len(answers)):
         return
     chosen = chosen_transforms(e)
-    if not holds_proof(answer, chosen):
+    refused = case.stop.outcome is Outcome.REJECTED
+    if not (surely_holds_proof if refused else holds_proof)(answer, chosen):
         return  # it is no proof at all, and judged as that
     inside, need = room(answer, chosen), needed_for_child(answer, chosen)
     if inside < need:

@@ -391,8 +391,11 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
-    if any(s.sender is last and reached < s.first.time < step.first.time for s in followed_by(exchange)):
+    after = followed_by(exchange)
+    if any(s.sender is last and reached < s.first.time < step.first.time for s in after):
         return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
+    if any(s.sender is step.sender and s.first.time > step.first.time for s in after):
+        return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
 

@@ -21,7 +21,7 @@ from tests.diagnosis.scenarios import (
     statuses,
 )
 from tests.diagnosis.scenes import made
-from tests.messages import LEFT, RIGHT, SECOND, Wire, main_mode, message, quick_mode, transform
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, quick_mode, transform
 
 PFS = {"quick-mode-without-ke", "quick-mode-without-modp-ke", "quick-mode-room-for-ke"}
 
@@ -253,6 +253,7 @@ def test_ikev1_has_none_of_it() -> None:
         ("eap_goes_no_further_than_a_challenge", "xauth-failed", "eap-stops"),
         ("client_silent_behind_a_certificate", "certificate-rejected", "eap-may-go-on"),
         ("refused_where_the_capture_begins_with_message_5_or_6", "identity-mismatch", "refused-by-either"),
+        ("child_refused_for_the_moment", "phase2-selector-mismatch", "child-sa-refused"),
         ("xauth_asked_three_times", "xauth-failed", "xauth-leads-nowhere"),
     ],
 )
@@ -278,3 +279,26 @@ def test_esp_of_a_capture_of_one_direction_is_not_one_way() -> None:
     (found,) = diagnose([seen.exchange], 60 * SECOND, esp=[flow])
     assert "esp-one-way" not in kinds(found)
     assert found.tunnel.state is not TunnelState.ONE_WAY
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_dpd_of_a_capture_of_one_direction_is_not_unanswered(left: bool) -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(wire.datagram(1, quick_mode(n), left=n != 2) for n in (1, 2, 3))]
+    items += [wire.datagram(10 * n, informational(n, n), left=left) for n in (1, 2, 3)]
+    assert "dpd-unanswered" in kinds(only(items, 60))
+    seen = [d for d in items if (d.source == LEFT) is left]
+    assert "dpd-unanswered" not in kinds(only(seen, 60))
+
+
+def test_a_request_of_a_capture_of_one_direction_is_not_unanswered() -> None:
+    wire = Wire()
+    rows = [(0.0, 34, 0, 35), (0.2, 35, 1, 35), *((at, 37, 2, 0) for at in (30.0, 34.0, 41.0))]
+    items = [wire.datagram(at, ikev2(kind, request=True, number=n, inner=inner)) for at, kind, n, inner in rows]
+    answers = [
+        wire.datagram(at, ikev2(kind, request=False, number=n, inner=36), left=False)
+        for at, kind, n in ((0.1, 34, 0), (0.3, 35, 1))
+    ]
+    both = sorted([*items, *answers], key=lambda d: d.time)
+    assert "v2-request-unanswered" in kinds(only(both, 90))
+    assert "v2-request-unanswered" not in kinds(only(items, 90))

@@ -483,3 +483,14 @@ def test_a_notify_in_clear_that_is_seen_first_answers() -> None:
     items = [wire.datagram(0, message(5, [notify(14)]), left=False)]
     ((exchange, stop),) = stops(items, 60)
     assert (exchange.responder.address, stop.refused_by) == (RIGHT, Side.RESPONDER)
+
+
+def test_an_initiator_that_goes_on_has_not_refused_message_6() -> None:
+    """Cisco tells INITIAL-CONTACT in an Informational of its own behind message 6; a delete is as long."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1))]
+    assert only(items, 60).outcome is Outcome.REJECTED
+    begun = [*items, wire.datagram(0.2, quick_mode(1))]
+    assert only(begun, 0.3).outcome is Outcome.INCONCLUSIVE
+    answered = [*begun, wire.datagram(0.3, quick_mode(2), left=False)]
+    assert only(answered, 60).outcome is Outcome.COMPLETED
