@@ -1265,3 +1265,15 @@ def child_refused_for_the_moment() -> Scene:
         sent = ikev2(kind, request=request, number=number, inner=inner, octets=octets)
         items.append(wire.datagram(10 + 2 * n, sent, left=left))
     return items, 60
+
+
+def through_a_nat_on_500(*after: tuple[float, bytes, bool]) -> Scene:
+    """Phase 1 completes through a NAT without a move to UDP 4500; then these messages."""
+    wire = Wire()
+    items = [*with_nat(wire), *wire.main_mode(0.4, 5, 6)]
+    return [*items, *(wire.datagram(at, octets, left=left) for at, octets, left in after)], 60
+
+
+@scene
+def phase_2_refused_through_a_nat_on_500() -> Scene:
+    return through_a_nat_on_500((1.0, quick_mode(1), True), (1.1, informational(1), False))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
+from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
@@ -318,6 +319,8 @@ def fragments(case: Case) -> Iterator[Fact]:
         return
     if case.vantage.one_way is last.sender:
         return  # whether an answer comes does not show
+    if _heard(case.exchange, last):
+        return
     length = last.octets
     before = max((s.octets for s in _before(case, last)), default=0)
     if last.whole and any(len(s.frames) > 1 for s in last.sent):
@@ -334,6 +337,16 @@ def fragments(case: Case) -> Iterator[Fact]:
     elif length >= LARGE and length > before and case.vantage.at is not last.sender.other:
         text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
         yield Fact("large-message-unanswered", text, last.frames)
+
+
+def _heard(exchange: Exchange, answer: Step) -> bool:
+    """An answer of IKEv2 whose request is not sent again behind it: only an initiator that has it stops asking.
+
+    The initiator alone has a timer (RFC 7296 §2.1).
+    """
+    if exchange.mode is not Mode.IKEV2 or not answer.message.header.response:
+        return False
+    return ikev2.repeated_behind_answer(exchange, answer) is None
 
 
 def _before(case: Case, step: Step) -> list[Step]:

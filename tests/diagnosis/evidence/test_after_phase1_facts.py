@@ -19,6 +19,7 @@ from tests.diagnosis.scenarios import (
     only,
     other_cookies,
     statuses,
+    with_nat,
 )
 from tests.diagnosis.scenes import made
 from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, quick_mode, transform
@@ -302,3 +303,20 @@ def test_a_request_of_a_capture_of_one_direction_is_not_unanswered() -> None:
     both = sorted([*items, *answers], key=lambda d: d.time)
     assert "v2-request-unanswered" in kinds(only(both, 90))
     assert "v2-request-unanswered" not in kinds(only(items, 90))
+
+
+def test_esp_that_passes_a_nat_outside_udp_is_not_what_is_wrong() -> None:
+    """The NAT lets ESP pass; what is wrong is that the peer went silent later."""
+    wire = Wire()
+    items = [*with_nat(wire), *wire.main_mode(0.4, 5, 6)]
+    items += [wire.datagram(1 + n / 10, quick_mode(n), left=n != 2) for n in (1, 2, 3)]
+    items += [wire.datagram(10 * n, informational(n, n)) for n in (2, 3, 4)]
+    assert statuses(only(items, 60))["nat-traversal-off"] == "likely"
+    (seen,) = diagnosed(items, 60)
+    flows = [
+        EspFlow(*ends, None, None, n, 5, Frame(0, 20 + n), Frame(0, 30 + n), 2 * SECOND, 9 * SECOND)
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([seen.exchange], 60 * SECOND, esp=flows)
+    assert statuses(found).get("nat-traversal-off") in (None, "unlikely")
+    assert next(iter(statuses(found))) == "peer-lost"
