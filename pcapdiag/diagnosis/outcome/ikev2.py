@@ -48,7 +48,11 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     init = [s for s in exchange.steps if s.exchange_type in BEGINS]
     auth = auth_of(exchange)
     later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH and s.encrypted]
-    refused = _refused_at_init(exchange, init, auth) or _refused(exchange, setting, auth, later)
+    refused = (
+        _refused_at_init(exchange, init, auth)
+        or _refused_between(exchange, auth, later)
+        or _refused(exchange, setting, auth, later)
+    )
     if refused is not None:
         step, by, reason = refused
         missing = "IKE_AUTH response" if step in auth else None
@@ -390,6 +394,20 @@ def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[St
             if kind.is_error and kind != NotifyTypeV2.INVALID_KE_PAYLOAD:
                 return step, step.sender, f"The responder answered IKE_SA_INIT with {kind.name}."
     return None
+
+
+def _refused_between(exchange: Exchange, auth: Sequence[Step], later: Sequence[Step]) -> Refused | None:
+    """A key exchange in IKE_INTERMEDIATE that is answered by a notify alone, and nothing goes on (RFC 9370 §2.2.2)."""
+    rows = exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
+    if not rows or auth or later or not rows[-1].message.header.response:
+        return None
+    last, number = rows[-1], rows[-1].message.header.message_id
+    asked = [s for s in rows if s.sender is Side.INITIATOR and s.message.header.message_id == number]
+    keyed = any(first_inside(s) == PayloadType.KE2 for s in asked)
+    lone = first_inside(last) == PayloadType.NOTIFY2 and is_lone_notify(last, chosen_transforms(exchange))
+    if not keyed or not lone or harmless(last):
+        return None
+    return last, last.sender, "The responder answered the key exchange of IKE_INTERMEDIATE with a notify alone."
 
 
 def redirect_target(data: bytes) -> str:

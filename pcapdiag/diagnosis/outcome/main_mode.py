@@ -247,19 +247,21 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
             reason = "MM6 leaves the responder and MM5 is still repeated: MM6 does not get through, or is not taken."
         outcome = waiting_outcome(exchange, setting, reached)
         return Stop(outcome, "MM6", Side.RESPONDER, None, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, again)
+    if vantage_of(exchange).one_way is Side.RESPONDER:
+        reason = "The responder sent MM6; the capture sees nothing of the initiator, so what it did does not show."
+        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
+    told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
+    # What the responder itself says behind message 6 answers what is not in the capture, a Quick Mode perhaps.
+    ended = any(s.sender is Side.RESPONDER for s in told)
     restart = setting.next_attempt(exchange, reached)
-    if restart is not None and restart.first_time <= reached + RESTART:
+    if restart is not None and restart.first_time <= reached + RESTART and not ended:
         reason = (
             f"MM6 was sent, no Quick Mode followed, and the initiator began anew (exchange {restart.id}): "
             "it did not accept MM6."
         )
         frames = (*frames_of(answers), restart.steps[0].first.frame)
         return Stop(Outcome.REJECTED, None, None, Side.INITIATOR, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, frames)
-    if vantage_of(exchange).one_way is Side.RESPONDER:
-        reason = "The responder sent MM6; the capture sees nothing of the initiator, so what it did does not show."
-        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
-        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
-    told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
     asked = any(s.first.time <= reached + CROSSING for s in exchange.numbered(5))
     if exchange.numbered(1) and not asked:
         reason = "MM6 went by; MM5, which it answers, is not in the capture, and nothing shows that MM6 was accepted."

@@ -607,3 +607,12 @@ def test_a_session_that_is_resumed_has_its_beginning() -> None:
     assert found.stop.outcome is Outcome.COMPLETED
     silent = only([wire.datagram(t, resume) for t in (0, 4, 11)], LATE)
     assert (silent.stop.outcome, silent.stop.missing) == (Outcome.STALLED, "IKE_SESSION_RESUME response")
+
+
+@pytest.mark.parametrize(("inner", "outcome"), [(NOTIFY, Outcome.REJECTED), (34, Outcome.STALLED)])
+def test_a_key_exchange_that_a_notify_answers_is_refused(inner: int, outcome: Outcome) -> None:
+    """RFC 9370 §2.2.2: KE answers KE in IKE_INTERMEDIATE."""
+    rows = [asked(0.2, INTERMEDIATE, 1, 34), answered(0.3, INTERMEDIATE, 1, inner)]
+    assert only(exchanged(*rows), LATE).stop.outcome is outcome
+    goes_on = [*rows, asked(0.4, AUTH, 2), answered(0.5, AUTH, 2)]
+    assert only(exchanged(*goes_on), LATE).stop.outcome is Outcome.COMPLETED

@@ -494,3 +494,15 @@ def test_an_initiator_that_goes_on_has_not_refused_message_6() -> None:
     assert only(begun, 0.3).outcome is Outcome.INCONCLUSIVE
     answered = [*begun, wire.datagram(0.3, quick_mode(2), left=False)]
     assert only(answered, 60).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_an_initiator_is_not_blamed_for_what_the_responder_ends(left: bool) -> None:
+    """Quick Mode is not in the capture; the responder refuses it, deletes all, and the initiator begins anew."""
+    wire = Wire()
+    cookies = bytes(range(8)), bytes(range(8, 16))
+    ended = [wire.datagram(0.1, informational(1), left=left)]
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *ended, *wire.main_mode(15, 1, 2, cookies=cookies)]
+    found = stops(items, 60)[0][1]
+    assert (found.before or found.outcome) is (Outcome.REJECTED if left else Outcome.INCONCLUSIVE)
+    assert found.refused_by is (Side.INITIATOR if left else None)
