@@ -262,7 +262,9 @@ def harmless(step: Step) -> bool:
 
 
 def refusal_text(step: Step) -> str:
-    """A refusal as keys showed it: "an encrypted AUTHENTICATION_FAILED"; or just that it is encrypted."""
+    """A refusal as keys or the wire show it: "an encrypted AUTHENTICATION_FAILED"; or just that it is encrypted."""
+    if not step.encrypted:
+        return f"{' and '.join(n.name for n in error_notifies(step)) or 'an Informational'} in clear"
     names = [n.notify_type.name for n in opened_of(step, Notification) if n.notify_type.is_error]
     if opened_of(step, Delete):
         names.append("DELETE")
@@ -505,4 +507,12 @@ def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
     if not after and setting.in_use(exchange):
         reason = "Phase 1 is not in the capture; ESP or AH goes both ways between the two ends."
     states = ("MM_ACTIVE", "AM_ACTIVE") if after or setting.in_use(exchange) else ()
-    return Stop(Outcome.PARTIAL, None, None, None, states, states, reason, exchange.steps[0].frames)
+    of_initiator, of_responder = (("NONE",) if _has_forgotten(exchange, after, s) else states for s in Side)
+    return Stop(Outcome.PARTIAL, None, None, None, of_initiator, of_responder, reason, exchange.steps[0].frames)
+
+
+def _has_forgotten(exchange: Exchange, after: Sequence[Step], side: Side) -> bool:
+    """This end answers what follows phase 1 in clear and with errors alone: with the SA it encrypts (RFC 2409 §5.7)."""
+    own = [s for s in exchange.steps if s.sender is side]
+    errors = bool(own) and all(not s.encrypted and error_notifies(s) for s in own)
+    return errors and any(s.sender is not side for s in after)

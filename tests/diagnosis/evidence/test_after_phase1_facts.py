@@ -320,3 +320,9 @@ def test_esp_that_passes_a_nat_outside_udp_is_not_what_is_wrong() -> None:
     (found,) = diagnose([seen.exchange], 60 * SECOND, esp=flows)
     assert statuses(found).get("nat-traversal-off") in (None, "unlikely")
     assert next(iter(statuses(found))) == "peer-lost"
+
+
+def test_who_answers_quick_mode_in_clear_has_no_sa() -> None:
+    found = only(*made("quick_mode_answered_in_clear"))
+    assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
+    assert "INVALID_COOKIE in clear" in found.phase2[0].reason
