@@ -80,6 +80,9 @@ def tunnel_of(case: Case, evidence: Sequence[Evidence]) -> Tunnel:
     good = next((p for p in case.phase2 if p.outcome is Outcome.COMPLETED), None)
     if good is not None:
         return Tunnel(TunnelState.UP, f"{good.title} completed.", good.frames)
+    forgotten = _first(shown, ("phase2-answered-in-clear",))
+    if forgotten is not None:
+        return Tunnel(TunnelState.LOST, forgotten.text, forgotten.frames)
     failed = _first(shown, NO_CHILD)
     if failed is not None:
         return Tunnel(TunnelState.NO_CHILD, failed.text, failed.frames)

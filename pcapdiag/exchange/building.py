@@ -10,6 +10,7 @@ from pcapdiag.exchange.modes import (
     PHASE_1,
     Shape,
     infer_first_sender,
+    likely_first_sender,
     mode_of,
     name_and_number,
     quick_mode_begins_at,
@@ -31,7 +32,7 @@ def build(found: OpenExchange) -> Exchange:
     if decided is None:
         ports = (found.first[1], found.second[1])
         decided = infer_first_sender([(s.by_first, s.header) for s in steps], ports)
-    first_side = decided or Side.INITIATOR
+    first_side = decided or likely_first_sender(steps[0].header)
     of_first, of_second = own_addresses(found, steps)
     own, foreign = _apart(steps, of_first, of_second)
     mode = next((m for s in own if (m := mode_of(s.header)) is not Mode.UNKNOWN), Mode.UNKNOWN)

@@ -165,6 +165,12 @@ IKE_PORTS = (500, 4500)
 client's; either is the end that asks."""
 
 
+def likely_first_sender(header: Header) -> Side:
+    """Who is taken for the sender of the first message seen, where nothing decides: a notify in clear answers."""
+    answers = header.major == 1 and header.exchange_type == ExchangeType.INFORMATIONAL and not header.encrypted
+    return Side.RESPONDER if answers else Side.INITIATOR
+
+
 def infer_first_sender(seen: list[tuple[bool, Header]], ports: tuple[int, int]) -> Side | None:
     """Who sent the first message of an exchange whose beginning is not in the capture; None where nothing decides.
 

@@ -220,7 +220,7 @@ def begins_anew(candidate: OpenExchange, header: Header, datagram: Datagram) -> 
     )
 
 
-OPENING = (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.IKE_SA_INIT)
+OPENING = (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME)
 """With these an exchange begins."""
 FIRST_IN_MESSAGE_1 = (PayloadType.SA, PayloadType.VENDOR_ID)
 """Message 1 of IKEv1 has SA first (RFC 2409 §5); there are senders that put vendor IDs before it."""

@@ -71,6 +71,7 @@ _PHASE_1 = (
     ExchangeType.MAIN,
     ExchangeType.AGGRESSIVE,
     ExchangeType.IKE_SA_INIT,
+    ExchangeType.IKE_SESSION_RESUME,
     ExchangeType.IKE_INTERMEDIATE,
     ExchangeType.IKE_AUTH,
 )

@@ -23,6 +23,7 @@ from pcapdiag.ike.payloads import (
     Proposal,
     SecurityAssociation,
     VendorIdPayload,
+    cut_encrypted,
     decode,
     decode_encrypted,
 )
@@ -219,7 +220,10 @@ def read_chain(
         body = data[at + 4 : at + length]
         if length > left:
             problem = f"{payload_type.label} payload declares {length} octets, {left} are left"
-            payloads.append(Payload(type=payload_type, body=body, problem=problem))
+            if payload_type == PayloadType.SK:  # what is inside first its header says, however much was captured of it
+                payloads.append(cut_encrypted(body, PayloadType(following), problem))
+            else:
+                payloads.append(Payload(type=payload_type, body=body, problem=problem))
             return tuple(payloads), problem, len(data)
         if payload_type in (PayloadType.SK, PayloadType.SKF):
             # The next payload field of SK names what is inside; SK is always the last (RFC 7296 §3.14).

@@ -544,6 +544,11 @@ def decode(kind: PayloadType, body: bytes, major: int) -> Payload:
         return Payload(type=kind, body=body, problem=str(error))
 
 
+def cut_encrypted(body: bytes, inner: PayloadType, problem: str) -> Encrypted:
+    """SK of which octets are missing; `problem` says so."""
+    return Encrypted(type=PayloadType.SK, body=body, inner=inner, number=None, total=None, data=body, problem=problem)
+
+
 def decode_encrypted(kind: PayloadType, body: bytes, inner: PayloadType) -> Payload:
     """SK, or SKF with its number and total (RFC 7383 §2.5). Never raises."""
     if kind == PayloadType.SK:

@@ -1171,3 +1171,109 @@ def one_direction_of_a_refused_message_5() -> Scene:
 def a_lone_invalid_cookie() -> Scene:
     """What it answers was under an SA that the capture does not show."""
     return [Wire().datagram(0, message(5, [notify(4)]), left=False)], 60
+
+
+# --- after public reports of other makes -------------------------------------------------------------------------
+
+SA_WITH_GROUP_14 = bytes.fromhex(
+    "0000002c010100040300000c0100000c800e0100030000080300000c0300000802000005000000080400000e"
+)
+"""One proposal of IKEv2: AES-CBC-256, HMAC-SHA2-256-128, HMAC-SHA2-256, modp2048."""
+
+
+def init_of_ikev2(wire: Wire, *answers: tuple[int, bytes]) -> list[Captured]:
+    """IKE_SA_INIT with that proposal, and what answers it: by default the same proposal."""
+    whole = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32))]
+    asked = message(34, whole, version=0x20, flags=0x08, cookies=(COOKIE_I, ZERO))
+    answer = message(34, answers or whole, version=0x20, flags=0x20)
+    return [wire.datagram(0, asked), wire.datagram(0.1, answer, left=False, ttl=62)]
+
+
+@scene
+def group_that_is_not_offered() -> Scene:
+    """The responder wants group 19 each time, which no proposal of the initiator has."""
+    wire = Wire()
+    items = init_of_ikev2(wire, notify_v2(17, b"\x00\x13"))
+    again = [replace(d, time=d.time + at * 1_000_000_000, ip_id=100 + at) for at in (4, 11, 24) for d in items]
+    return [*items, *again], 90
+
+
+def eap_rounds(wire: Wire, *answers: tuple[int, int]) -> list[Captured]:
+    """IKE_AUTH with these answers, each the first payload inside and its octets; every one but the last is answered."""
+    items = init_of_ikev2(wire)
+    for n, (inner, octets) in enumerate(answers, 1):
+        asked = ikev2(35, request=True, number=n, inner=35 if n == 1 else 48)
+        items.append(wire.datagram(n, asked))
+        answer = ikev2(35, request=False, number=n, inner=inner, octets=octets)
+        items.append(wire.datagram(n + 0.1, answer, left=False, ttl=62))
+    return items
+
+
+@scene
+def eap_fails_after_the_password() -> Scene:
+    """strongSwan's answer to a wrong password is EAP's failure alone."""
+    return eap_rounds(Wire(), (36, 900), (48, 80), (48, 48)), 60
+
+
+@scene
+def eap_goes_no_further_than_a_challenge() -> Scene:
+    return eap_rounds(Wire(), (36, 900), (48, 96)), 60
+
+
+@scene
+def client_silent_behind_a_certificate() -> Scene:
+    """Windows stops so, with error 13801, when it does not trust the gateway's certificate."""
+    return eap_rounds(Wire(), (36, 1400)), 60
+
+
+@scene
+def quick_mode_answered_in_clear() -> Scene:
+    """The responder was restarted: it has no such SA, and says so in clear."""
+    wire = Wire()
+    items: list[Captured] = []
+    for at in (0, 10, 20):
+        items.append(wire.datagram(at, quick_mode(1)))
+        items.append(wire.datagram(at + 0.1, message(5, [notify(4)]), left=False))
+    return items, 60
+
+
+@scene
+def refused_where_the_capture_begins_with_message_5_or_6() -> Scene:
+    wire = Wire()
+    return [wire.datagram(0, main_mode(5)), wire.datagram(0.1, informational(1), left=False)], 60
+
+
+@scene
+def xauth_asked_three_times() -> Scene:
+    """Three rounds of the responder and its delete: iOS asks the user again after a wrong password."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    for n in range(3):
+        items.append(wire.datagram(1 + 3 * n, transaction(1, 0x50 + n), left=False))
+        items.append(wire.datagram(2 + 3 * n, transaction(2, 0x50 + n)))
+    return [*items, wire.datagram(12, informational(3), left=False)], 60
+
+
+@scene
+def child_refused_for_the_moment() -> Scene:
+    """A request is refused because rekeys cross (RFC 7296 §2.25.1); the next one is taken."""
+    wire = Wire()
+    rows = [(36, 2, 33, None, True, True), (36, 2, 41, 28, False, False), (36, 3, 33, None, True, True)]
+    rows.append((36, 3, 33, None, False, False))
+    items = eap_rounds(wire, (36, 300))
+    for n, (kind, number, inner, octets, request, left) in enumerate(rows):
+        sent = ikev2(kind, request=request, number=number, inner=inner, octets=octets)
+        items.append(wire.datagram(10 + 2 * n, sent, left=left))
+    return items, 60
+
+
+def through_a_nat_on_500(*after: tuple[float, bytes, bool]) -> Scene:
+    """Phase 1 completes through a NAT without a move to UDP 4500; then these messages."""
+    wire = Wire()
+    items = [*with_nat(wire), *wire.main_mode(0.4, 5, 6)]
+    return [*items, *(wire.datagram(at, octets, left=left) for at, octets, left in after)], 60
+
+
+@scene
+def phase_2_refused_through_a_nat_on_500() -> Scene:
+    return through_a_nat_on_500((1.0, quick_mode(1), True), (1.1, informational(1), False))

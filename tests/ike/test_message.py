@@ -80,6 +80,17 @@ def test_ikev2_encrypted_payload_tells_what_is_inside() -> None:
     assert not found.header.response
 
 
+def test_ikev2_encrypted_payload_that_is_cut_tells_what_is_inside() -> None:
+    """Its generic header says so, and a short snaplen leaves that."""
+    inside = payload(bytes(60), 42)
+    octets = message(37, [], version=0x20, length=28 + len(inside))
+    found = parse((octets[:16] + bytes([46]) + octets[17:] + inside)[:44])
+    (sealed,) = found.payloads
+    assert isinstance(sealed, Encrypted)
+    assert (sealed.inner, found.cut) == (PayloadType.DELETE2, True)
+    assert found.problem == "SK payload declares 64 octets, 16 are left"
+
+
 def test_ikev2_fragment_has_number_and_total() -> None:
     inside = payload(b"\x00\x02\x00\x05" + bytes(20), 0)
     octets = message(35, [], version=0x20, length=28 + len(inside))

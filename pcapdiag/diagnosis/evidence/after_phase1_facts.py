@@ -9,8 +9,10 @@ from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
+    SILENCE,
     Outcome,
     chosen_transform,
+    error_notifies,
     frames_of,
     how_often,
     informational,
@@ -18,7 +20,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     same_initiator,
 )
 from pcapdiag.exchange.model import Mode, Side
-from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute
+from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute, TransformTypeV2
 from pcapdiag.units import SECOND
 
 
@@ -28,7 +30,14 @@ def phase2(case: Case) -> Iterator[Fact]:
         if quick.name != "Quick Mode":
             continue
         name = quick.title
-        if quick.outcome is Outcome.REJECTED and quick.answer is not None:
+        if quick.answer is not None and not quick.answer.encrypted and error_notifies(quick.answer):
+            names = ", ".join(n.name for n in error_notifies(quick.answer))
+            text = (
+                f"{name}: the {quick.answer.sender} answered with {names} in clear; an end that has the ISAKMP SA "
+                "encrypts what it says of it (RFC 2409 §5.7). It is not authenticated: anybody could have sent it."
+            )
+            yield Fact("phase2-answered-in-clear", text, quick.frames)
+        elif quick.outcome is Outcome.REJECTED and quick.answer is not None:
             text = (
                 f"{name}: the {quick.answer.sender} answered QM{quick.last_message} with {refusal_text(quick.answer)}."
             )
@@ -87,10 +96,20 @@ def xauth(case: Case) -> Iterator[Fact]:
     starters: dict[int, Side] = {}
     for step in asked:
         starters.setdefault(step.message.header.message_id, step.sender)
-    quiet = case.setting.silence_after(max(s.last.time for s in asked))
+    last = max(s.last.time for s in asked)
+    quiet = case.setting.silence_after(last)
     # A request and its result: two rounds of the responder. A third may push the configuration, as some do instead
     # of being asked for it; and what follows comes within milliseconds, so a capture that ends at once tells nothing.
-    if list(starters.values()) == [Side.RESPONDER, Side.RESPONDER]:
+    rounds = list(starters.values())
+    if Side.INITIATOR in rounds:
+        return
+    ended = [s for s in informational(e) if s.encrypted and s.sender is Side.RESPONDER and s.first.time > last]
+    if len(rounds) != 2 and (ended or (len(rounds) > 2 and quiet >= SILENCE)):
+        count = f"{len(rounds)} Transaction exchange{'s' * (len(rounds) > 1)} of the responder"
+        text = f"{count}, then neither mode-config nor Quick Mode"
+        text += "; it ended this with an encrypted Informational." if ended else f" in the {span(quiet)} that follow."
+        yield Fact("xauth-leads-nowhere", text, frames_of([*asked, *ended]))
+    elif len(rounds) == 2:
         kind = "xauth-leads-nowhere" if quiet >= SECOND // 5 else "xauth-result-unknown"
         text = (
             "Two Transaction exchanges of the responder (a request and a result), then neither mode-config nor "
@@ -108,6 +127,8 @@ def dpd(case: Case) -> Iterator[Fact]:
     if len(rows) < 2:
         return
     for side in Side:
+        if case.vantage.one_way is side:
+            continue  # what answers does not pass here
         heard = [s.last.time for s in e.steps if s.sender is side.other]
         silent_since = max(heard, default=e.first_time)
         lone = [s for s in rows if s.sender is side and s.first.time > silent_since + CROSSING]
@@ -177,6 +198,8 @@ def esp(case: Case) -> Iterator[Fact]:
         yield Fact("esp-both-ways", f"{what} flows in both directions ({spis} packets).", frames)
     elif sum(counts) >= ONE_WAY:
         side = Side.INITIATOR if counts[0] else Side.RESPONDER
+        if case.vantage.one_way is side:
+            return  # the capture sees nothing of the other end, its ESP neither
         text = f"{what} flows in one direction only: {sum(counts)} packets from the {side}, none back ({spis} packets)."
         yield Fact("esp-one-way", text, frames)
 
@@ -218,6 +241,15 @@ def rekey(case: Case) -> Iterator[Fact]:
         yield Fact("phase1-again", text, later.steps[0].first.frames)
 
 
+def _groups_offered(case: Case) -> set[int]:
+    """Every group in the initiator's proposals; empty where these were cut off."""
+    asked = [s for s in case.exchange.named("IKE_SA_INIT request") if s.proposals]
+    if any(s.message.cut for s in asked):
+        return set()
+    rows = [t for s in asked for p in s.proposals for t in p.transforms]
+    return {int(t.id) for t in rows if t.kind == TransformTypeV2.KE}
+
+
 def ikev2_extras(case: Case) -> Iterator[Fact]:
     """COOKIE and INVALID_KE_PAYLOAD rounds, IKE_INTERMEDIATE, and requests that nobody answered (RFC 7296 §2.1)."""
     if case.exchange.mode is not Mode.IKEV2:
@@ -229,11 +261,16 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                 text = "The responder asked for a COOKIE before it did any work: it is under load, or always asks."
                 yield Fact("cookie-challenge", text, step.first.frames)
             elif notify.notify_type == NotifyTypeV2.INVALID_KE_PAYLOAD:
+                also: tuple[str, ...] = ()
                 text = "The responder wants another group than the one guessed; it does not say which."
                 if len(notify.data) >= 2:
-                    group = Group(int.from_bytes(notify.data[:2], "big")).label
-                    text = f"The responder wants another group than the one guessed: {group}."
-                yield Fact("other-group-wanted", text, step.first.frames)
+                    group = Group(int.from_bytes(notify.data[:2], "big"))
+                    text = f"The responder wants another group than the one guessed: {group.label}."
+                    offered = _groups_offered(case)
+                    if offered and group not in offered:
+                        text += " None of the proposals has it."
+                        also = ("wanted-group-not-offered",)
+                yield Fact("other-group-wanted", text, step.first.frames, also)
     between = case.exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
     if between:
         text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
@@ -242,7 +279,8 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
     for step in steps:
         request = not step.message.header.response and step.exchange_type in ikev2.AFTER_AUTH
         key = (step.message.header.message_id, step.sender.other)
-        if request and key not in answered and len(step.sent) >= 2:
+        unseen = case.vantage.one_way is step.sender
+        if request and not unseen and key not in answered and len(step.sent) >= 2:
             text = (
                 f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered."
             )

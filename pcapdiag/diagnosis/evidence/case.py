@@ -6,7 +6,7 @@ from itertools import pairwise
 from pcapdiag.capture.datagram import EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.evidence.nat import NatView, nat_view
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
-from pcapdiag.diagnosis.outcome.stop import Outcome, Setting, Stop
+from pcapdiag.diagnosis.outcome.stop import BEGINS, Outcome, Setting, Stop
 from pcapdiag.diagnosis.outcome.vantage import Vantage, vantage_of
 from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Side, Step
 from pcapdiag.ike.registry import ExchangeType, PayloadType
@@ -91,7 +91,7 @@ class Case(Record, frozen=True, dict=True, gc=True):
         top = self.exchange.last_message
         if top is not None:
             return self.exchange.numbered(top)[0]
-        init = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
+        init = (*BEGINS, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
         return next((s for s in reversed(self.exchange.steps) if s.exchange_type in init), None)
 
     @property

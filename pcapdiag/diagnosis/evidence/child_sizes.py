@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis.evidence.case import Case, Fact
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_proof, needed_for_child, room
+from pcapdiag.diagnosis.outcome.room import (
+    chosen_transforms,
+    first_inside,
+    holds_proof,
+    needed_for_child,
+    room,
+    surely_holds_proof,
+)
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.ike.registry import PayloadType
 
 
@@ -11,7 +19,7 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
     e = case.exchange
     answers = [s for s in e.named("IKE_AUTH response") if first_inside(s) != PayloadType.EAP]
-    if not answers or e.named("CREATE_CHILD_SA response"):
+    if not answers or (case.unfinished and case.stop.missing) or _made_later(case) or not _asked_for(case):
         return
     answer = answers[-1]
     if case.traffic_since(answer.last.time) or answer.opened is not None or not answer.whole:
@@ -19,7 +27,8 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     if answer is not e.named("IKE_AUTH response")[-1] or _eap_may_go_on(case, len(answers)):
         return
     chosen = chosen_transforms(e)
-    if not holds_proof(answer, chosen):
+    refused = case.stop.outcome is Outcome.REJECTED
+    if not (surely_holds_proof if refused else holds_proof)(answer, chosen):
         return  # it is no proof at all, and judged as that
     inside, need = room(answer, chosen), needed_for_child(answer, chosen)
     if inside < need:
@@ -28,6 +37,21 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
             f"proof of identity takes {need} at least: the IKE SA comes up without a Child SA."
         )
         yield Fact("ike-auth-without-child", text, answer.frames)
+
+
+def _made_later(case: Case) -> bool:
+    """A CREATE_CHILD_SA was answered, and not with a refusal; its request may not be in the capture."""
+    refused = [p.answer for p in case.phase2 if p.outcome is Outcome.REJECTED]
+    return any(step not in refused for step in case.exchange.named("CREATE_CHILD_SA response"))
+
+
+def _asked_for(case: Case) -> bool:
+    """Whether a Child SA can have been asked for: a request without SA, TSi and TSr is childless (RFC 6023 §3)."""
+    asked = case.exchange.named("IKE_AUTH request")
+    if len(asked) != 1 or asked[0].message.cut or not asked[0].whole:
+        return True  # not in the capture, or with EAP: then the first request holds them (RFC 7296 §2.16)
+    chosen = chosen_transforms(case.exchange)
+    return room(asked[0], chosen) >= needed_for_child(asked[0], chosen)
 
 
 def _eap_may_go_on(case: Case, answers: int) -> bool:

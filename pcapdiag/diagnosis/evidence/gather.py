@@ -96,6 +96,7 @@ def _opened(name: str) -> Callable[[Case], Iterator[Fact]]:
 
 SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     stop_facts.stop,
+    stop_facts.eap,
     stop_facts.silence,
     stop_facts.clear_notifies,
     _opened("notifies"),

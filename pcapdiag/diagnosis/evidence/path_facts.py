@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
+from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
@@ -267,7 +268,7 @@ def port_4500(case: Case) -> Iterator[Fact]:
         elif flow.source in (e.responder.address, *e.responder.aliases):
             seen[Side.RESPONDER].append(flow.first_frame)
     for side, frames in seen.items():
-        if frames and not seen[side.other]:
+        if frames and not seen[side.other] and case.vantage.one_way is not side:
             text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
             yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
     if all(seen.values()):
@@ -316,6 +317,10 @@ def fragments(case: Case) -> Iterator[Fact]:
         yield Fact("ip-fragments-missing", text, loss.frames)
     if last is None or not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
+    if case.vantage.one_way is last.sender:
+        return  # whether an answer comes does not show
+    if _heard(case.exchange, last):
+        return
     length = last.octets
     before = max((s.octets for s in _before(case, last)), default=0)
     if last.whole and any(len(s.frames) > 1 for s in last.sent):
@@ -332,6 +337,16 @@ def fragments(case: Case) -> Iterator[Fact]:
     elif length >= LARGE and length > before and case.vantage.at is not last.sender.other:
         text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
         yield Fact("large-message-unanswered", text, last.frames)
+
+
+def _heard(exchange: Exchange, answer: Step) -> bool:
+    """An answer of IKEv2 whose request is not sent again behind it: only an initiator that has it stops asking.
+
+    The initiator alone has a timer (RFC 7296 §2.1).
+    """
+    if exchange.mode is not Mode.IKEV2 or not answer.message.header.response:
+        return False
+    return ikev2.repeated_behind_answer(exchange, answer) is None
 
 
 def _before(case: Case, step: Step) -> list[Step]:

@@ -180,6 +180,8 @@ def probe(case: Case) -> Iterator[Fact]:
         return
     if not any(error_notifies(s) for s in e.steps if s.sender is Side.RESPONDER):
         return
+    if firsts[0].notifications:
+        return  # NAT detection and what else a gateway or client says; a probe has the proposals and a key
     others = [o for o in case.setting.near(e) if o.id != e.id and e.initiator_ports & o.initiator_ports]
     if e.initiator_ports & WELL_KNOWN or others or firsts[0].message.header.responder_spi != ZERO_SPI:
         return

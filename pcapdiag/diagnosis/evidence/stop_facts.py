@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.evidence.case import Case, Fact, slug, span
 from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.retransmission import heeded_by, schedule_of
-from pcapdiag.diagnosis.outcome.room import first_inside
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, is_lone_notify
 from pcapdiag.diagnosis.outcome.stop import (
     AFTER_PHASE_1,
     CROSSING,
@@ -32,6 +32,8 @@ def stop(case: Case) -> Iterator[Fact]:
     after = str(top) if top else slug(last.name) if last else "nothing"
     reason, frames, by = case.stop.reason, case.stop.frames, case.stop.refused_by
     also = [] if by is None else [f"refused-by-{by}"]
+    if by is None and Outcome.REJECTED in (case.stop.outcome, case.stop.before) and not case.exchange.roles_known:
+        also = ["refused-by-either"]
     at_auth = by is not None and case.exchange.mode is Mode.IKEV2 and case.exchange.steps[0].first.frames
     how = _refused_at_auth(case, by) if by is not None and at_auth else None
     yield Fact(f"stopped-after-{after}", reason, frames, (*also, *([how] if how else [])))
@@ -57,6 +59,36 @@ def _eap_rounds(case: Case) -> Iterator[Fact]:
         asked = [s for s in auth if not s.message.header.response]
         text = f"IKE_AUTH took {len(asked)} requests, as user authentication by EAP does (RFC 7296 §2.16)."
         yield Fact("eap-rounds", text, frames_of(asked))
+
+
+def eap(case: Case) -> Iterator[Fact]:
+    """The initiator does not go on in EAP (RFC 7296 §2.16), or may have been asked by EAP and does not answer."""
+    e = case.exchange
+    if not case.unfinished or case.stop.outcome is Outcome.REJECTED:
+        return
+    answers = e.named("IKE_AUTH response")
+    if not answers or answers[-1] is not case.last_step:
+        return
+    last = answers[-1]
+    if first_inside(last) == PayloadType.EAP:
+        quiet = case.setting.silence_after(last.first.time)
+        if quiet < SILENCE:
+            return
+        text = (
+            "EAP is the first payload of the last IKE_AUTH response; the initiator sends nothing in the "
+            f"{span(quiet)} behind it."
+        )
+        short = is_lone_notify(last, chosen_transforms(e))
+        if short:
+            text += " It has room for little more than EAP's success or failure (RFC 3748 §4.2)."
+        yield Fact("eap-stops", text, last.frames, ("eap-ends-short",) if short else ())
+        yield from _eap_rounds(case)
+    elif ikev2.may_ask_eap(e, ikev2.auth_of(e)):
+        text = (
+            "The IKE_AUTH response is large enough for a certificate, and the responder asks for none: it may be the "
+            "first of several with EAP (RFC 7296 §2.16), which the initiator does not answer."
+        )
+        yield Fact("eap-may-go-on", text, last.frames)
 
 
 def silence(case: Case) -> Iterator[Fact]:

@@ -15,10 +15,13 @@ from pcapdiag.diagnosis.outcome.room import (
     first_inside,
     holds_proof,
     is_lone_notify,
+    room,
     surely_holds_proof,
 )
 from pcapdiag.diagnosis.outcome.stop import (
+    BEGINS,
     CROSSING,
+    REFUSAL,
     Outcome,
     Setting,
     Stop,
@@ -28,6 +31,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     refusal_text,
     repeated_after,
     sent_again_after,
+    unanswered_auth,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
@@ -41,10 +45,14 @@ from pcapdiag.units import SECOND
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this IKEv2 exchange stopped."""
-    init = list(exchange.of_type(ExchangeType.IKE_SA_INIT))
+    init = [s for s in exchange.steps if s.exchange_type in BEGINS]
     auth = auth_of(exchange)
     later = [s for s in exchange.steps if s.exchange_type in AFTER_AUTH and s.encrypted]
-    refused = _refused_at_init(exchange, init, auth) or _refused(exchange, setting, auth, later)
+    refused = (
+        _refused_at_init(exchange, init, auth)
+        or _refused_between(exchange, auth, later)
+        or _refused(exchange, setting, auth, later)
+    )
     if refused is not None:
         step, by, reason = refused
         missing = "IKE_AUTH response" if step in auth else None
@@ -57,6 +65,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     unasked = unasked or (_unasked_proof(exchange, setting, auth) if not answered else None)
     if unasked is not None:
         return unasked
+    carried = _carried(exchange, setting) or (_asked_by_eap(exchange, setting, auth) if not later else None)
+    if carried is not None:
+        return carried
     if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
         return _up(exchange, setting, init, auth, answered or later[:1])
     return _waiting(exchange, setting)
@@ -87,6 +98,19 @@ def _up(
         return Stop(Outcome.COMPLETED, None, None, None, (), (), reason, frames_of(shown))
     reason = f"The beginning is not in the capture; {reason[0].lower()}{reason[1:]}"
     return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(shown))
+
+
+def _carried(exchange: Exchange, setting: Setting) -> Stop | None:
+    """The answer to IKE_AUTH is not in the capture, and ESP or AH goes both ways behind the last request."""
+    for request in unanswered_auth(exchange):
+        flows = setting.traffic_of(exchange, request.last.time)
+        if len({flow.source for flow in flows}) < 2:
+            return None
+        outcome = Outcome.COMPLETED if any(s.exchange_type in BEGINS for s in exchange.steps) else Outcome.PARTIAL
+        reason = "The answer to IKE_AUTH is not in the capture; ESP or AH goes both ways behind the request."
+        frames = (*request.frames, *(flow.first_frame for flow in flows[:2]))
+        return Stop(outcome, None, None, None, (), (), reason, tuple(sorted(frames)))
+    return None
 
 
 def _rekeyed(exchange: Exchange, setting: Setting) -> Exchange | None:
@@ -180,7 +204,8 @@ def _place(step: Step) -> tuple[int, bool, int]:
 def _without_refusals(exchange: Exchange, auth: Sequence[Step], later: Sequence[Step]) -> list[Step]:
     """What goes on behind IKE_AUTH, without what may refuse its answer: a notify or a delete alone (RFC 7296 §2.21.2).
 
-    It follows the answer at once; where the answer is not in the capture, it is the next that the initiator sends.
+    It follows the answer at once; where the answer is not in the capture, it is the next that the initiator sends, a
+    round trip behind its last request.
     """
     if not auth:
         return list(later)
@@ -190,7 +215,8 @@ def _without_refusals(exchange: Exchange, auth: Sequence[Step], later: Sequence[
 
     def answer_missing(step: Step) -> bool:
         gap = step.sender is Side.INITIATOR and step.message.header.message_id > behind
-        return unanswered or gap or step.first.time - last.first.time <= AT_ONCE
+        behind_it = step.first.time - last.last.time
+        return behind_it <= AT_ONCE or ((unanswered or gap) and behind_it <= REFUSAL)
 
     return [
         s
@@ -223,7 +249,7 @@ def _answered(later: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], later: Sequence[Step]) -> Stop | None:
-    """The responder answers at once a request of the initiator that is not in the capture, and nothing follows.
+    """One end answers at once a request of the other that is not in the capture, and nothing follows.
 
     That request may have been a refusal: its sender alone says what it was.
     """
@@ -237,21 +263,21 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
         for s in close
         if s.exchange_type == ExchangeType.INFORMATIONAL_V2
         and s.message.header.response
-        and s.sender is Side.RESPONDER
-        and s.message.header.message_id == number
+        and s.message.header.message_id == (number if s.sender is Side.RESPONDER else 0)
     ]
     if len(close) != len(later) or not unasked or setting.traffic_both_ways(exchange, last.first.time):
         return None
+    asked_by = unasked[0].sender.other
     reason = (
-        "IKE_AUTH was answered, and the initiator sent a request at once, which is not in the capture; it was answered "
-        "and nothing followed: whether the initiator kept the IKE SA does not show."
+        f"IKE_AUTH was answered, and the {asked_by} sent a request at once, which is not in the capture; it was "
+        f"answered and nothing followed: whether the {asked_by} kept the IKE SA does not show."
     )
     return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *unasked]))
 
 
 def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
     """The responder's last answer, without the request that it answers, in a capture that has the beginning."""
-    init = bool(exchange.of_type(ExchangeType.IKE_SA_INIT))
+    init = any(s.exchange_type in BEGINS for s in exchange.steps)
     if not init or not auth or not auth[-1].message.header.response or not _proves(exchange, auth[-1]):
         return None
     last = auth[-1]
@@ -261,6 +287,35 @@ def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -
         return None
     reason = "The responder answered IKE_AUTH with room for a proof; what asked for it is not in the capture."
     return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, last.frames)
+
+
+def may_ask_eap(exchange: Exchange, auth: Sequence[Step]) -> bool:
+    """Whether the only answer to IKE_AUTH can be the first of EAP: IDr, CERT, AUTH, EAP (RFC 7296 §2.16).
+
+    A responder that shows a certificate and asks for none (§1.2, CERTREQ) expects another proof of the initiator. Where
+    it asks, or shows none as far as the size goes, its answer is taken for the last one.
+    """
+    answers = [s for s in auth if s.message.header.response]
+    begun = [s for s in exchange.of_type(ExchangeType.IKE_SA_INIT) if s.sender is Side.RESPONDER and s.proposals]
+    if len(answers) != 1 or answers[0] is not auth[-1] or answers[0].opened is not None or not begun:
+        return False
+    if any(s.message.cut or PayloadType.CERTREQ2 in s.message.payload_types for s in begun):
+        return False
+    return room(answers[0], chosen_transforms(exchange)) >= WITH_CERTIFICATE
+
+
+WITH_CERTIFICATE = 600
+"""Octets of payloads that an answer with a certificate has, and one with a shared key does not come near."""
+
+
+def _asked_by_eap(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
+    if not auth or not may_ask_eap(exchange, auth) or setting.traffic_both_ways(exchange, auth[-1].first.time):
+        return None
+    reason = (
+        "The responder answered IKE_AUTH with room for a certificate, and asks for none; nothing follows, so whether "
+        "it was the last answer or the first of EAP does not show."
+    )
+    return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, auth[-1].frames)
 
 
 def _at_once(step: Step, last: Step) -> bool:
@@ -301,7 +356,7 @@ def _one_way(exchange: Exchange, later: Sequence[Step]) -> bool:
     asked = [s for s in later if not s.message.header.response]
     if not asked:
         return False
-    begun = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
+    begun = [s for s in exchange.steps if s.exchange_type in (*BEGINS, *IN_BETWEEN)]
     authenticated = any(s.exchange_type == ExchangeType.IKE_AUTH for s in begun)
     if begun and (repeated_after(begun, asked[0].first.time) or not (authenticated or len(asked) > 1)):
         return False  # one packet shows little, and an end that repeats its first ones has had no answer
@@ -339,6 +394,20 @@ def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[St
             if kind.is_error and kind != NotifyTypeV2.INVALID_KE_PAYLOAD:
                 return step, step.sender, f"The responder answered IKE_SA_INIT with {kind.name}."
     return None
+
+
+def _refused_between(exchange: Exchange, auth: Sequence[Step], later: Sequence[Step]) -> Refused | None:
+    """A key exchange in IKE_INTERMEDIATE that is answered by a notify alone, and nothing goes on (RFC 9370 §2.2.2)."""
+    rows = exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
+    if not rows or auth or later or not rows[-1].message.header.response:
+        return None
+    last, number = rows[-1], rows[-1].message.header.message_id
+    asked = [s for s in rows if s.sender is Side.INITIATOR and s.message.header.message_id == number]
+    keyed = any(first_inside(s) == PayloadType.KE2 for s in asked)
+    lone = first_inside(last) == PayloadType.NOTIFY2 and is_lone_notify(last, chosen_transforms(exchange))
+    if not keyed or not lone or harmless(last):
+        return None
+    return last, last.sender, "The responder answered the key exchange of IKE_INTERMEDIATE with a notify alone."
 
 
 def redirect_target(data: bytes) -> str:
@@ -438,9 +507,13 @@ def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> 
     if unheard is None:
         return None
     ahead = outlook(sorted(unheard.request.times))
-    gave_in = ahead.due is not None and setting.silence_after(ahead.last) > ahead.over_at - ahead.last
+    watched = setting.silence_after(ahead.last)
+    gave_in = ahead.due is not None and watched > ahead.over_at - ahead.last
     if len(unheard.again) < UNHEEDED or gave_in:
-        return None
+        if watched >= FIRST_REPEAT or _goes_on(exchange, unheard):
+            return None
+        reason = f"{unheard.reason[:-1]}; the capture ends before it shows whether the last answer got there."
+        return Stop(Outcome.INCONCLUSIVE, unheard.answer.name, Side.RESPONDER, None, (), (), reason, unheard.again)
     outcome = waiting_outcome(exchange, setting, min(unheard.answer.times))
     state = (unheard.request.exchange_type.label,)
     return Stop(outcome, unheard.answer.name, Side.RESPONDER, None, state, (), unheard.reason, unheard.again)
@@ -448,6 +521,19 @@ def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> 
 
 UNHEEDED = 3
 """A request is sent again this often behind its answer before the answer counts as lost: one or two lost do happen."""
+
+
+FIRST_REPEAT = 2 * SECOND
+"""A request whose second answer is lost as well is sent again by then, or not for long: most begin with less."""
+
+
+def _goes_on(exchange: Exchange, unheard: "Unheard") -> bool:
+    """The initiator sent its next request: it has had the answer (RFC 7296 §2.3)."""
+    number = unheard.request.message.header.message_id
+    return any(
+        s.sender is Side.INITIATOR and not s.message.header.response and s.message.header.message_id > number
+        for s in exchange.steps
+    )
 
 
 class Unheard(Record, frozen=True):
@@ -491,7 +577,7 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
 
 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:
-    steps = [s for s in exchange.steps if s.exchange_type in (ExchangeType.IKE_SA_INIT, *IN_BETWEEN)]
+    steps = [s for s in exchange.steps if s.exchange_type in (*BEGINS, *IN_BETWEEN)]
     last = steps[-1] if steps else exchange.steps[-1]
     if _undecided(exchange, last):
         reason = "IKE_AUTH was answered; without the negotiated algorithms the size does not tell whether with a proof."
@@ -553,6 +639,10 @@ IN_BETWEEN = (ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
 
 def _next_request(answer: Step) -> str:
     """What the initiator has to send after this answer."""
+    if answer.exchange_type == ExchangeType.IKE_SESSION_RESUME and any(
+        n.notify_type == NotifyTypeV2.TICKET_NACK for n in answer.notifications
+    ):
+        return "IKE_SA_INIT request"  # RFC 5723 §4.3.2
     if answer.exchange_type != ExchangeType.IKE_SA_INIT:
         return "IKE_AUTH request"
     # COOKIE (RFC 7296 §2.6) and INVALID_KE_PAYLOAD (§1.3) ask for the first request once more.

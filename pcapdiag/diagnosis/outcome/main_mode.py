@@ -30,6 +30,7 @@ from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.units import SECOND
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
@@ -41,10 +42,10 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     if not top:
         return outside_phase1(exchange, setting)
     refusal = refusal_of(exchange, top)
+    if not exchange.roles_known:
+        return _roles_unknown(exchange, setting, top, refusal)
     if refusal is not None:
         return _rejected(exchange, top, refusal)
-    if not exchange.roles_known:
-        return _roles_unknown(exchange, setting, top)
     if top == 6:
         return _after_6(exchange, setting)
     return _waiting(exchange, setting, top)
@@ -91,8 +92,23 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
         later = [s for s in of_initiator if s.first.time >= reached - CROSSING]
         if later and not _refused_before(exchange, reached, later[0]) and not repeated_after(fives, reached):
             return (later[0],)
+    if fives and not sixes and _without_6(exchange, fives, of_initiator):
+        return tuple(of_initiator)
     sender = vantage_of(exchange).one_way
     return _one_way(exchange, sender, after) if sender is not None else ()
+
+
+def _without_6(exchange: Exchange, fives: Sequence[Step], of_initiator: Sequence[Step]) -> bool:
+    """Message 6 is not in the capture, and the initiator had it: it stopped asking for it, and sends Quick Mode.
+
+    An initiator that waits for message 6 repeats message 5 (RFC 2408 §5.1), not what comes behind. One or two packets
+    of Quick Mode anybody can send; it takes three transmissions, over longer than any known sender waits before it
+    repeats.
+    """
+    sent = sorted(time for s in of_initiator for time in s.times)
+    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
+        return False
+    return all(s.last.time < sent[0] for s in fives)
 
 
 def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:
@@ -169,6 +185,10 @@ def _both_informed(exchange: Exchange) -> Stop | None:
     return None
 
 
+REPEATS_BY = 10 * SECOND
+"""Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
+
+
 # --- where it stopped --------------------------------------------------------------------------------------------
 
 
@@ -196,18 +216,23 @@ def _rejected(exchange: Exchange, top: int, refusal: Refusal) -> Stop:
     return Stop(Outcome.REJECTED, missing, waits_for, refusal.by, initiator, responder, reason, frames)
 
 
-def _roles_unknown(exchange: Exchange, setting: Setting, top: int) -> Stop:
+def _roles_unknown(exchange: Exchange, setting: Setting, top: int, refusal: Refusal | None) -> Stop:
     """Messages of one kind alone, between ends of which nothing tells who began: both places that they can have."""
     steps = exchange.numbered(top)
     keying = top in (3, 4)
     names = ("MM3 or MM4", "MM5", "MM6") if keying else ("MM5 or MM6", "MM6", "Quick Mode")
     initiator = ("MM_WAIT_MSG4", "MM_WAIT_MSG6") if keying else ("MM_WAIT_MSG6", "MM_ACTIVE")
     responder = ("MM_WAIT_MSG3", "MM_WAIT_MSG5") if keying else ("MM_WAIT_MSG5", "MM_ACTIVE")
+    missing = f"{names[1]} or {names[2]}"
     reason = f"{names[0]} alone is in the capture, and nothing tells which end began."
+    if refusal is not None:
+        what = refusal.reason.partition(" ")[2]
+        reason = f"{reason} {refusal.step.first.source} {what}."
+        return Stop(Outcome.REJECTED, missing, None, None, initiator, responder, reason, refusal.step.frames)
     outcome = waiting_outcome(exchange, setting, steps[0].first.time)
     if outcome is Outcome.STALLED:
         reason += " Nothing followed it."
-    return Stop(outcome, f"{names[1]} or {names[2]}", None, None, initiator, responder, reason, frames_of(steps))
+    return Stop(outcome, missing, None, None, initiator, responder, reason, frames_of(steps))
 
 
 def _after_6(exchange: Exchange, setting: Setting) -> Stop:
@@ -222,19 +247,21 @@ def _after_6(exchange: Exchange, setting: Setting) -> Stop:
             reason = "MM6 leaves the responder and MM5 is still repeated: MM6 does not get through, or is not taken."
         outcome = waiting_outcome(exchange, setting, reached)
         return Stop(outcome, "MM6", Side.RESPONDER, None, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, again)
+    if vantage_of(exchange).one_way is Side.RESPONDER:
+        reason = "The responder sent MM6; the capture sees nothing of the initiator, so what it did does not show."
+        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
+    told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
+    # What the responder itself says behind message 6 answers what is not in the capture, a Quick Mode perhaps.
+    ended = any(s.sender is Side.RESPONDER for s in told)
     restart = setting.next_attempt(exchange, reached)
-    if restart is not None and restart.first_time <= reached + RESTART:
+    if restart is not None and restart.first_time <= reached + RESTART and not ended:
         reason = (
             f"MM6 was sent, no Quick Mode followed, and the initiator began anew (exchange {restart.id}): "
             "it did not accept MM6."
         )
         frames = (*frames_of(answers), restart.steps[0].first.frame)
         return Stop(Outcome.REJECTED, None, None, Side.INITIATOR, ("MM_WAIT_MSG6",), ("MM_ACTIVE",), reason, frames)
-    if vantage_of(exchange).one_way is Side.RESPONDER:
-        reason = "The responder sent MM6; the capture sees nothing of the initiator, so what it did does not show."
-        states = ("MM_ACTIVE", "MM_WAIT_MSG6")
-        return Stop(Outcome.INCONCLUSIVE, None, None, None, states, ("MM_ACTIVE",), reason, frames_of(answers))
-    told = [s for s in informational(exchange) if s.encrypted and 0 <= s.first.time - reached <= REFUSAL]
     asked = any(s.first.time <= reached + CROSSING for s in exchange.numbered(5))
     if exchange.numbered(1) and not asked:
         reason = "MM6 went by; MM5, which it answers, is not in the capture, and nothing shows that MM6 was accepted."

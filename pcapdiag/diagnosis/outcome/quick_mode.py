@@ -20,6 +20,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     refusal_text,
     sent_again_after,
 )
+from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.payloads import Transform
 from pcapdiag.ike.registry import ExchangeType, PayloadType
@@ -92,6 +93,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
+        elif len(latest.sent) == 1 and vantage_of(exchange).one_way is latest.sender:
+            outcome = Outcome.INCONCLUSIVE
+            reason = f"The capture sees nothing of the {latest.sender.other}: whether it answered does not show."
         elif last == 2 and not _repeated_behind(steps):
             outcome = Outcome.INCONCLUSIVE
             reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."

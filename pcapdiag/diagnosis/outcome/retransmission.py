@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome, Stop, informational, sent_again_after
+from pcapdiag.diagnosis.outcome.stop import BEGINS, SILENCE, Outcome, Stop, informational, sent_again_after
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
@@ -220,6 +220,6 @@ def _geometric(gaps: Sequence[float]) -> Schedule | None:
 
 def _phase1(exchange: Exchange) -> list[Step]:
     if exchange.mode is Mode.IKEV2:
-        types = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
+        types = (*BEGINS, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
         return [s for s in exchange.steps if s.exchange_type in types]
     return [s for s in exchange.steps if s.number]

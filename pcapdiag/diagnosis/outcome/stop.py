@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.outcome.vantage import one_way_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.exchange.modes import PHASE_1, SENDER, can_be_sealed
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
@@ -76,6 +77,8 @@ class Stop(Record, frozen=True):
     superseded_by: int | None = None
 
 
+BEGINS = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME)
+"""What begins an IKE SA: anew, or from a ticket (RFC 5723 §4.3)."""
 NEAR = 300 * SECOND
 """What passed between two addresses this long before or after is taken to pass now as well."""
 MOST_NEAR = 100
@@ -141,7 +144,9 @@ class Setting:
     def maker_of(self, flow: EspFlow) -> int | None:
         """The id of the exchange with the last message before the flow that can have made SPIs; None for none."""
         if self._makers is None:
-            self._makers = sorted((s.first.time, e.id) for e in self.conversation for s in e.steps if _makes_spis(s))
+            rows = [(s.first.time, e.id) for e in self.conversation for s in e.steps if _makes_spis(s)]
+            rows += [(request.last.time, e.id) for e in self.conversation for request in unanswered_auth(e)]
+            self._makers = sorted(rows)
         place = bisect_right(self._makers, flow.first_time, key=lambda row: row[0])
         return self._makers[place - 1][1] if place else None
 
@@ -173,6 +178,12 @@ class Setting:
             if rows[place][1] != exchange.id and same_initiator(exchange, rows[place][2]):
                 return rows[place][2]
         return None
+
+
+def unanswered_auth(exchange: Exchange) -> list[Step]:
+    """The last IKE_AUTH request, where the capture has no answer of that exchange: what made SPIs may be missing."""
+    auth = exchange.of_type(ExchangeType.IKE_AUTH)
+    return [] if any(s.message.header.response for s in auth) else [s for s in auth[-1:] if s.sender is Side.INITIATOR]
 
 
 def _makes_spis(step: Step) -> bool:
@@ -251,7 +262,9 @@ def harmless(step: Step) -> bool:
 
 
 def refusal_text(step: Step) -> str:
-    """A refusal as keys showed it: "an encrypted AUTHENTICATION_FAILED"; or just that it is encrypted."""
+    """A refusal as keys or the wire show it: "an encrypted AUTHENTICATION_FAILED"; or just that it is encrypted."""
+    if not step.encrypted:
+        return f"{' and '.join(n.name for n in error_notifies(step)) or 'an Informational'} in clear"
     names = [n.notify_type.name for n in opened_of(step, Notification) if n.notify_type.is_error]
     if opened_of(step, Delete):
         names.append("DELETE")
@@ -370,7 +383,7 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     final = 6 if exchange.mode is Mode.MAIN else 3
     if top < final:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
-        return step.sender is due_from
+        return step.sender is due_from and not _went_on_before(exchange, step, top)
     last = SENDER[top]
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
@@ -380,10 +393,23 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
         return False
-    if any(s.sender is last and reached < s.first.time < step.first.time for s in followed_by(exchange)):
+    after = followed_by(exchange)
+    if any(s.sender is last and reached < s.first.time < step.first.time for s in after):
         return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
+    if any(s.sender is step.sender and s.first.time > step.first.time for s in after):
+        return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
+
+
+def _went_on_before(exchange: Exchange, step: Step, top: int) -> bool:
+    """Who sent the last message of phase 1 went on with phase 2 before this came, and never repeated that message.
+
+    So it has had the reply, which is not in the capture (RFC 2409 §5.5), and this answers what it went on with.
+    """
+    last = exchange.numbered(top)
+    own = [s for s in followed_by(exchange) if s.sender is SENDER[top] and s.first.time < step.first.time]
+    return bool(own) and not repeated_after(last, own[0].first.time)
 
 
 def answered(exchange: Exchange, step: Step) -> bool:
@@ -428,12 +454,28 @@ def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
 
 def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outcome:
     """Stalled, once it is certain that the reply is not just late; else inconclusive."""
+    if _ends_with_the_unseen(exchange, reached):
+        return Outcome.INCONCLUSIVE
     if setting.silence_after(reached) >= SILENCE or _repeated_enough(exchange, reached, setting.watched_until(reached)):
         return Outcome.STALLED
     if any(error.undelivered and error.time >= reached for error in exchange.icmp_errors):
         return Outcome.STALLED
     restart = setting.next_attempt(exchange, reached + REFUSAL)
     return Outcome.STALLED if restart is not None else Outcome.INCONCLUSIVE
+
+
+def _ends_with_the_unseen(exchange: Exchange, reached: int) -> bool:
+    """The capture sees one direction, and what would end phase 1 goes the other way.
+
+    An end that has had no answer sends again (RFC 2408 §5.1, RFC 7296 §2.1); one that does not may have had it, and has
+    nothing more to say.
+    """
+    if one_way_of(exchange.steps) is None or any(t > reached for s in exchange.steps for t in s.times[1:]):
+        return False
+    if exchange.mode is Mode.IKEV2:
+        auth = exchange.of_type(ExchangeType.IKE_AUTH)
+        return bool(auth) and not auth[-1].message.header.response
+    return exchange.last_message == 5 or (exchange.mode is Mode.AGGRESSIVE and exchange.last_message in (2, 3))
 
 
 def _repeated_enough(exchange: Exchange, reached: int, until: int) -> bool:
@@ -465,4 +507,12 @@ def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
     if not after and setting.in_use(exchange):
         reason = "Phase 1 is not in the capture; ESP or AH goes both ways between the two ends."
     states = ("MM_ACTIVE", "AM_ACTIVE") if after or setting.in_use(exchange) else ()
-    return Stop(Outcome.PARTIAL, None, None, None, states, states, reason, exchange.steps[0].frames)
+    of_initiator, of_responder = (("NONE",) if _has_forgotten(exchange, after, s) else states for s in Side)
+    return Stop(Outcome.PARTIAL, None, None, None, of_initiator, of_responder, reason, exchange.steps[0].frames)
+
+
+def _has_forgotten(exchange: Exchange, after: Sequence[Step], side: Side) -> bool:
+    """This end answers what follows phase 1 in clear and with errors alone: with the SA it encrypts (RFC 2409 §5.7)."""
+    own = [s for s in exchange.steps if s.sender is side]
+    errors = bool(own) and all(not s.encrypted and error_notifies(s) for s in own)
+    return errors and any(s.sender is not side for s in after)

@@ -5,10 +5,24 @@ from collections.abc import Sequence
 import pytest
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
+from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
-from tests.diagnosis.scenarios import choice, fact, ikev2, kinds, notify_v2, offer, only, other_cookies
-from tests.messages import LEFT, RIGHT, SECOND, Wire, main_mode, message, quick_mode, transform
+from tests.diagnosis.scenarios import (
+    choice,
+    diagnosed,
+    fact,
+    ikev2,
+    kinds,
+    notify_v2,
+    offer,
+    only,
+    other_cookies,
+    statuses,
+    with_nat,
+)
+from tests.diagnosis.scenes import made
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, quick_mode, transform
 
 PFS = {"quick-mode-without-ke", "quick-mode-without-modp-ke", "quick-mode-room-for-ke"}
 
@@ -226,3 +240,89 @@ def test_request_that_nobody_answers(left: bool) -> None:
 
 def test_ikev1_has_none_of_it() -> None:
     assert not kinds(with_esp()) & EXTRAS
+
+
+# --- after public reports of other makes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "kind"),
+    [
+        ("quick_mode_answered_in_clear", "stale-sa", "phase2-answered-in-clear"),
+        ("group_that_is_not_offered", "phase1-policy-mismatch", "wanted-group-not-offered"),
+        ("eap_fails_after_the_password", "xauth-failed", "eap-ends-short"),
+        ("eap_goes_no_further_than_a_challenge", "xauth-failed", "eap-stops"),
+        ("client_silent_behind_a_certificate", "certificate-rejected", "eap-may-go-on"),
+        ("refused_where_the_capture_begins_with_message_5_or_6", "identity-mismatch", "refused-by-either"),
+        ("child_refused_for_the_moment", "phase2-selector-mismatch", "child-sa-refused"),
+        ("xauth_asked_three_times", "xauth-failed", "xauth-leads-nowhere"),
+    ],
+)
+def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
+    found = only(*made(name))
+    assert kind in kinds(found)
+    assert next(iter(statuses(found))) == cause
+
+
+def test_a_quick_mode_answered_in_clear_is_lost_and_not_refused() -> None:
+    found = only(*made("quick_mode_answered_in_clear"))
+    assert "phase2-refused" not in kinds(found)
+    assert found.tunnel.state is TunnelState.LOST
+
+
+def test_esp_of_a_capture_of_one_direction_is_not_one_way() -> None:
+    """What the capture cannot see is not missing."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4, 5, 6) if d.source == LEFT]
+    items += [wire.datagram(at, quick_mode(n)) for n, at in ((1, 1.0), (3, 1.2))]
+    (seen,) = diagnosed(items, 60)
+    flow = EspFlow(LEFT, RIGHT, 4500, 4500, 7, 9, Frame(0, 9), Frame(0, 12), 2 * SECOND, 9 * SECOND)
+    (found,) = diagnose([seen.exchange], 60 * SECOND, esp=[flow])
+    assert "esp-one-way" not in kinds(found)
+    assert found.tunnel.state is not TunnelState.ONE_WAY
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_dpd_of_a_capture_of_one_direction_is_not_unanswered(left: bool) -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(wire.datagram(1, quick_mode(n), left=n != 2) for n in (1, 2, 3))]
+    items += [wire.datagram(10 * n, informational(n, n), left=left) for n in (1, 2, 3)]
+    assert "dpd-unanswered" in kinds(only(items, 60))
+    seen = [d for d in items if (d.source == LEFT) is left]
+    assert "dpd-unanswered" not in kinds(only(seen, 60))
+
+
+def test_a_request_of_a_capture_of_one_direction_is_not_unanswered() -> None:
+    wire = Wire()
+    rows = [(0.0, 34, 0, 35), (0.2, 35, 1, 35), *((at, 37, 2, 0) for at in (30.0, 34.0, 41.0))]
+    items = [wire.datagram(at, ikev2(kind, request=True, number=n, inner=inner)) for at, kind, n, inner in rows]
+    answers = [
+        wire.datagram(at, ikev2(kind, request=False, number=n, inner=36), left=False)
+        for at, kind, n in ((0.1, 34, 0), (0.3, 35, 1))
+    ]
+    both = sorted([*items, *answers], key=lambda d: d.time)
+    assert "v2-request-unanswered" in kinds(only(both, 90))
+    assert "v2-request-unanswered" not in kinds(only(items, 90))
+
+
+def test_esp_that_passes_a_nat_outside_udp_is_not_what_is_wrong() -> None:
+    """The NAT lets ESP pass; what is wrong is that the peer went silent later."""
+    wire = Wire()
+    items = [*with_nat(wire), *wire.main_mode(0.4, 5, 6)]
+    items += [wire.datagram(1 + n / 10, quick_mode(n), left=n != 2) for n in (1, 2, 3)]
+    items += [wire.datagram(10 * n, informational(n, n)) for n in (2, 3, 4)]
+    assert statuses(only(items, 60))["nat-traversal-off"] == "likely"
+    (seen,) = diagnosed(items, 60)
+    flows = [
+        EspFlow(*ends, None, None, n, 5, Frame(0, 20 + n), Frame(0, 30 + n), 2 * SECOND, 9 * SECOND)
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([seen.exchange], 60 * SECOND, esp=flows)
+    assert statuses(found).get("nat-traversal-off") in (None, "unlikely")
+    assert next(iter(statuses(found))) == "peer-lost"
+
+
+def test_who_answers_quick_mode_in_clear_has_no_sa() -> None:
+    found = only(*made("quick_mode_answered_in_clear"))
+    assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
+    assert "INVALID_COOKIE in clear" in found.phase2[0].reason

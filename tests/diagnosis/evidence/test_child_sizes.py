@@ -102,3 +102,17 @@ def test_what_the_tables_do_not_know_counts_for_nothing() -> None:
         answer = (0.3, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), False)
         found = only([wire.datagram(at, message, left=left) for at, message, left in (*rows, answer)], 60)
         assert (KIND in kinds(found)) == expected
+
+
+def test_a_childless_request_is_refused_no_child() -> None:
+    """RFC 6023 §3: without SA, TSi and TSr in the request none is due in the answer."""
+    assert KIND in kinds(with_answer(100))
+    assert KIND not in kinds(with_answer(100, asks=100))
+
+
+def test_a_child_that_was_answered_counts_without_its_request() -> None:
+    answered = (1.1, ikev2(CREATE, request=False, number=2), False)
+    refused = (1.1, ikev2(CREATE, request=False, number=2, inner=41), False)
+    asked = (1.0, ikev2(CREATE, request=True, number=2), True)
+    assert KIND not in kinds(with_answer(100, IDR, answered))
+    assert KIND in kinds(with_answer(100, IDR, asked, refused))

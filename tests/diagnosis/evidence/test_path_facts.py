@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import pytest
 from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Datagram
@@ -11,7 +12,7 @@ from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
-from tests.diagnosis.scenarios import fact, floated, kinds, only
+from tests.diagnosis.scenarios import fact, floated, ikev2, kinds, only
 from tests.messages import Wire, main_mode
 
 
@@ -76,3 +77,14 @@ def _tracked(items: list[Datagram]) -> Iterator[Exchange]:
     for item in items:
         tracker.feed(item)
     return tracker.exchanges()
+
+
+@pytest.mark.parametrize(("again", "kind"), [((), False), ((4.0, 11.0), True)])
+def test_a_large_answer_that_is_not_asked_for_again_was_had(again: tuple[float, ...], kind: bool) -> None:
+    """RFC 7296 §2.1: the initiator asks until it has the answer, however large that is."""
+    wire = Wire()
+    request, answer = ikev2(35, request=True, number=1), ikev2(35, request=False, number=1, inner=48, octets=1400)
+    rows = [(0.0, ikev2(34, request=True), True), (0.1, ikev2(34, request=False), False)]
+    rows += [(at, request, True) for at in (0.2, *again)] + [(at + 0.1, answer, False) for at in (0.2, *again)]
+    items = [wire.datagram(at, octets, left=left) for at, octets, left in sorted(rows, key=lambda row: row[0])]
+    assert ("large-message-unanswered" in kinds(only(items, 60))) == kind

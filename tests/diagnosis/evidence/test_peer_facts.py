@@ -6,9 +6,9 @@ import pytest
 
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
-from tests.diagnosis.scenarios import choice, diagnosed, fact, kinds, offer, only, other_cookies
+from tests.diagnosis.scenarios import choice, diagnosed, fact, ikev2, kinds, notify_v2, offer, only, other_cookies
 from tests.ike.test_preshared import PSK, initiators, octets
-from tests.messages import LEFT, SECOND, Wire, main_mode, message, transform
+from tests.messages import COOKIE_I, LEFT, SECOND, ZERO, Wire, main_mode, message, transform
 
 OLD = ((1, 5), (2, 1), (3, 1), (4, 2))
 NEW = ((1, 7), (14, 256), (2, 4), (3, 1), (4, 14))
@@ -112,3 +112,16 @@ def test_answers_that_nobody_asked_for_are_a_reflection_and_no_scan_of_their_vic
         assert "reflection" in kinds(found)
         assert "sweep" not in kinds(found)
         assert found.causes[0].cause.id == "scanner"
+
+
+@pytest.mark.parametrize("detects", [True, False])
+def test_who_detects_nat_is_no_probe(detects: bool) -> None:
+    """A client behind a NAT asks from any port, and once where it is refused for good."""
+    wire = Wire()
+    whole = [(33, b""), (34, bytes(36)), (40, bytes(16)), *([notify_v2(16388, bytes(20))] if detects else [])]
+    asked = message(34, whole, version=0x20, flags=0x08, cookies=(COOKIE_I, ZERO))
+    items = [
+        wire.datagram(0, asked, ports=(40_123, 500)),
+        wire.datagram(0.1, ikev2(34, request=False, extra=[notify_v2(7)]), left=False, ports=(500, 40_123)),
+    ]
+    assert ("probe-like" in kinds(only(items, 60))) is not detects

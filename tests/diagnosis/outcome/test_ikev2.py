@@ -28,6 +28,7 @@ from tests.diagnosis.scenarios import (
     other_cookies,
     statuses,
 )
+from tests.diagnosis.scenes import SA_WITH_GROUP_14
 from tests.messages import LEFT, RIGHT, SECOND, Wire, message
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
@@ -515,3 +516,103 @@ def test_one_request_shows_no_capture_of_one_direction() -> None:
 def test_an_answer_recorded_before_its_request_gives_way_to_the_one_behind_it() -> None:
     rows = [answered(0.15, inner=40), asked(0.2), answered(0.3, inner=41)]
     assert stop_of(exchanged(*rows), LATE).outcome is Outcome.REJECTED
+
+
+# --- what is not in the capture ----------------------------------------------------------------------------------
+
+
+def test_a_request_seen_in_one_direction_is_no_stall() -> None:
+    """An initiator without an answer asks again (RFC 7296 §2.1); this one does not."""
+    rows = [d for d in exchanged(asked(0.2)) if d.source == LEFT]
+    assert only(rows, LATE).stop.outcome is Outcome.INCONCLUSIVE
+    again = [d for d in exchanged(*(asked(at) for at in TRIES)) if d.source == LEFT]
+    assert only(again, 300).stop.outcome is Outcome.STALLED
+
+
+@pytest.mark.parametrize(("begun", "outcome"), [(1.0, Outcome.COMPLETED), (0.15, Outcome.STALLED)])
+def test_esp_both_ways_behind_a_request_shows_its_answer(begun: float, outcome: Outcome) -> None:
+    (refused,) = diagnosed(exchanged(asked(0.2)), LATE)
+    flows = [
+        EspFlow(*ends, 4500, 4500, n, 5, Frame(0, 20 + n), Frame(0, 30 + n), round(begun * SECOND), round(9 * SECOND))
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([refused.exchange], 60 * SECOND, esp=flows)
+    assert found.stop.outcome is outcome
+
+
+def test_esp_while_the_request_is_still_repeated_is_of_another_sa() -> None:
+    (stalled,) = diagnosed(exchanged(*(asked(at) for at in TRIES)), 300)
+    flows = [
+        EspFlow(*ends, 4500, 4500, n, 5, Frame(0, 20 + n), Frame(0, 30 + n), 1 * SECOND, 99 * SECOND)
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([stalled.exchange], 300 * SECOND, esp=flows)
+    assert found.stop.outcome is Outcome.STALLED
+
+
+def test_a_capture_that_ends_while_the_answer_is_asked_for_again_claims_nothing() -> None:
+    assert asked_again(2, 4.3).stop.outcome is Outcome.INCONCLUSIVE
+    assert asked_again(3, 11.5).stop.outcome is Outcome.INCONCLUSIVE
+    assert asked_again(1, 0.3).stop.outcome is Outcome.COMPLETED
+
+
+def test_a_delete_long_behind_a_request_refuses_nothing() -> None:
+    """The initiator counts on only when it has the answer (RFC 7296 §2.3), which is not in the capture."""
+    late = [asked(0.2), asked(30, INFORM, 2, DELETE), answered(30.1, INFORM, 2, 0)]
+    assert only(exchanged(*late), 90).stop.outcome is Outcome.COMPLETED
+    close = [asked(0.2), asked(0.4, INFORM, 2, DELETE), answered(0.5, INFORM, 2, 0)]
+    assert only(exchanged(*close), 90).stop.outcome is not Outcome.COMPLETED
+
+
+def test_what_the_initiator_answers_at_once_may_have_been_a_delete() -> None:
+    answer = message(INFORM, version=0x20, flags=0x28, sealed=None, length=28 + 52)
+    answer = answer[:16] + bytes([46]) + answer[17:] + bytes([0, 0, 0, 52]) + bytes(48)
+    found = only(exchanged(asked(0.2), answered(0.3), (0.4, answer, True)), LATE)
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert "the responder sent a request at once" in found.stop.reason
+
+
+@pytest.mark.parametrize(
+    ("octets", "certreq", "outcome"),
+    [
+        (1400, False, Outcome.INCONCLUSIVE),
+        (1400, True, Outcome.COMPLETED),
+        (300, False, Outcome.COMPLETED),
+    ],
+)
+def test_an_answer_that_may_be_the_first_of_eap(octets: int, certreq: bool, outcome: Outcome) -> None:
+    """The responder shows a certificate and asks for none, and nothing follows."""
+    wire = Wire()
+    whole = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32)), *([(38, bytes(21))] if certreq else [])]
+    first = message(INIT, whole[:3], version=0x20, flags=0x08, cookies=(COOKIES[0], bytes(8)))
+    items = [
+        wire.datagram(0, first),
+        wire.datagram(0.1, message(INIT, whole, version=0x20, flags=0x20), left=False),
+        wire.datagram(0.2, ikev2(AUTH, request=True, number=1)),
+        wire.datagram(0.3, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), left=False),
+    ]
+    assert only(items, LATE).stop.outcome is outcome
+    goes_on = [wire.datagram(t, m, left=left) for t, m, left in (asked(5, INFORM, 2, 0), answered(5.1, INFORM, 2, 0))]
+    assert only([*items, *goes_on], LATE).stop.outcome is Outcome.COMPLETED
+
+
+def test_a_session_that_is_resumed_has_its_beginning() -> None:
+    """RFC 5723 §4.3.1: IKE_SESSION_RESUME stands in the place of IKE_SA_INIT."""
+    wire = Wire()
+    ticket, nonce = notify_v2(16410, bytes(200)), (40, bytes(32))
+    resume = message(38, [ticket, nonce], version=0x20, flags=0x08, cookies=(COOKIES[0], bytes(8)))
+    rows = [(0.0, resume, True), (0.1, message(38, [nonce], version=0x20, flags=0x20), False)]
+    rows += [asked(0.2), answered(0.3)]
+    found = only([wire.datagram(t, m, left=left) for t, m, left in rows], LATE)
+    assert found.stop.outcome is Outcome.COMPLETED
+    silent = only([wire.datagram(t, resume) for t in (0, 4, 11)], LATE)
+    assert (silent.stop.outcome, silent.stop.missing) == (Outcome.STALLED, "IKE_SESSION_RESUME response")
+
+
+@pytest.mark.parametrize(("inner", "outcome"), [(NOTIFY, Outcome.REJECTED), (34, Outcome.STALLED)])
+def test_a_key_exchange_that_a_notify_answers_is_refused(inner: int, outcome: Outcome) -> None:
+    """RFC 9370 §2.2.2: KE answers KE in IKE_INTERMEDIATE."""
+    rows = [asked(0.2, INTERMEDIATE, 1, 34), answered(0.3, INTERMEDIATE, 1, inner)]
+    assert only(exchanged(*rows), LATE).stop.outcome is outcome
+    goes_on = [*rows, asked(0.4, AUTH, 2), answered(0.5, AUTH, 2)]
+    assert only(exchanged(*goes_on), LATE).stop.outcome is Outcome.COMPLETED

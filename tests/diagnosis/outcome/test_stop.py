@@ -418,3 +418,91 @@ def test_aggressive_mode_message_3_and_silence_show_nothing_of_the_responder() -
     items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
     found = _one(items, 60)
     assert (found.outcome, found.responder_state) == (Outcome.INCONCLUSIVE, ("AM_ACTIVE", "AM_WAIT_MSG3"))
+
+
+# --- what one direction, a missing message 6, or a beginning in the middle leaves open --------------------------
+
+
+def of_initiator(*more: Datagram, repeats: tuple[float, ...] = ()) -> Stop:
+    """Messages 1, 3 and 5 without what the responder sent; message 5 again at these times."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4, 5) if d.source != RIGHT]
+    return only([*items, *(d for at in repeats for d in wire.main_mode(at, 5)), *more], 60)
+
+
+def test_one_direction_that_ends_with_message_5_is_no_stall() -> None:
+    """An initiator without message 6 sends message 5 again (RFC 2408 §5.1); this one does not."""
+    assert of_initiator().outcome is Outcome.INCONCLUSIVE
+    assert of_initiator(repeats=(8, 16)).outcome is Outcome.STALLED
+
+
+def without_6(*, quick: Iterable[float] = (), answers: Iterable[float] = (), fives: Iterable[float] = ()) -> Stop:
+    """Messages 1 to 5; Quick Mode of the initiator, an Informational of the responder and message 5 at these times."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5)
+    items += [wire.datagram(at, quick_mode(1, round(1000 * at))) for at in quick]
+    items += [wire.datagram(at, informational(2, round(1000 * at)), left=False) for at in answers]
+    items += [d for at in fives for d in wire.main_mode(at, 5)]
+    return only(sorted(items, key=lambda d: d.time), 60)
+
+
+def test_quick_mode_tried_again_and_again_shows_message_6() -> None:
+    """Each try is refused: it is Quick Mode that is, and not message 5."""
+    found = without_6(quick=(0.2, 10.2, 20.2), answers=(0.25, 10.25, 20.25))
+    assert (found.outcome, found.initiator_state) == (Outcome.COMPLETED, ("MM_ACTIVE",))
+    assert "Message 6 itself is not in the capture" in found.reason
+    assert without_6(quick=(0.2, 8.2, 16.2)).outcome is Outcome.COMPLETED
+
+
+def test_quick_mode_of_an_initiator_that_repeats_message_5_shows_nothing() -> None:
+    assert without_6(quick=(0.2, 10.2, 20.2), fives=(8, 16, 24)).outcome is Outcome.STALLED
+    refused = without_6(quick=(0.2,), answers=(0.25, 4.1), fives=(4, 11))
+    assert (refused.outcome, refused.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+
+
+def test_what_answers_quick_mode_does_not_refuse_message_5() -> None:
+    assert without_6(quick=(0.2,), answers=(0.25,)).outcome is not Outcome.REJECTED
+
+
+@pytest.mark.parametrize(("numbers", "states"), [((5,), "MM_WAIT_MSG6"), ((6,), "MM_ACTIVE"), ((3,), "MM_WAIT_MSG4")])
+def test_who_refuses_in_the_middle_does_not_show(numbers: tuple[int, ...], states: str) -> None:
+    """Message 5 and message 6 look alike, and so do 3 and 4: both places are left."""
+    wire = Wire()
+    answer = message(5, [notify(17)]) if numbers == (3,) else informational(1)
+    left = numbers[0] % 2 == 1
+    items = [*wire.main_mode(0, *numbers), wire.datagram(0.1, answer, left=not left)]
+    found = only(items, 60)
+    assert (found.outcome, found.refused_by) == (Outcome.REJECTED, None)
+    assert states in found.initiator_state
+    assert len(found.initiator_state) == 2
+    assert items[-1].source in found.reason
+
+
+def test_a_notify_in_clear_that_is_seen_first_answers() -> None:
+    wire = Wire()
+    items = [wire.datagram(0, message(5, [notify(14)]), left=False)]
+    ((exchange, stop),) = stops(items, 60)
+    assert (exchange.responder.address, stop.refused_by) == (RIGHT, Side.RESPONDER)
+
+
+def test_an_initiator_that_goes_on_has_not_refused_message_6() -> None:
+    """Cisco tells INITIAL-CONTACT in an Informational of its own behind message 6; a delete is as long."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1))]
+    assert only(items, 60).outcome is Outcome.REJECTED
+    begun = [*items, wire.datagram(0.2, quick_mode(1))]
+    assert only(begun, 0.3).outcome is Outcome.INCONCLUSIVE
+    answered = [*begun, wire.datagram(0.3, quick_mode(2), left=False)]
+    assert only(answered, 60).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_an_initiator_is_not_blamed_for_what_the_responder_ends(left: bool) -> None:
+    """Quick Mode is not in the capture; the responder refuses it, deletes all, and the initiator begins anew."""
+    wire = Wire()
+    cookies = bytes(range(8)), bytes(range(8, 16))
+    ended = [wire.datagram(0.1, informational(1), left=left)]
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *ended, *wire.main_mode(15, 1, 2, cookies=cookies)]
+    found = stops(items, 60)[0][1]
+    assert (found.before or found.outcome) is (Outcome.REJECTED if left else Outcome.INCONCLUSIVE)
+    assert found.refused_by is (Side.INITIATOR if left else None)
