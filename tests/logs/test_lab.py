@@ -38,13 +38,17 @@ def test_a_real_log(run: str, end: str) -> None:
         assert wanted in leading
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_both_ends_tell_no_other_story_than_the_lab(run: str) -> None:
-    truth = json.loads((LAB / "truth.json").read_text())
-    rows = {row["capture"]: row for row in truth}
-    row = rows.get(f"{run}/left.pcap") or rows.get(f"{run}/right.pcap")
-    if row is None or "first_cause" not in row:
-        pytest.skip("the truth names no cause")
+def _causes() -> dict[str, list[str]]:
+    """The causes that the truth allows for each run, where it names any."""
+    if not LAB.is_dir():
+        return {}
+    rows = {row["capture"]: row for row in json.loads((LAB / "truth.json").read_text())}
+    found = {run: rows.get(f"{run}/left.pcap") or rows.get(f"{run}/right.pcap") or {} for run in RUNS}
+    return {run: row["first_cause"] for run, row in found.items() if "first_cause" in row}
+
+
+@pytest.mark.parametrize(("run", "causes"), _causes().items())
+def test_both_ends_tell_no_other_story_than_the_lab(run: str, causes: list[str]) -> None:
     confirmed = {
         c.cause.id
         for end in ("left", "right")
@@ -52,4 +56,4 @@ def test_both_ends_tell_no_other_story_than_the_lab(run: str) -> None:
         for c in d.causes
         if c.status.value == "confirmed"
     }
-    assert confirmed <= set(row["first_cause"]) or not confirmed
+    assert confirmed <= set(causes)
