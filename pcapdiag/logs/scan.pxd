@@ -29,9 +29,12 @@ cdef class Scan:
     cdef public place given_number, given_start, given_when, given_thread, given_name
     cdef public place start, stop, when_start, when_stop
     cdef place _when, _text, _end, _thread, _name
+    cdef object _ahead
 
     @cython.locals(mark=place, stop=place, known=Known, handed=bint)
     cpdef int run(self, bytes buffer, place position, place end) except? -99
+    @cython.locals(begin=place, rows=list)
+    cdef place _skip(self, bytes buffer, place position, place end) except? -99
     @cython.locals(known=Known)
     cdef bint _settle(self) except? -99
     @cython.locals(row=list)
@@ -44,7 +47,7 @@ cdef class Scan:
     cdef bint _split_asa(self, bytes buffer, place start, place stop) except? -99
 
 
-@cython.locals(octet=int, before=int, where=place, stop=place, mark=bytes, line=bytes)
+@cython.locals(octet=int, before=int, where=place)
 cpdef place find_mark(bytes buffer, place at, place end) except? -99
 
 cdef place line_end(bytes buffer, place at, place end) except? -99

@@ -8,7 +8,7 @@ before, at another time. The first are counted without being decoded, the others
 is uncertain here goes the slow way: with a scan and without one the results are the same.
 """
 
-from pcapdiag.logs.marks import ANY, CHARON, GIVEN, MARKS, MAX_LINE, OVER, SETTLE, SLOW
+from pcapdiag.logs.marks import ANY, CHARON, GIVEN, MARKS, MAX_LINE, OVER, SETTLE, SLOW, Ahead
 
 _GROUPS = b"DMNMGRIKECHDJOBCFGKNLNETASNENCTNCIMCIMVPTSTLSAPPESPLIB"
 _REACH = 300
@@ -38,9 +38,7 @@ def _common(octet: int) -> int:
 
 _PAIRS, _LISTED = _pairs()
 _INTERPRETED = type(_common).__name__ == "function"
-"""Octet by octet is fast where this is compiled; the interpreter looks for one mark after the other."""
-_OCTETS = tuple(mark.encode() for mark in MARKS)
-_PRESENT = [b""]
+"""Octet by octet is fast where this is compiled; the interpreter looks for marks, and skips what is between."""
 
 
 class Known:
@@ -91,11 +89,18 @@ class Scan:
         self.marked = False
         self.when_start = self.when_stop = 0
         self._when = self._text = self._end = self._thread = self._name = 0
+        self._ahead = Ahead(b"")
 
     def run(self, buffer: bytes, position: int, end: int) -> int:
         """Go on at `position`; `stop` is where the line ends that stopped it, its newline included in what follows."""
         while position < end:
-            mark = find_mark(buffer, position, end)
+            if _INTERPRETED:
+                position = self._skip(buffer, position, end)
+                if position >= end:
+                    break
+                mark = min(self._ahead.of(position), line_end(buffer, position, end))
+            else:
+                mark = find_mark(buffer, position, end)
             stop = line_end(buffer, mark, end)
             self.start, self.stop = position, stop
             if stop == mark and mark - position <= MAX_LINE:
@@ -107,7 +112,7 @@ class Scan:
                 position = stop + 1
                 continue
             self.marked = True
-            if self.format == ANY or stop - position > MAX_LINE:
+            if _INTERPRETED or self.format == ANY or stop - position > MAX_LINE:
                 return SLOW
             if not (
                 self._split_charon(buffer, position, stop)
@@ -132,6 +137,22 @@ class Scan:
             position = stop + 1
         self.start = self.stop = end
         return OVER
+
+    def _skip(self, buffer: bytes, position: int, end: int) -> int:
+        """Count the whole lines without a mark from here on, where none of them is asked for; where the next begins."""
+        if self._ahead.block is not buffer:
+            self._ahead = Ahead(buffer)
+        if self.waits or self.held is not None:
+            return position
+        begin = buffer.rfind(b"\n", position, min(self._ahead.of(position), end)) + 1
+        if begin <= position:
+            return position
+        rows = buffer[position : begin - 1].split(b"\n")
+        if max(map(len, rows)) > MAX_LINE:
+            return position
+        self.number += len(rows)
+        self.other += len(rows) - [is_blank(row, 0, len(row)) for row in rows].count(True)
+        return begin
 
     def _settle(self) -> bool:
         """The held line does not go on: count it, or hand it out."""
@@ -226,15 +247,6 @@ class Scan:
 
 def find_mark(buffer: bytes, at: int, end: int) -> int:
     """Where in this line something stands that has a mark around it; else where the line ends."""
-    if _INTERPRETED:
-        stop = line_end(buffer, at, end)
-        line = buffer[at:stop]
-        if _PRESENT[0] is not buffer:  # most blocks of a syslog have few of the marks
-            _PRESENT[:] = [buffer, *filter(buffer.__contains__, _OCTETS)]
-        for mark in _PRESENT[1:]:
-            if mark in line:
-                return at + line.index(mark)
-        return stop
     octet = 0
     before = 0
     while at < end:

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from pcapdiag.logs.line import LogLine
 from pcapdiag.logs.lines import Lines, read
-from pcapdiag.logs.marks import MARKS
+from pcapdiag.logs.marks import MARKS, Ahead
 from pcapdiag.logs.scan import find_mark
-from tests.logs.samples import SAMPLES, Sample
+from tests.logs.sample import Sample
+from tests.logs.samples import SAMPLES
 
 PIECES = sorted({row for sample in SAMPLES for row in sample.text.splitlines()})
 ODD = (
@@ -31,6 +32,24 @@ def test_a_mark_is_found_where_there_is_one(pieces: list[str]) -> None:
     found = find_mark(line + b"\n[IKE", 0, len(line) + 5)
     assert (found < len(line)) == any(mark.encode() in line for mark in MARKS)
     assert found <= len(line)
+
+
+@given(st.lists(st.sampled_from([*MARKS, "x", " ", "\n", "[", "_"]), max_size=30))
+def test_the_interpreter_finds_the_same_marks(pieces: list[str]) -> None:
+    block = "".join(pieces).encode()
+    ahead = Ahead(block)
+    for at in range(len(block)):
+        found = [place for mark in MARKS if (place := block.find(mark.encode(), at)) >= 0]
+        assert ahead.of(at) == min(found, default=len(block))
+
+
+@pytest.mark.parametrize(
+    ("octets", "number", "other"), [(b"", 0, 0), (b"\n", 1, 0), (b"\n\n", 2, 0), (b"x\n\ny", 3, 2), (b"x\ny\n", 2, 2)]
+)
+def test_every_line_is_counted_once(octets: bytes, number: int, other: int) -> None:
+    lines = Lines()
+    assert list(read([octets], lines)) == []
+    assert (lines.number, lines.other) == (number, other)
 
 
 def slow(rows: list[str]) -> tuple[list[LogLine], Lines]:
