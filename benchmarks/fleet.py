@@ -220,9 +220,20 @@ def asked(output: Path) -> None:
     print()
 
 
+LATEST = (
+    "(from read_parquet('OUT/exchanges/**/*.parquet', hive_partitioning = true) "
+    "qualify revision = max(revision) over (partition by date, gateway, exchange))"
+)
+"""What is said of each exchange, which holds in place of what was told of it before."""
+
+
 def _by_arrow(output: str) -> str:
-    table = dataset.dataset(f"{output}/exchanges", partitioning="hive").to_table(columns=["outcome"])
-    counts = {row["values"]: row["counts"] for row in compute.value_counts(table["outcome"]).to_pylist()}
+    key = ["date", "gateway", "exchange"]
+    found = dataset.dataset(f"{output}/exchanges", partitioning="hive")
+    table = found.to_table(columns=[*key, "revision", "outcome"]).sort_by("revision")
+    table = table.append_column("ended", compute.cast(table["outcome"], "string"))  # dictionaries have no "last"
+    latest = table.group_by(key, use_threads=False).aggregate([("ended", "last")])
+    counts = {row["values"]: row["counts"] for row in compute.value_counts(latest["ended_last"]).to_pylist()}
     return ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts))
 
 
@@ -232,7 +243,7 @@ def _by_duckdb(query: str) -> Callable[[str], str]:
             import duckdb
         except ImportError:
             return "DuckDB is not installed"
-        rows = duckdb.sql(query.replace("OUT", output)).fetchall()
+        rows = duckdb.connect().execute(query.replace("OUT", output)).fetchall()
         return "; ".join(", ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in r) for r in rows)
 
     return asked_of
@@ -241,12 +252,11 @@ def _by_duckdb(query: str) -> Callable[[str], str]:
 QUERIES: dict[str, Callable[[str], str]] = {
     "pyarrow: how exchanges ended": _by_arrow,
     "DuckDB: the three gateways with most failures": _by_duckdb(
-        "select gateway, count(*) n from read_parquet('OUT/exchanges/**/*.parquet', hive_partitioning = true) "
+        f"select gateway, count(*) n from {LATEST} "
         "where tunnel in ('down', 'no-child', 'lost', 'one-way') group by all order by n desc, gateway limit 3"
     ),
     "DuckDB: the three causes that come first most often": _by_duckdb(
-        "select top_cause, count(*) n from read_parquet('OUT/exchanges/**/*.parquet', hive_partitioning = true) "
-        "where top_cause is not null group by all order by n desc limit 3"
+        f"select top_cause, count(*) n from {LATEST} where top_cause is not null group by all order by n desc limit 3"
     ),
     "DuckDB: rows of `messages` of one gateway": _by_duckdb(
         "select count(*) from read_parquet('OUT/messages/**/*.parquet', hive_partitioning = true) "

@@ -1,10 +1,11 @@
 """Writes a day of a gateway with a hundred tunnels, and beside it what was wrong with which of them, and when.
 
-    python benchmarks/gateway_day.py DIRECTORY [--seed 1]
+    python benchmarks/gateway_day.py DIRECTORY [--seed 1] [--gateway 198.51.100.1] [--day 0] [--without INCIDENT ...]
 
 `gateway-day.pcap` is what a capture at the gateway with the filter of the README would hold, without ESP: made of what
 real daemons said (captures/: strongSwan, one Libreswan, ike-scan), spoken again by `replay.py` between other ends. The
-retransmissions are theirs too: strongSwan's defaults. The tunnels, the times and the faults are made up.
+retransmissions are theirs too: strongSwan's defaults. The tunnels, the times and the faults are made up; `--without`
+leaves some of these out, so that a fleet has gateways and days that differ.
 `gateway-day.json` is the truth: the tunnels, the incidents, and every exchange by its initiator's cookie. The same seed
 gives the same octets.
 """
@@ -12,7 +13,7 @@ gives the same octets.
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
@@ -150,7 +151,7 @@ FAULTS = (
         _clock(0, 17), DAY, 4 * HOUR, "scan-main-mode", "stalled", ("scanner",),
     ),
 )  # fmt: skip
-FLAPPING = "203.0.113.27"
+FLAPPING, FLAPS_ID = "203.0.113.27", "flapping"
 FLAPS = (_clock(6, 12), _clock(9, 3), _clock(11, 47), _clock(13, 20), _clock(17, 5), _clock(21, 2))
 """When the daemon of that peer dies; it is back four minutes later."""
 
@@ -184,10 +185,12 @@ class Said(NamedTuple):
 class Day:
     """The day, tunnel by tunnel. Each has its own chance, so that a change to one leaves the others as they are."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, gateway: str = GATEWAY, without: Collection[str] = ()) -> None:
         self._seed = seed
+        self.faults = [fault for fault in FAULTS if fault.id not in without]
+        self.flapping = None if FLAPS_ID in without else FLAPPING
         self._recordings: dict[str, Recording] = {}
-        self._gateway = End(IPv4Address(GATEWAY).packed, IPv4Address(GATEWAY).packed)
+        self._gateway = End(IPv4Address(gateway).packed, IPv4Address(gateway).packed)
         self.tunnels = [
             self._tunnel(kind, str(IPv4Address(first) + number), initiates)
             for kind, first, count, initiates in TUNNELS
@@ -211,11 +214,11 @@ class Day:
 
     def exchanges(self) -> Iterator[Said]:
         """Every exchange, tunnel by tunnel, strangers last."""
-        faults = {peer: fault for fault in FAULTS for peer in fault.peers}
+        faults = {peer: fault for fault in self.faults for peer in fault.peers}
         for tunnel in self.tunnels:
             chance = self._chance("day", tunnel.peer)
             fault = faults.get(tunnel.peer)
-            if tunnel.peer == FLAPPING:
+            if tunnel.peer == self.flapping:
                 yield from self._flapping(tunnel, chance)
             elif fault is None:
                 yield from self._well(tunnel, chance, chance.randrange(LIFE), DAY)
@@ -226,7 +229,7 @@ class Day:
                 if fault.end < DAY:
                     yield from self._well(tunnel, chance, fault.end + chance.randrange(2 * MINUTE), DAY)
         known = {tunnel.peer for tunnel in self.tunnels}
-        for fault in FAULTS:
+        for fault in self.faults:
             for peer in fault.peers:
                 if peer not in known:
                     yield from self._faulty(self._tunnel(PSK, peer, False), self._chance("day", peer), fault)
@@ -265,11 +268,11 @@ class Day:
         for dies in FLAPS:
             probes = dies - begin
             yield self._said(
-                tunnel, chance, begin, "peer-lost", "completed", ("peer-lost",), "flapping",
+                tunnel, chance, begin, "peer-lost", "completed", ("peer-lost",), FLAPS_ID,
                 when=lambda place, time, probes=probes: time + probes if place >= 9 else time,
             )  # fmt: skip
             yield self._said(
-                tunnel, chance, dies + 16 * SECOND, "mm1-port-unreachable", "stalled", ("no-ike-listener",), "flapping"
+                tunnel, chance, dies + 16 * SECOND, "mm1-port-unreachable", "stalled", ("no-ike-listener",), FLAPS_ID
             )
             begin = dies + 4 * MINUTE + chance.randrange(10 * SECOND)
         yield from self._well(tunnel, chance, begin, DAY)
@@ -297,31 +300,36 @@ class Day:
         return Said(begin, tunnel, spoken.cookies, frames, outcome, causes, fault)
 
 
-def generate(directory: Path, seed: int = 1) -> dict[str, object]:
-    """Write the capture and the truth into that directory; returns the truth."""
-    day = Day(seed)
+def generate(
+    directory: Path, seed: int = 1, gateway: str = GATEWAY, number: int = 0, without: Collection[str] = ()
+) -> dict[str, object]:
+    """Write the capture and the truth of day `number`, from 0, into that directory; returns the truth."""
+    day, start = Day(seed, gateway, without), START + number * (DAY // SECOND)
     said = sorted(day.exchanges(), key=lambda exchange: exchange.time)
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "gateway-day.pcap").open("wb") as file:
-        write_pcap(file, _frames(said), START)
+        write_pcap(file, _frames(said), start)
     truth: dict[str, object] = {
-        "gateway": GATEWAY,
-        "start": START,
+        "gateway": gateway,
+        "start": start,
         "tunnels": [
             {"peer": t.peer, "kind": t.kind.name, "initiator": "gateway" if t.gateway_initiates else "peer"}
             for t in day.tunnels
         ],
         "incidents": [
             *(
-                {"id": f.id, "what": f.what, "peers": f.peers, "begin": START + f.begin // SECOND,
-                 "end": START + f.end // SECOND}
-                for f in FAULTS
+                {"id": f.id, "what": f.what, "peers": f.peers, "begin": start + f.begin // SECOND,
+                 "end": start + f.end // SECOND}
+                for f in day.faults
             ),
-            {"id": "flapping", "what": "the peer's daemon dies and comes back", "peers": [FLAPPING],
-             "begin": START + FLAPS[0] // SECOND, "end": START + (FLAPS[-1] + 4 * MINUTE) // SECOND},
+            *(
+                {"id": FLAPS_ID, "what": "the peer's daemon dies and comes back", "peers": [peer],
+                 "begin": start + FLAPS[0] // SECOND, "end": start + (FLAPS[-1] + 4 * MINUTE) // SECOND}
+                for peer in (day.flapping,) if peer is not None
+            ),
         ],
         "exchanges": [
-            {"time": START + s.time / SECOND, "peer": s.tunnel.peer, "initiator_spi": s.cookies[:8].hex(),
+            {"time": start + s.time / SECOND, "peer": s.tunnel.peer, "initiator_spi": s.cookies[:8].hex(),
              "outcome": s.outcome, "causes": s.causes, "incident": s.fault}
             for s in said
         ],
@@ -340,8 +348,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("directory", type=Path)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--gateway", default=GATEWAY, help="its address")
+    options.add_argument("--day", type=int, default=0, help="days after the first")
+    options.add_argument("--without", nargs="+", default=(), choices=[*(f.id for f in FAULTS), FLAPS_ID])
     given = options.parse_args()
-    generate(given.directory, given.seed)
+    generate(given.directory, given.seed, given.gateway, given.day, given.without)
 
 
 if __name__ == "__main__":

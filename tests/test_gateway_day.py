@@ -144,3 +144,18 @@ def test_retransmissions_keep_to_the_schedule_that_the_daemons_had(report: Repor
     for step in repeated:
         gaps = [(b - a) / 1e9 for a, b in pairwise(step.times)]
         assert gaps == pytest.approx([4.0, 7.2, 12.96, 23.3, 42.0][: len(gaps)], rel=0.01)
+
+
+def test_another_gateway_has_another_day_without_what_is_left_out(folder: Path, truth: Any, tmp_path: Path) -> None:
+    make(tmp_path, "--gateway", "198.51.100.2", "--day", "1", "--without", "wrong-key", "flapping", "scanner-a")
+    other = json.loads((tmp_path / "gateway-day.json").read_text())
+    assert (other["gateway"], other["start"]) == ("198.51.100.2", truth["start"] + 86_400)
+    left_out = {i["id"] for i in truth["incidents"]} - {i["id"] for i in other["incidents"]}
+    assert left_out == {"wrong-key", "flapping", "scanner-a"}
+    assert "192.0.2.201" not in {e["peer"] for e in other["exchanges"]}
+    well = [e for e in other["exchanges"] if e["peer"] in ("203.0.113.49", "203.0.113.27")]
+    assert well
+    assert {e["outcome"] for e in well} == {"completed"}
+    found = analyze(tmp_path / "gateway-day.pcap")
+    assert all("198.51.100.2" in d.exchange.conversation for d in found.diagnoses)
+    assert {f"{int(d.exchange.first_time // 1e9 - other['start']) // 86_400}" for d in found.diagnoses} == {"0"}

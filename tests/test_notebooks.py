@@ -34,8 +34,8 @@ def _output(output: Any) -> Any:
     return kinds, None if "image/png" in kinds else output.data.get("text/plain", "").split()
 
 
-def test_there_are_three() -> None:
-    assert [path.name[:2] for path in NOTEBOOKS] == ["1-", "2-", "3-"]
+def test_there_are_four() -> None:
+    assert [path.name[:2] for path in NOTEBOOKS] == ["1-", "2-", "3-", "4-"]
     assert sum(path.stat().st_size for path in NOTEBOOKS) < 1_000_000
 
 

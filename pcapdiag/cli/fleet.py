@@ -83,6 +83,7 @@ def run(
     from pcapdiag.fleet import run as running
     from pcapdiag.fleet.peers import remember
     from pcapdiag.fleet.places import FleetError, Store
+    from pcapdiag.report.wording import counted
 
     access = _access(storage)
     try:
@@ -94,7 +95,7 @@ def run(
         warn([str(error)])
         sys.exit(Exit.UNREADABLE)
     warn((*_few(done.errors), *_few(done.failed)))
-    warn([f"{done.done:,} tasks done, {done.known:,} were done before; {done.exchanges:,} exchanges"])
+    warn([f"{counted(done.done, 'task')} done, {done.known:,} before; {counted(done.exchanges, 'exchange')}"])
     sys.exit(Exit.UNREADABLE if done.errors or done.failed else Exit.WELL)
 
 

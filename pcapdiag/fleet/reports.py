@@ -9,7 +9,7 @@ from pcapdiag.fleet.peers import Overview, Peer
 from pcapdiag.record import Record
 from pcapdiag.report.html.markup import policy, style, template
 from pcapdiag.report.live.metrics import Sample, family
-from pcapdiag.report.wording import safe
+from pcapdiag.report.wording import counted, safe
 from pcapdiag.units import SECOND
 from pcapdiag.version import VERSION
 
@@ -37,7 +37,8 @@ def text(found: Overview, names: Names) -> str:
     exchanges = sum(peer.exchanges for peer in found.peers)
     days = f"{found.days[0]} to {found.days[-1]}" if found.days else "no day"
     lines = [
-        f"{len(found.peers):,} peers at {len(gateways):,} gateways, {exchanges:,} exchanges, {days} (UTC)",
+        f"{counted(len(found.peers), 'peer')} at {counted(len(gateways), 'gateway')}, "
+        f"{counted(exchanges, 'exchange')}, {days} (UTC)",
         f"{len(found.failing):,} of them fail now",
     ]
     for peer in found.failing:
@@ -57,7 +58,7 @@ def _failing(peer: Peer, names: Names) -> list[str]:
     causes = ", ".join(f"{name} ({count}×)" for name, count in sorted(peer.causes.items(), key=lambda row: -row[1]))
     return [
         f"{peer.gateway}: {named(peer.conversation, names)}",
-        f"  fails since {when(peer.since)}, {peer.streak:,} times; worked last: {when(peer.ok_time)}",
+        f"  fails since {when(peer.since)}, {counted(peer.streak, 'time')}; worked last: {when(peer.ok_time)}",
         f"  {peer.state}{f', {peer.stopped} is missing' if peer.stopped else ''}: {peer.reason}",
         f"  likely: {causes or 'nothing that is known'}",
     ]
@@ -161,7 +162,8 @@ def page(found: Overview, names: Names) -> str:
         title="VPN peers of the fleet – pcapdiag",
         policy=policy(css),
         style=Markup(css),
-        lead=f"{len(found.peers):,} peers, {exchanges:,} exchanges; {len(found.failing):,} peers fail now.",
+        lead=f"{counted(len(found.peers), 'peer')}, {counted(exchanges, 'exchange')}; "
+        f"{counted(len(found.failing), 'peer fails', 'peers fail')} now.",
         bars=_bars(found),
         tables=_tables(found, names),
         version=VERSION,

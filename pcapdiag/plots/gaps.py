@@ -7,8 +7,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from pcapdiag.diagnosis.outcome.retransmission import SCHEDULES, Schedule, schedule_of
 from pcapdiag.exchange.model import Step
-from pcapdiag.plots.outcomes import INK, PALE, Source, axes, counted, diagnoses_of, nothing, title
+from pcapdiag.plots.outcomes import INK, PALE, Source, axes, diagnoses_of, nothing, title
 from pcapdiag.record import Record
+from pcapdiag.report.wording import counted
 
 MOST_SENDERS = 6
 """Senders that are drawn; the others are counted in the title."""

@@ -10,11 +10,11 @@ from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.verdict import Diagnosis
 from pcapdiag.exchange.model import Exchange, Side, Sighting, Step
 from pcapdiag.pipeline import Report
-from pcapdiag.plots.outcomes import INK, LOOKS, PALE, axes, counted, ending, nothing, title
+from pcapdiag.plots.outcomes import INK, LOOKS, PALE, axes, ending, nothing, title
 from pcapdiag.record import Record
 from pcapdiag.report.ladder import Bounce, Fold, Missing, Row, cited, marks_of, rows, short_name
 from pcapdiag.report.phrases import headline
-from pcapdiag.report.wording import frame_list, frame_number, instant, offset, payload_summary
+from pcapdiag.report.wording import counted, frame_list, frame_number, instant, offset, payload_summary
 
 WHERE = {Side.INITIATOR: 0.0, Side.RESPONDER: 1.0}
 """Where the lines of the two ends stand."""

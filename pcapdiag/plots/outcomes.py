@@ -91,11 +91,6 @@ def folded_of(source: Source) -> tuple[Folded, ...]:
     return source.folded if isinstance(source, Report) else ()
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """A count in a title: `1 exchange`, `1,234 exchanges`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 # --- axes ------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,6 @@ from pcapdiag.plots.outcomes import (
     Ending,
     Source,
     axes,
-    counted,
     diagnoses_of,
     draw_markers,
     ending,
@@ -29,7 +28,7 @@ from pcapdiag.plots.outcomes import (
     utc,
 )
 from pcapdiag.record import Record
-from pcapdiag.report.wording import lifetime
+from pcapdiag.report.wording import counted, lifetime
 from pcapdiag.units import SECOND
 
 MOST_PEERS = 40

@@ -17,7 +17,6 @@ from pcapdiag.plots.outcomes import (
     Source,
     axes,
     bar_style,
-    counted,
     diagnoses_of,
     draw_markers,
     ending,
@@ -30,7 +29,7 @@ from pcapdiag.plots.outcomes import (
     title,
     utc,
 )
-from pcapdiag.report.wording import lifetime
+from pcapdiag.report.wording import counted, lifetime
 from pcapdiag.units import SECOND
 
 MOST_LANES = 30

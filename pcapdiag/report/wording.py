@@ -42,6 +42,11 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A count: `1 exchange`, `1,234 exchanges`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def clipped(text: str, most: int) -> str:
     """The text, or as much of it as may stand there, with how much was left out."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"

@@ -150,7 +150,7 @@ def test_a_run_by_the_command_line(tmp_path: Path) -> None:
         main, ["fleet", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--workers", "1"], catch_exceptions=False
     )
     assert result.exit_code == 0
-    assert "1 tasks done" in result.stderr
+    assert "1 task done" in result.stderr
     assert isinstance(overview(Store(str(tmp_path / "out"))), Overview)
 
 
