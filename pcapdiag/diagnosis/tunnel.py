@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.evidence.case import Case, Evidence
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_child
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, surely_holds_child
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Mode, Step
 from pcapdiag.ike.registry import PayloadType
@@ -123,4 +123,4 @@ def _answer_with_child(case: Case) -> Step | None:
     last = answers[-1]
     if last.opened is not None:
         return last if any(p.type == PayloadType.SA2 for p in last.opened.payloads) else None
-    return last if last.encrypted and holds_child(last, chosen_transforms(case.exchange)) else None
+    return last if last.encrypted and surely_holds_child(last, chosen_transforms(case.exchange)) else None

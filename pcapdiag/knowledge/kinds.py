@@ -62,6 +62,7 @@ KINDS: tuple[Kind, ...] = (
     K("silence-after-*", "The initiator's message was repeated, or waited long enough, and nothing answered."),
     K("no-reply-yet", "The capture ends before a reply was overdue."),
     K("icmp-instead-of-reply", "ICMP errors came in the place of the reply."),
+    K("asked-once", "The message that is not answered was sent once and never again."),
     K("no-retransmission", "Message 1 was sent once and never again."),
     K("only-initiator-repeats", "The initiator sends again, and the responder does not."),
     K("responder-repeats-last", "The responder repeats its message each time that the initiator does."),
@@ -85,6 +86,7 @@ KINDS: tuple[Kind, ...] = (
     K("refusal-may-name-sa", "The encrypted refusal has room to name the ISAKMP SA, as a Delete does."),
     K("refusal-too-short-to-name-sa", "The encrypted refusal has no room to name the ISAKMP SA."),
     K("unseen-message-5-refused", "Message 5 is not in the capture, and was refused."),
+    K("unseen-message-5-refused-again", "Message 5 is not in the capture, and was refused again and again."),
     K("notify-*", "A notify in clear, by its name."),
     # --- what does not belong
     K("answers-no-ike", "Something answers on the port that is no IKE."),
@@ -167,6 +169,7 @@ KINDS: tuple[Kind, ...] = (
     K("hash-in-clear", "The responder's hash is not encrypted: pre-shared keys can be tried on it.", shown=True),
     K("psk-not-checkable", "The keys of the list cannot be held against this exchange.", shown=True),
     K("certificate-requested", "A certificate is asked for."),
+    K("certificate-room", "The answer to IKE_AUTH is as large as with a certificate."),
     # --- what follows phase 1
     K("phase2-completed", "Quick Mode completed.", phase2=True),
     K("phase2-answered-in-clear", "Quick Mode was answered with a notify in clear.", phase2=True, trouble=True),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, FragmentLoss
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss
 from tests.diagnosis.scenarios import (
     CERTIFICATE_REQUEST,
     LIBRESWAN,
@@ -1277,3 +1277,54 @@ def through_a_nat_on_500(*after: tuple[float, bytes, bool]) -> Scene:
 @scene
 def phase_2_refused_through_a_nat_on_500() -> Scene:
     return through_a_nat_on_500((1.0, quick_mode(1), True), (1.1, informational(1), False))
+
+
+# --- the same truth under another capture ------------------------------------------------------------------------
+
+
+@scene
+def certificate_refused_where_the_algorithms_are_cut_off() -> Scene:
+    """A snaplen leaves the proposals out; the answer, which is refused, is as large as with a certificate."""
+    wire = Wire()
+    rows = [
+        (0.0, ikev2(34, request=True), True),
+        (0.1, ikev2(34, request=False), False),
+        (0.2, ikev2(35, request=True, number=1, octets=1800), True),
+        (0.3, ikev2(35, request=False, number=1, inner=36, octets=1600), False),
+        (0.32, ikev2(37, request=True, number=2, inner=41, octets=48), True),
+    ]
+    return [wire.datagram(at, octets, left=left) for at, octets, left in rows], 60
+
+
+@scene
+def one_direction_of_a_message_5_refused_once_behind_a_nat() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [d for d in with_nat(wire) if d.source == RIGHT]
+    return [*items, floated(wire, 0.5, informational(1), left=False)], 60
+
+
+@scene
+def mm3_once_at_the_responder() -> Scene:
+    """The initiator had an answer that the capture lacks, or gave up: it does not ask again."""
+    return [replace(d, ttl=62) if d.source == LEFT else d for d in Wire().main_mode(0, 1, 2, 3)], 60
+
+
+@scene
+def one_direction_of_ikev2_asked_again_and_again() -> Scene:
+    """A responder answers again only when it is asked again (RFC 7296 §2.1)."""
+    wire = Wire()
+    items = [d for d in init_of_ikev2(wire) if isinstance(d, Datagram) and d.source == RIGHT]
+    answer = ikev2(35, request=False, number=1, inner=36)
+    return [*items, *repeated(wire, (0.3, 4.3, 11.5, 24.5), answer, left=False)], 60
+
+
+@scene
+def one_direction_of_a_refused_am2() -> Scene:
+    """The initiator's host refuses message 2, which the responder therefore sent."""
+    wire = Wire()
+    items: list[Captured] = []
+    for at in (0, 4, 11):
+        items.append(wire.datagram(at, aggressive(1)))
+        answer = wire.datagram(at + 0.01, aggressive(2), left=False)
+        items.append(icmp(wire, at + 0.02, answer, (3, 3), source=LEFT))
+    return items, 60

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 
-from pcapdiag.diagnosis.outcome.retransmission import schedule_of
+from pcapdiag.diagnosis.outcome.retransmission import schedule_of, timed_by
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES, platform_named, speaks
 from pcapdiag.record import Record
@@ -200,8 +200,10 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
 
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
-    for step in exchange.sent_by(side):
-        if len(step.sent) > 2 and (schedule := schedule_of(step.times)) is not None:
+    for step in exchange.repeated:
+        if len(step.sent) <= 2 or timed_by(exchange, step) is not side:
+            continue
+        if (schedule := schedule_of(step.times)) is not None:
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
 

@@ -16,6 +16,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     frames_of,
     how_often,
     informational,
+    may_be_dpd,
     refusal_text,
     same_initiator,
 )
@@ -123,7 +124,7 @@ def dpd(case: Case) -> Iterator[Fact]:
     if case.unfinished:
         return
     e = case.exchange
-    rows = [s for s in informational(e) if s.encrypted]
+    rows = [s for s in informational(e) if s.encrypted and may_be_dpd(s, e)]
     if len(rows) < 2:
         return
     for side in Side:

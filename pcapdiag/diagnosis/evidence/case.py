@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from pcapdiag.capture.datagram import EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.evidence.nat import NatView, nat_view
+from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
 from pcapdiag.diagnosis.outcome.stop import BEGINS, Outcome, Setting, Stop
 from pcapdiag.diagnosis.outcome.vantage import Vantage, vantage_of
@@ -87,12 +88,13 @@ class Case(Record, frozen=True, dict=True, gc=True):
 
     @property
     def last_step(self) -> Step | None:
-        """The phase 1 message that went unanswered: the latest by place, or by time in IKEv2."""
+        """The phase 1 message that went unanswered: the latest by its place."""
         top = self.exchange.last_message
         if top is not None:
             return self.exchange.numbered(top)[0]
         init = (*BEGINS, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH)
-        return next((s for s in reversed(self.exchange.steps) if s.exchange_type in init), None)
+        steps = [s for s in self.exchange.steps if s.exchange_type in init]
+        return ikev2.furthest(steps) if steps else None
 
     @property
     def unfinished(self) -> bool:

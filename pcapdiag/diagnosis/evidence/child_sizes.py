@@ -27,9 +27,8 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     if answer is not e.named("IKE_AUTH response")[-1] or _eap_may_go_on(case, len(answers)):
         return
     chosen = chosen_transforms(e)
-    refused = case.stop.outcome is Outcome.REJECTED
-    if not (surely_holds_proof if refused else holds_proof)(answer, chosen):
-        return  # it is no proof at all, and judged as that
+    if not surely_holds_proof(answer, chosen):
+        return  # it is no proof at all, and judged as that, or it may be none
     inside, need = room(answer, chosen), needed_for_child(answer, chosen)
     if inside < need:
         text = (

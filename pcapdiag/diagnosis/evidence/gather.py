@@ -123,6 +123,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     peer_facts.chosen,
     peer_facts.authentication,
     peer_facts.requested_certificates,
+    peer_facts.shown_certificate,
     peer_facts.forgotten,
     _opened("keys"),
     _opened("identities"),

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.diagnosis.evidence.case import FLOOD, MANY, Case, Fact, span
 from pcapdiag.diagnosis.evidence.psk_check import check_keys
 from pcapdiag.diagnosis.evidence.weak_algorithms import weak
+from pcapdiag.diagnosis.outcome.ikev2 import WITH_CERTIFICATE
+from pcapdiag.diagnosis.outcome.room import MOST_AROUND, chosen_transforms, is_known, room
 from pcapdiag.diagnosis.outcome.stop import WELL_KNOWN, chosen_transform, error_notifies, frames_of, same_initiator
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.message import ZERO_SPI
@@ -132,6 +134,23 @@ def requested_certificates(case: Case) -> Iterator[Fact]:
             whose = _authorities(requests)
             text = f"The {step.sender} asks for a certificate ({len(requests)} requests in {step.name}){whose}."
             yield Fact("certificate-requested", text, step.first.frames)
+            return
+
+
+def shown_certificate(case: Case) -> Iterator[Fact]:
+    """An answer to IKE_AUTH that is larger than any with a shared key: the responder shows a certificate in it."""
+    if case.stop.refused_by is not Side.INITIATOR:
+        return
+    chosen = chosen_transforms(case.exchange)
+    around = 0 if is_known(chosen) else MOST_AROUND
+    for step in case.exchange.named("IKE_AUTH response"):
+        inside = room(step, chosen) - around
+        if step.opened is None and step.encrypted and inside >= WITH_CERTIFICATE:
+            text = (
+                f"The IKE_AUTH response has room for {inside} octets of payloads: as many as a certificate takes, and "
+                "far more than a proof with a shared key."
+            )
+            yield Fact("certificate-room", text, step.first.frames)
             return
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pcapdiag.diagnosis.evidence.case import Case, Fact, slug, span
 from pcapdiag.diagnosis.outcome import ikev2
-from pcapdiag.diagnosis.outcome.retransmission import heeded_by, schedule_of
+from pcapdiag.diagnosis.outcome.retransmission import heeded_by, schedule_of, timed_by
 from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, is_lone_notify
 from pcapdiag.diagnosis.outcome.stop import (
     AFTER_PHASE_1,
@@ -17,6 +17,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     informational,
     is_plausible,
     may_be_sa_delete,
+    refusals_of_unseen_5,
     sent_again_after,
 )
 from pcapdiag.exchange.model import Mode, Side, Step
@@ -109,8 +110,11 @@ def silence(case: Case) -> Iterator[Fact]:
     if case.vantage.one_way is step.sender:
         return  # nothing of the other end is in the capture: no silence of its
     kind = "icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet"
-    also = (f"silence-after-{slug(step.name)}",) if kind == "silence" and step.sender is Side.INITIATOR else ()
-    yield Fact(kind, text, step.frames, also)
+    also = [f"silence-after-{slug(step.name)}"] if kind == "silence" and step.sender is Side.INITIATOR else []
+    if also and len(step.sent) == 1 and not step.uncounted and step.message.header.responder_spi != ZERO_SPI:
+        text += " It is not sent again, as one without an answer is: its sender had one that is not here, or gave up."
+        also.append("asked-once")
+    yield Fact(kind, text, step.frames, tuple(also))
 
 
 def repeats(case: Case) -> Iterator[Fact]:
@@ -173,6 +177,13 @@ def _requests_again(case: Case) -> Iterator[Fact]:
     """The same of IKEv2, where the initiator alone has a timer (RFC 7296 §2.1)."""
     answers = [s for s in case.exchange.steps if s.sender is Side.RESPONDER and s.message.header.response]
     unheard = ikev2.repeated_behind_answer(case.exchange, answers[-1]) if answers else None
+    again = ikev2.answers_again(case.exchange)
+    if again is not None:
+        text = (
+            f"The responder sends {again.name} again, which it does only when it is asked again: the initiator has not "
+            "had it, or could not use it."
+        )
+        yield Fact("initiator-repeats-behind-answer", text, again.frames)
     if unheard is not None:
         frames = (*unheard.answer.first.frames, *unheard.again)
         said = f"The initiator sends {unheard.request.name} again although {unheard.answer.name} "
@@ -188,10 +199,9 @@ def schedule(case: Case) -> Iterator[Fact]:
     """Whose retransmission schedule is seen."""
     for step in case.exchange.repeated:
         known = schedule_of(step.times) if step.number or step.message.header.major == 2 else None
-        if known is not None:
-            text = (
-                f"{step.name} is repeated on a schedule like {known.name}; that hints at the {step.sender}'s software."
-            )
+        whose = timed_by(case.exchange, step)
+        if known is not None and whose is not None:
+            text = f"{step.name} is repeated on a schedule like {known.name}; that hints at the {whose}'s software."
             yield Fact("schedule", text, step.frames)
             return
 
@@ -376,13 +386,19 @@ def one_way(case: Case) -> Iterator[Fact]:
     """The capture sees one direction only."""
     side = case.vantage.one_way
     if side is Side.RESPONDER and case.exchange.last_message == 4:
-        told = [s for s in informational(case.exchange) if s.encrypted]
+        told = refusals_of_unseen_5(case.exchange)
         if told:
             text = (
                 f"Behind MM4 the responder sent {len(told)} encrypted Informational message{'s' * (len(told) > 1)} and "
                 "no MM6: message 5 came, which is not in the capture, and this is what it was answered with."
             )
-            yield Fact("unseen-message-5-refused", text, frames_of(told))
+            apart = told[-1].first.time - told[0].first.time > CROSSING
+            yield Fact(
+                "unseen-message-5-refused",
+                text,
+                frames_of(told),
+                (("unseen-message-5-refused-again",) if apart else ()),
+            )
     if side is not None:
         text = (
             f"The capture holds packets of the {side} only, and these show that the {side.other} sends too: it sees "

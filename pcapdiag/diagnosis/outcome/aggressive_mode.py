@@ -15,6 +15,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     refusal_of,
     sent_again_after,
     third_of_quick_mode,
+    undelivered_to,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
@@ -46,9 +47,7 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     frames = frames_of(exchange.numbered(top))
     if top == 1:
         initiator: tuple[str, ...] = ("AM_WAIT_MSG2",)
-        responder: tuple[str, ...] = (
-            ("NONE",) if any(i.undelivered for i in exchange.icmp_errors) else ("NONE", "AM_WAIT_MSG3")
-        )
+        responder: tuple[str, ...] = ("NONE",) if undelivered_to(exchange, Side.RESPONDER) else ("NONE", "AM_WAIT_MSG3")
     else:
         responder = ("AM_WAIT_MSG3",)
         again = sent_again_after(exchange.numbered(1), reached)

@@ -28,13 +28,14 @@ from pcapdiag.diagnosis.outcome.stop import (
     error_notifies,
     frames_of,
     harmless,
+    how_often,
     refusal_text,
     repeated_after,
     sent_again_after,
     unanswered_auth,
     waiting_outcome,
 )
-from pcapdiag.diagnosis.outcome.vantage import vantage_of
+from pcapdiag.diagnosis.outcome.vantage import one_way_of, vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text
 from pcapdiag.ike.printing import printable
@@ -61,6 +62,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     unheeded = _answer_lost(exchange, auth, setting) if not answered else None
     if unheeded is not None:
         return unheeded
+    asked_again = _asked_again(exchange, setting, auth) if not answered else None
+    if asked_again is not None:
+        return asked_again
     unasked = _unasked_answer(exchange, setting, auth, later) if not answered else None
     unasked = unasked or (_unasked_proof(exchange, setting, auth) if not answered else None)
     if unasked is not None:
@@ -275,6 +279,34 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
     return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *unasked]))
 
 
+def answers_again(exchange: Exchange) -> Step | None:
+    """The last answer of phase 1, where it was sent again and the capture has nothing of the initiator.
+
+    A responder sends an answer again only when it is asked again (RFC 7296 §2.1).
+    """
+    if one_way_of(exchange.steps) is not Side.RESPONDER:
+        return None
+    answers = [s for s in exchange.steps if s.exchange_type in (*BEGINS, *IN_BETWEEN) and s.message.header.response]
+    last = furthest(answers) if answers else None
+    return last if last is not None and sent_again_after([last], last.first.time) else None
+
+
+def _asked_again(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
+    """The responder's last answer in phase 1 was asked for again and again, by an initiator that is not seen."""
+    last = answers_again(exchange)
+    if last is None or len(last.sent) <= UNHEEDED or setting.traffic_both_ways(exchange, last.first.time):
+        return None
+    if any(s.exchange_type in AFTER_AUTH for s in exchange.steps):
+        return None
+    outcome = waiting_outcome(exchange, setting, last.first.time)
+    asked = last.name.replace("response", "request")
+    reason = (
+        f"{last.name} was sent {how_often(len(last.sent))}, as a responder does only when it is asked again: the "
+        f"initiator, of which the capture sees nothing, has not had it, or could not use it."
+    )
+    return Stop(outcome, last.name, Side.RESPONDER, None, (asked.split()[0],), (), reason, last.frames)
+
+
 def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
     """The responder's last answer, without the request that it answers, in a capture that has the beginning."""
     init = any(s.exchange_type in BEGINS for s in exchange.steps)
@@ -352,7 +384,6 @@ def _one_way(exchange: Exchange, later: Sequence[Step]) -> bool:
     """
     if vantage_of(exchange).one_way is None:
         return False
-    kinds = (PayloadType.NOTIFY2, PayloadType.DELETE2)
     asked = [s for s in later if not s.message.header.response]
     if not asked:
         return False
@@ -360,7 +391,10 @@ def _one_way(exchange: Exchange, later: Sequence[Step]) -> bool:
     authenticated = any(s.exchange_type == ExchangeType.IKE_AUTH for s in begun)
     if begun and (repeated_after(begun, asked[0].first.time) or not (authenticated or len(asked) > 1)):
         return False  # one packet shows little, and an end that repeats its first ones has had no answer
-    return any(first_inside(s) not in kinds for s in asked) or len(asked) > 1
+    # A CREATE_CHILD_SA that begins with a Notify rekeys a Child SA (RFC 7296 §1.3.3): neither refuses nor deletes.
+    kinds = (PayloadType.NOTIFY2, PayloadType.DELETE2)
+    goes_on = [s for s in asked if s.exchange_type != ExchangeType.INFORMATIONAL_V2 or first_inside(s) not in kinds]
+    return bool(goes_on) or len(asked) > 1
 
 
 # --- whether it was refused --------------------------------------------------------------------------------------
@@ -578,7 +612,7 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     steps = [s for s in exchange.steps if s.exchange_type in (*BEGINS, *IN_BETWEEN)]
-    last = steps[-1] if steps else exchange.steps[-1]
+    last = furthest(steps) if steps else exchange.steps[-1]
     if _undecided(exchange, last):
         reason = "IKE_AUTH was answered; without the negotiated algorithms the size does not tell whether with a proof."
         return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, last.frames)
@@ -606,6 +640,14 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
         reason, frames = unheard.reason, unheard.again
     of_initiator, of_responder = states.get(Side.INITIATOR, ()), states.get(Side.RESPONDER, ())
     return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, frames)
+
+
+def furthest(steps: Sequence[Step]) -> Step:
+    """The last of these by its place, where neighbours were recorded the other way round (RFC 7296 §2.2)."""
+    last = steps[-1]
+    number = last.message.header.message_id
+    ahead = [s for s in steps if s.message.header.message_id > number and s.first.time >= last.first.time - CROSSING]
+    return max(ahead, key=_place, default=last)
 
 
 def _undecided(exchange: Exchange, last: Step) -> bool:
@@ -647,6 +689,8 @@ def _next_request(answer: Step) -> str:
         return "IKE_AUTH request"
     # COOKIE (RFC 7296 §2.6) and INVALID_KE_PAYLOAD (§1.3) ask for the first request once more.
     whole = any(isinstance(p, SecurityAssociation) for p in answer.message.payloads)
+    # Of what a short snaplen cut the header still says what comes first.
+    whole = whole or answer.message.header.next_payload == PayloadType.SA2
     return "IKE_AUTH request" if whole else "IKE_SA_INIT request"
 
 

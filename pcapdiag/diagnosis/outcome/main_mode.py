@@ -24,6 +24,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     repeated_after,
     sent_again_after,
     third_of_quick_mode,
+    undelivered_to,
     waiting_outcome,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
@@ -167,20 +168,26 @@ def _doubtful(exchange: Exchange, shown: Sequence[Step]) -> Stop:
 def _both_informed(exchange: Exchange) -> Stop | None:
     """Encrypted Informational messages of both ends behind message 6, one right behind the other, as DPD is.
 
-    Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered.
+    Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered. Where message
+    6 is not in the capture, the initiator has to be the one that asks: it repeats message 5 until it has that.
     """
     sixes = exchange.numbered(6)
-    if not sixes:
+    fives = sixes or exchange.numbered(5)
+    if not fives:
         return None
-    reached = min(s.first.time for s in sixes)
+    reached = min(s.first.time for s in fives)
     rows = [s for s in informational(exchange) if s.encrypted and s.first.time > reached]
     for asked, answer in pairwise(rows):
         at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
         equal = asked.message.header.length == answer.message.header.length
+        if not sixes and asked.sender is Side.RESPONDER and exchange.roles_known:
+            continue
         if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
             if repeated_after(exchange.numbered(5), answer.first.time):
                 return None
             reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
+            if not sixes:
+                reason += " Message 6 itself is not in the capture."
             return completed(exchange, "MM_ACTIVE", reason, (*asked.frames, *answer.frames))
     return None
 
@@ -308,8 +315,8 @@ def _waiting(exchange: Exchange, setting: Setting, top: int) -> Stop:
         )
     if top == 1:
         initiator: tuple[str, ...] = ("MM_WAIT_MSG2",)
-        errors = [i for i in exchange.icmp_errors if i.undelivered]
-        responder: tuple[str, ...] = ("NONE",) if errors else ("NONE", "MM_WAIT_MSG3")
+        unreached = undelivered_to(exchange, Side.RESPONDER)
+        responder: tuple[str, ...] = ("NONE",) if unreached else ("NONE", "MM_WAIT_MSG3")
     elif top == 3:
         initiator = ("MM_WAIT_MSG4",)
         again = sent_again_after(exchange.numbered(2), reached)

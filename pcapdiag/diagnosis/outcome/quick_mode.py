@@ -7,13 +7,14 @@ large it is; where keys opened that, from what it says.
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.capture.datagram import Frame
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, room
+from pcapdiag.diagnosis.outcome.room import MOST_AROUND, chosen_transforms, first_inside, is_known, room
 from pcapdiag.diagnosis.outcome.stop import (
     REFUSAL,
     SILENCE,
     Outcome,
     Setting,
     answered,
+    answers_informational,
     harmless,
     how_often,
     informational,
@@ -127,6 +128,9 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
             None,
         )
         outcome, reason = _child_outcome(request, answer, requests, chosen, setting)
+        if answer is None and len(request.sent) == 1 and vantage_of(exchange).one_way is request.sender:
+            outcome = Outcome.INCONCLUSIVE
+            reason = f"The capture sees nothing of the {request.sender.other}: whether it answered does not show."
         yield Phase2(
             message_id=number,
             began_by=request.sender,
@@ -176,6 +180,12 @@ def _child_outcome(
     else:
         refused = room(answer, chosen) < SMALLEST_CHILD_ANSWER
         first = first_inside(answer)
+        around = 0 if is_known(chosen) or first == PayloadType.SA2 else MOST_AROUND
+        if not refused and room(answer, chosen) < SMALLEST_CHILD_ANSWER + around:
+            return (
+                Outcome.INCONCLUSIVE,
+                "It was answered; without the negotiated algorithms the size does not tell whether with an SA.",
+            )
         what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
     if not refused:
         return Outcome.COMPLETED, "It was answered, with room for an SA."
@@ -194,17 +204,22 @@ REKEYED = 300 * SECOND
 MAX_LOOK_BACK = 100
 """Exchanges that are looked at for the rekey: two peers rarely have more, and a flood must not take longer."""
 AT_ONCE = SECOND
-"""INVALID_KE_PAYLOAD asks for the same request with another group (RFC 7296 §1.3): that comes at once."""
+"""An end that refuses what it was sent says so within this time; and one that is asked for the same request with
+another group (INVALID_KE_PAYLOAD, RFC 7296 §1.3) sends that."""
 SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
 """SA with one proposal, its SPI and one transform, and the shortest nonce (RFC 7296 §3.3, §2.10)."""
 
 
 def _answer(exchange: Exchange, step: Step) -> Step | None:
-    """An Informational from the other end within seconds, before anything else of it."""
+    """An Informational from the other end, right behind a transmission of this message.
+
+    Who refuses says so at once; what comes later is DPD, or a delete of what worked.
+    """
     for other in informational(exchange):
-        gap = other.first.time - step.first.time
-        if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
-            return None if answered(exchange, other) else other
+        at_once = any(0 <= other.first.time - time <= AT_ONCE for time in step.times)
+        if other.sender is not step.sender and at_once and not harmless(other):
+            dpd = answered(exchange, other) or answers_informational(exchange, other, step.first.time)
+            return None if dpd else other
     return None
 
 

@@ -85,14 +85,26 @@ def holds_proof(step: Step, chosen: tuple[Transform, ...]) -> bool:
 
 def surely_holds_proof(step: Step, chosen: tuple[Transform, ...]) -> bool:
     """The same, where what was negotiated may not be known: then with the most octets around that any takes."""
-    if any(t.kind == TransformTypeV2.ENCR for t in chosen):
+    if is_known(chosen):
         return holds_proof(step, chosen)
     return room(step, chosen) >= ID + AUTH + SMALLEST_PROOF + MOST_AROUND
+
+
+def is_known(chosen: tuple[Transform, ...]) -> bool:
+    """Whether the cipher was seen, so that what is around the payloads has a known size."""
+    return any(t.kind == TransformTypeV2.ENCR for t in chosen)
 
 
 def holds_child(step: Step, chosen: tuple[Transform, ...]) -> bool:
     """Whether a Child SA can be inside beside the proof: SA, TSi and TSr (RFC 7296 §1.2)."""
     return room(step, chosen) >= needed_for_child(step, chosen)
+
+
+def surely_holds_child(step: Step, chosen: tuple[Transform, ...]) -> bool:
+    """The same, where what was negotiated may not be known: then with the most octets around that any takes."""
+    if is_known(chosen):
+        return holds_child(step, chosen)
+    return room(step, chosen) >= needed_for_child(step, chosen) + MOST_AROUND
 
 
 def needed_for_child(step: Step, chosen: tuple[Transform, ...]) -> int:

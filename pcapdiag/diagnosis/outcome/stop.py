@@ -326,6 +326,20 @@ def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
     HASH has the length of the negotiated hash and a generic header of 4, DELETE of an ISAKMP SA has 28 octets
     (RFC 2408 §3.15 with two cookies as SPI), and the cipher pads to its block. Shorter: it is something else.
     """
+    return _has_room(step, exchange, 28)
+
+
+def may_be_dpd(step: Step, exchange: Exchange) -> bool:
+    """Whether an encrypted Informational is long enough for the notify of DPD: two cookies and a sequence number.
+
+    NOTIFY has 12 octets of header, 16 of cookies and 4 of data (RFC 3706 §5.3). Deletes of ESP, which nobody answers,
+    are shorter.
+    """
+    return _has_room(step, exchange, 32)
+
+
+def _has_room(step: Step, exchange: Exchange, octets: int) -> bool:
+    """Whether a payload of so many octets has room beside HASH in an encrypted Informational, by its padded length."""
     transform = chosen_transform(exchange)
     digest, block = 16, 8
     if transform is not None:
@@ -333,7 +347,7 @@ def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
         cipher = transform.attribute(OakleyAttribute.ENCRYPTION)
         digest = _DIGEST_LENGTH.get(hash_attribute.value if hash_attribute else 0, digest)
         block = 16 if cipher and cipher.value in _BLOCK_16 else 8
-    least = 4 + digest + 28
+    least = 4 + digest + octets
     return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
 
 
@@ -364,6 +378,10 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     """
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
     due = "going on" if top == (6 if exchange.mode is Mode.MAIN else 3) else "a reply"
+    unseen = refusals_of_unseen_5(exchange)
+    if unseen:
+        reason = f"{unseen[0].sender} sent {refusal_text(unseen[0])} in answer to MM5, which is not in the capture"
+        return Refusal(unseen[0], unseen[0].sender, reason)
     for step in refusing(exchange):
         if step.first.time < reached:
             continue
@@ -378,12 +396,31 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     return None
 
 
+def refusals_of_unseen_5(exchange: Exchange) -> tuple[Step, ...]:
+    """What the responder encrypts behind message 4, in a capture that sees nothing of the initiator.
+
+    It answers a message 5 that went by elsewhere (RFC 2409 §5.7: made with the keys that messages 3 and 4 give). What
+    comes only when no message 5 can be waited for any more may be a delete of what never came about.
+    """
+    fours = exchange.numbered(4) if exchange.mode is Mode.MAIN else ()
+    if not fours or exchange.last_message != 4 or one_way_of(exchange.steps) is not Side.RESPONDER:
+        return ()
+    told = tuple(s for s in informational(exchange) if s.encrypted and not harmless(s))
+    reached = [t for s in fours for t in s.times]
+    return told if told and any(0 <= told[0].first.time - t <= REFUSAL for t in reached) else ()
+
+
 def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     due_from = SENDER[top].other
     final = 6 if exchange.mode is Mode.MAIN else 3
     if top < final:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
-        return step.sender is due_from and not _went_on_before(exchange, step, top)
+        if step.sender is not due_from or _went_on_before(exchange, step, top):
+            return False
+        since = min(s.first.time for s in exchange.numbered(top))
+        return not answers_informational(exchange, step, since) or bool(
+            repeated_after(exchange.numbered(top), step.first.time)
+        )
     last = SENDER[top]
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
@@ -420,6 +457,21 @@ def answered(exchange: Exchange, step: Step) -> bool:
     )
 
 
+def answers_informational(exchange: Exchange, step: Step, since: int) -> bool:
+    """Whether it answers an Informational that the other end sent since then, as in DPD: at once, and equally long.
+
+    Both halves of DPD are one notify with the same fields (RFC 3706 §5.3), so their lengths are the same.
+    """
+    length = step.message.header.length
+    return step.encrypted and any(
+        s.encrypted
+        and s.sender is not step.sender
+        and s.message.header.length == length
+        and since <= s.first.time <= step.first.time <= s.first.time + 2 * CROSSING
+        for s in informational(exchange)
+    )
+
+
 def _began_in_the_middle(exchange: Exchange) -> bool:
     return not exchange.numbered(1)
 
@@ -450,6 +502,14 @@ def _no_such_message(exchange: Exchange, setting: Setting, odd: Step) -> Stop:
 def frames_of(steps: Iterable[Step]) -> tuple[Frame, ...]:
     """Every frame of every transmission of these steps, in order."""
     return tuple(sorted(f for s in steps for f in s.frames))
+
+
+def undelivered_to(exchange: Exchange, side: Side) -> bool:
+    """Whether an ICMP error says that what was sent to this end was dropped.
+
+    One about a packet from it shows that it sent that.
+    """
+    return any(i.undelivered and i.quoted.destination in exchange.peer(side).addresses for i in exchange.icmp_errors)
 
 
 def waiting_outcome(exchange: Exchange, setting: Setting, reached: int) -> Outcome:

@@ -1,0 +1,233 @@
+"""The same truth under another capture: snapped, of one direction, begun late, or without a packet that went by."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from pcapdiag.capture.datagram import Captured, Datagram
+from pcapdiag.diagnosis.outcome.stop import Outcome
+from pcapdiag.diagnosis.tunnel import TunnelState
+from pcapdiag.diagnosis.verdict import Diagnosis
+from tests.diagnosis.scenarios import (
+    choice,
+    fact,
+    floated,
+    ikev2,
+    keying,
+    kinds,
+    only,
+    repeated,
+    sealed,
+    statuses,
+    with_nat,
+)
+from tests.diagnosis.scenes import SCENES, init_of_ikev2
+from tests.messages import LEFT, RIGHT, Wire, informational, quick_mode
+
+INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
+SA, IDR, NOTIFY = 33, 36, 41
+
+
+def of_scene(name: str) -> Diagnosis:
+    return only(*SCENES[name]())
+
+
+def without(items: Iterable[Captured], *names: int) -> list[Captured]:
+    """Without the packets at these places, counted from 1."""
+    return [item for n, item in enumerate(items, 1) if n not in names]
+
+
+# --- IKEv2 without the negotiated algorithms ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("inner", "octets", "expected"),
+    [
+        (NOTIFY, 48, Outcome.INCONCLUSIVE),
+        (NOTIFY, 200, Outcome.COMPLETED),
+        (SA, 80, Outcome.COMPLETED),
+        (SA, 20, Outcome.REJECTED),
+    ],
+)
+def test_a_child_sa_whose_size_tells_nothing(inner: int, octets: int, expected: Outcome) -> None:
+    """A capture that begins late: a refusal of 8 octets may be as long as an SA, by what is around it."""
+    wire = Wire()
+    asked = wire.datagram(0, ikev2(CREATE, request=True, number=5, inner=SA))
+    answer = wire.datagram(0.1, ikev2(CREATE, request=False, number=5, inner=inner, octets=octets), left=False)
+    (child,) = only([asked, answer], 60).phase2
+    assert child.outcome is expected
+
+
+@pytest.mark.parametrize("octets", [100, 160])
+def test_no_tunnel_is_told_by_a_size_that_may_be_a_refusal(octets: int) -> None:
+    wire = Wire()
+    items = [
+        wire.datagram(0, ikev2(AUTH, request=True, number=1)),
+        wire.datagram(0.1, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), left=False),
+    ]
+    found = only(items, 60)
+    assert found.tunnel.state is TunnelState.UNKNOWN
+    assert "ike-auth-without-child" not in kinds(found)
+
+
+def test_a_large_answer_shows_a_certificate() -> None:
+    found = of_scene("certificate_refused_where_the_algorithms_are_cut_off")
+    assert found.stop.outcome is Outcome.REJECTED
+    assert found.causes[0].cause.id == "certificate-rejected"
+    assert statuses(found)["certificate-rejected"] == "likely"
+    assert "psk-mismatch" not in statuses(found)
+
+
+def test_a_snapped_answer_to_ike_sa_init_asks_for_nothing_anew() -> None:
+    """Of an answer that the snaplen cut, the header says that SA comes first: it is no COOKIE (RFC 7296 §2.6)."""
+    wire = Wire()
+    asked, answer = (d for d in init_of_ikev2(wire) if isinstance(d, Datagram))
+    cut = wire.datagram(0.1, answer.payload[:54], left=False)
+    assert only([asked, cut], 60).stop.missing == "IKE_AUTH request"
+
+
+# --- one direction -----------------------------------------------------------------------------------------------
+
+
+def test_the_refusal_of_a_message_5_that_is_not_seen() -> None:
+    """The responder encrypts nothing before it has message 5 (RFC 2409 §5.7): what it says behind 4 refuses that."""
+    again = of_scene("one_direction_of_a_refused_message_5")
+    once = of_scene("one_direction_of_a_message_5_refused_once_behind_a_nat")
+    for found in (again, once):
+        assert (found.stop.outcome, str(found.stop.refused_by)) == (Outcome.REJECTED, "responder")
+        assert "MM_WAIT_MSG6" in found.stop.initiator_state
+        assert "MM_WAIT_MSG5" in found.stop.responder_state
+        assert statuses(found).get("udp-4500-blocked") in (None, "unlikely", "undecidable")
+    assert again.causes[0].cause.id == "psk-mismatch"
+    assert statuses(again)["psk-mismatch"] == "likely"
+    # Refused once, and not asked again: who sent message 5 could read it, or gave up.
+    assert {statuses(once)[name] for name in ("psk-mismatch", "identity-mismatch")} == {"possible"}
+
+
+def test_a_late_delete_is_no_answer_to_message_5() -> None:
+    """A responder that gave up may delete what never came about."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4) if d.source == RIGHT]
+    found = only([*items, wire.datagram(32, informational(1), left=False)], 90)
+    assert "unseen-message-5-refused" not in kinds(found)
+    assert found.stop.outcome is not Outcome.REJECTED
+
+
+def test_what_the_unseen_end_does_not_send_blames_no_port() -> None:
+    wire = Wire()
+    found = only([d for d in with_nat(wire) if d.source == RIGHT], 60)
+    assert "one-direction" in kinds(found)
+    assert statuses(found)["udp-4500-blocked"] == "possible"
+
+
+def test_answers_that_are_asked_for_again() -> None:
+    found = of_scene("one_direction_of_ikev2_asked_again_and_again")
+    assert (found.stop.outcome, found.stop.missing) == (Outcome.STALLED, "IKE_AUTH response")
+    assert found.causes[0].cause.id == "path-loss"
+    # The timer is that of the end that asks.
+    assert "the initiator's software" in fact(found, "schedule").text
+
+
+def test_in_ikev1_the_timer_of_an_unseen_end_is_nobodys() -> None:
+    """Message 2 may follow the copies of message 1, or the responder's own timer (RFC 2408 §5.1)."""
+    wire = Wire()
+    answers = repeated(wire, (0, 4, 11.2, 24.2), choice(), left=False)
+    assert "schedule" not in kinds(only([*answers, wire.datagram(25, keying(), left=False)], 60))
+    asked = [d for at in (0, 4, 11.2, 24.2) for d in wire.main_mode(at, 1, 2)]
+    assert "the initiator's software" in fact(only(asked, 60), "schedule").text
+
+
+def test_an_unanswered_child_of_one_direction() -> None:
+    wire = Wire()
+    rows = [(AUTH, 1, IDR), (CREATE, 2, NOTIFY), (INFORM, 3, 0)]
+    items = [d for d in init_of_ikev2(wire) if isinstance(d, Datagram) and d.source == LEFT]
+    items += [
+        wire.datagram(n + 1, ikev2(kind, request=True, number=number, inner=inner))
+        for n, (kind, number, inner) in enumerate(rows)
+    ]
+    found = only(items, 90)
+    # REKEY_SA comes first where a Child SA is renewed (RFC 7296 §1.3.3): that refuses nothing.
+    assert found.stop.outcome is Outcome.COMPLETED
+    assert found.phase2[0].outcome is Outcome.INCONCLUSIVE
+    assert only(items[:3], 90).stop.outcome is Outcome.COMPLETED
+
+
+def test_an_error_about_an_answer_shows_that_it_was_sent() -> None:
+    found = of_scene("one_direction_of_a_refused_am2")
+    assert "AM_WAIT_MSG3" in found.stop.responder_state
+
+
+# --- a packet that is not in the capture -------------------------------------------------------------------------
+
+
+def test_dpd_is_no_refusal_of_quick_mode() -> None:
+    """QM3 went by unseen; five seconds later the initiator answers the responder's DPD, or tears the tunnel down."""
+    wire = Wire()
+    begun = [
+        *wire.main_mode(0, 1, 2, 3, 4, 5, 6),
+        wire.datagram(0.1, quick_mode(1)),
+        wire.datagram(0.11, quick_mode(2), left=False),
+    ]
+    asked, answer = wire.datagram(0.6, informational(1), left=False), wire.datagram(0.61, informational(2, 0x78))
+    delete = wire.datagram(4, informational(3, 0x79, 48))
+    for later in ([asked, answer], [delete], [asked, answer, delete]):
+        found = only([*begun, *later], 60)
+        assert found.phase2[0].outcome is Outcome.INCONCLUSIVE
+        assert found.tunnel.state is TunnelState.UNKNOWN
+    assert only([*begun, wire.datagram(0.12, informational(3))], 60).phase2[0].outcome is Outcome.REJECTED
+
+
+def test_a_refusal_follows_any_copy_of_quick_mode() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *repeated(wire, (1, 11, 21), quick_mode(1))]
+    assert only([*items, wire.datagram(21.2, informational(1), left=False)], 60).phase2[0].outcome is Outcome.REJECTED
+    assert only([*items, wire.datagram(16, informational(1), left=False)], 60).phase2[0].outcome is Outcome.STALLED
+
+
+@pytest.mark.parametrize("begins", [0, 4])
+def test_dpd_shows_the_message_6_that_the_capture_lacks(begins: int) -> None:
+    """Informational messages of both ends, of one length and at once, while message 5 is not repeated."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5)]
+    for n in range(3):
+        items.append(wire.datagram(30 + 30 * n, informational(2 * n, 0x80 + n)))
+        items.append(wire.datagram(30.02 + 30 * n, informational(2 * n + 1, 0x90 + n), left=False))
+    found = only(items[begins:], 120)
+    assert found.stop.outcome is (Outcome.PARTIAL if begins else Outcome.COMPLETED)
+    assert found.stop.initiator_state == found.stop.responder_state == ("MM_ACTIVE",)
+    # A refusal that the initiator goes on repeating message 5 behind is one.
+    still = [*items[:7], *repeated(wire, (38, 48), sealed(5))]
+    assert only(still, 120).stop.outcome is not Outcome.COMPLETED
+
+
+def test_deletes_are_no_unanswered_dpd() -> None:
+    """Nobody answers a delete; one of ESP is too short for the cookies that DPD names (RFC 3706 §5.3)."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    items += [wire.datagram(0.1 + n / 100, quick_mode(n), left=n != 2) for n in (1, 2, 3)]
+    for octets, expected in ((48, False), (64, True)):
+        sent = [wire.datagram(10 + 10 * n, informational(n, 0x80 + n, octets)) for n in range(3)]
+        assert ("dpd-unanswered" in kinds(only([*items, *sent], 60))) == expected
+
+
+def test_who_does_not_ask_again_had_an_answer() -> None:
+    """Every known initiator repeats a message without an answer: the capture lacks something, or it gave up."""
+    once = of_scene("mm3_once_at_the_responder")
+    assert "asked-once" in kinds(once)
+    assert statuses(once)["psk-missing"] == "possible"
+    assert "likely" not in statuses(of_scene("mm3_once")).values()
+    wire = Wire()
+    items = with_nat(wire)
+    floats = [floated(wire, at, sealed(5)) for at in (0.4, 8.4, 16.4)]
+    assert statuses(only([*items, *floats[:1]], 60))["udp-4500-blocked"] == "possible"
+    assert statuses(only([*items, *floats], 60))["udp-4500-blocked"] == "likely"
+
+
+def test_neighbours_that_were_recorded_the_other_way_round() -> None:
+    wire = Wire()
+    asked, answer = (d for d in init_of_ikev2(wire) if isinstance(d, Datagram))
+    late = wire.datagram(0.31, answer.payload, left=False)
+    auth = repeated(wire, (0.3, 4.3, 11.5), ikev2(AUTH, request=True, number=1))
+    found = only([asked, auth[0], late, *auth[1:]], 60)
+    assert found.stop.missing == "IKE_AUTH response"
+    assert "silence-after-ike-auth-request" in kinds(found)
