@@ -15,7 +15,7 @@ from pcapdiag.capture.network import Network, Scan
 from pcapdiag.capture.savefile import Savefile, Source
 from pcapdiag.capture.walker import COMPILED, Flows, Found, Link, Tally
 from pcapdiag.comparison.sequences import Sequences
-from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, is_duplicate, sighting_of
+from pcapdiag.exchange.sightings import DUPLICATE_WINDOW_WITH_ID, is_duplicate, sighting_of
 from pcapdiag.ike.message import HEADER_LENGTH, Header, parse_header
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NAT_T_PORT, without_marker
 from pcapdiag.ike.payloads import DecodeError
@@ -318,7 +318,7 @@ def _fold_duplicates(point: Point) -> None:
             latest[seen.octets] = [seen]
             kept.append(seen)
             continue
-        before[:] = [b for b in before[-4:] if seen.time - b.time <= DUPLICATE_WINDOW]
+        before[:] = [b for b in before[-4:] if seen.time - b.time <= DUPLICATE_WINDOW_WITH_ID]
         again = next((b for b in before if _again(b, seen)), None)
         if again is None:
             before.append(seen)

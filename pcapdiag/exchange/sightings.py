@@ -7,7 +7,11 @@ from pcapdiag.exchange.model import Sighting
 from pcapdiag.ike.nat_traversal import NON_ESP_MARKER
 
 DUPLICATE_WINDOW = 50_000_000
-"""A capture duplicate is recorded within 50 ms of the original; a retransmission timer is slower."""
+"""A capture duplicate is recorded within 50 ms of the original, as a rule; a retransmission timer is slower."""
+DUPLICATE_WINDOW_WITH_ID = 400_000_000
+"""So long where the IP identification is the same and not zero, which a sender gives each packet anew (RFC 791 §3.1): a
+mirror port far away, or captures of both ends put together, have a packet again when it got there. A satellite takes
+300 ms, and the fastest retransmission timer known waits 500."""
 DUPLICATE_WINDOW_WITHOUT_ID = 1_000_000
 """IPv6 has no identification field to compare, so only what is recorded within 1 ms is a capture duplicate."""
 
@@ -39,6 +43,10 @@ def is_duplicate(sighting: Sighting, known: Iterable[Sighting]) -> bool:
         if sighting.ip_id is None or earlier.ip_id is None:
             if gap <= DUPLICATE_WINDOW_WITHOUT_ID:
                 return True
-        elif sighting.ip_id == earlier.ip_id and gap <= DUPLICATE_WINDOW:
+        elif sighting.ip_id == earlier.ip_id and gap <= _window(sighting.ip_id):
             return True
     return False
+
+
+def _window(ip_id: int) -> int:
+    return DUPLICATE_WINDOW_WITH_ID if ip_id else DUPLICATE_WINDOW

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from pcapdiag.exchange.sightings import (
     DUPLICATE_WINDOW,
+    DUPLICATE_WINDOW_WITH_ID,
     DUPLICATE_WINDOW_WITHOUT_ID,
     is_duplicate,
     sighting_of,
@@ -12,7 +13,7 @@ from pcapdiag.exchange.sightings import (
 from tests.messages import SECOND, Wire, main_mode
 
 BASE = sighting_of(Wire().datagram(10, main_mode(1), ip_id=7))
-SHORT, LONG = DUPLICATE_WINDOW_WITHOUT_ID, DUPLICATE_WINDOW
+SHORT, LONG, FAR = DUPLICATE_WINDOW_WITHOUT_ID, DUPLICATE_WINDOW, DUPLICATE_WINDOW_WITH_ID
 
 
 @pytest.mark.parametrize(
@@ -20,11 +21,13 @@ SHORT, LONG = DUPLICATE_WINDOW_WITHOUT_ID, DUPLICATE_WINDOW
     [
         ((7, 7), 0, True),
         ((7, 7), LONG, True),
-        ((7, 7), LONG + 1, False),
-        ((7, 7), -LONG, True),  # mirrored frames may be out of order
+        ((7, 7), FAR, True),  # recorded again at the other end of a long way
+        ((7, 7), FAR + 1, False),
+        ((7, 7), -FAR, True),  # mirrored frames may be out of order
         ((7, 8), 0, False),
         ((7, 8), SHORT, False),
         ((0, 0), LONG, True),
+        ((0, 0), LONG + 1, False),
         ((0, 0), SECOND, False),
         ((None, None), 0, True),
         ((None, None), SHORT, True),

@@ -6,8 +6,8 @@ from pcapdiag.capture.datagram import Frame, IcmpError
 from pcapdiag.capture.icmp import icmp_name
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
-from pcapdiag.diagnosis.outcome.stop import Outcome, frames_of, how_often
-from pcapdiag.exchange.model import Exchange, Mode, Side, Step
+from pcapdiag.diagnosis.outcome.stop import SILENCE, Outcome, frames_of, how_often
+from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
@@ -261,7 +261,7 @@ def port_4500(case: Case) -> Iterator[Fact]:
             if sighting.floated:
                 seen[step.sender].extend(sighting.frames)
     for flow in case.keepalives:
-        if NAT_T_PORT not in (flow.source_port, flow.destination_port):
+        if NAT_T_PORT not in (flow.source_port, flow.destination_port) or not _held_by(e, flow):
             continue
         if flow.source in (e.initiator.address, *e.initiator.aliases):
             seen[Side.INITIATOR].append(flow.first_frame)
@@ -276,13 +276,25 @@ def port_4500(case: Case) -> Iterator[Fact]:
         yield Fact("port-4500-both-ways", "UDP port 4500 passes in both directions.", both)
 
 
+def _held_by(exchange: Exchange, flow: KeepaliveFlow) -> bool:
+    """Whether these keep-alives can be this exchange's: they go on beside it, and it got as far as the NAT is found.
+
+    That is with messages 3 and 4, or with the answer to IKE_SA_INIT (RFC 3947 §3.2, RFC 7296 §2.23).
+    """
+    if exchange.mode is Mode.MAIN and 0 < (exchange.last_message or 0) < 4:
+        return False
+    if exchange.mode is Mode.IKEV2 and all(s.sender is Side.INITIATOR and not s.encrypted for s in exchange.steps):
+        return False
+    return exchange.first_time <= flow.last_time and flow.first_time <= exchange.last_time + SILENCE
+
+
 def keepalives(case: Case) -> Iterator[Fact]:
     """NAT keep-alives that go on while the exchange does not (RFC 3948 §2.3)."""
     e = case.exchange
     for flow in case.keepalives:
         ends = {flow.source, flow.destination}
         known = {e.initiator.address, e.responder.address, *e.initiator.aliases, *e.responder.aliases}
-        if ends <= known and case.unfinished and flow.last_time >= e.first_time:
+        if ends <= known and case.unfinished and _held_by(e, flow):
             text = f"NAT keep-alives from {flow.source} go on ({flow.packets} of them): it holds the mapping open."
             yield Fact("keepalives-go-on", text, (flow.first_frame, flow.last_frame))
 

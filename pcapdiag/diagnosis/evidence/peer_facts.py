@@ -42,8 +42,8 @@ def offer(case: Case) -> Iterator[Fact]:
     """What was offered and refused, and what the other end itself offers or chose elsewhere in the capture."""
     e = case.exchange
     first = next((s for s in e.steps if s.sender is Side.INITIATOR and s.proposals), None)
-    if first is None or not case.unfinished or e.numbered(2) or e.mode is Mode.IKEV2:
-        return
+    if first is None or not case.unfinished or (e.last_message or 0) > 1 or e.mode is Mode.IKEV2:
+        return  # who sends message 3 has had an answer with a choice, be it in the capture or not
     ours = _suites(first.proposals)
     offered = "; ".join(f"{name} {_choices(ours, name)}" for name in _COMPARED.values() if _choices(ours, name))
     yield Fact("offered", f"{first.name} offers {offered}.", first.first.frames)

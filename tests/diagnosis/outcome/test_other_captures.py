@@ -3,26 +3,32 @@
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from tests.diagnosis.scenarios import (
+    captured,
     choice,
+    diagnosed,
+    diagnosed_until,
     fact,
     floated,
     ikev2,
     keying,
     kinds,
+    offer,
     only,
+    other_cookies,
     repeated,
     sealed,
     statuses,
     with_nat,
 )
-from tests.diagnosis.scenes import SCENES, init_of_ikev2
-from tests.messages import LEFT, RIGHT, Wire, informational, quick_mode
+from tests.diagnosis.scenes import AES256, SCENES, init_of_ikev2
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, quick_mode
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
 SA, IDR, NOTIFY = 33, 36, 41
@@ -231,3 +237,53 @@ def test_neighbours_that_were_recorded_the_other_way_round() -> None:
     found = only([asked, auth[0], late, *auth[1:]], 60)
     assert found.stop.missing == "IKE_AUTH response"
     assert "silence-after-ike-auth-request" in kinds(found)
+
+
+# --- other exchanges in the same capture -------------------------------------------------------------------------
+
+
+def after_another(first: str, second: str) -> Diagnosis:
+    """What is said of the second capture's exchange behind the first one, a minute later, between the same peers."""
+    before, end = captured(first)
+    items, last = captured(second)
+    late = end + 60 * SECOND - min(i.time for i in items)
+    moved = [replace(i, time=i.time + late) for i in items]
+    found = diagnosed_until([*before, *moved], last + late)
+    cookie = next(i.payload[:8] for i in items if isinstance(i, Datagram))
+    return next(d for d in found if d.exchange.initiator_spi == cookie)
+
+
+def test_who_answers_ike_sa_init_speaks_the_version() -> None:
+    assert "ike-version-mismatch" not in statuses(
+        after_another("completed-psk.pcap", "ikev2-init-response-lost-responder-side.pcap")
+    )
+    refused = after_another("ikev2-completed.pcap", "mm1-no-proposal-chosen.pcap")
+    assert statuses(refused)["phase1-policy-mismatch"] == "likely"
+
+
+def test_the_mode_of_an_answered_message_1_is_right_unless_it_is_refused() -> None:
+    lost = after_another("aggressive-completed.pcap", "mm4-lost-initiator-side.pcap")
+    assert statuses(lost).get("mode-mismatch") not in ("likely", "confirmed")
+    refused = after_another("aggressive-completed.pcap", "mm5-identity-refused-certificates.pcap")
+    assert statuses(refused)["mode-mismatch"] == "likely"
+
+
+def test_an_offer_that_was_taken_is_not_held_against_another() -> None:
+    """Who sends message 3 has had a choice, be it in the capture or not."""
+    wire = Wire()
+    own = [d for d in wire.main_mode(10, 1, 2, 3, 4, 5) if d.source == LEFT]
+    assert only(own, 60).exchange.last_message == 5
+    theirs = wire.datagram(0, offer(transforms=[AES256], cookies=other_cookies(1)), left=False)
+    found = diagnosed([theirs, *own], 60)
+    assert "offers-differ" not in kinds(found[1])
+    assert statuses(found[1]).get("phase1-policy-mismatch") != "likely"
+
+
+def test_keepalives_of_another_exchange_are_no_use_of_port_4500() -> None:
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2), *(wire.main_mode(0.1, 3))]
+    items += repeated(wire, (4, 11, 24), keying())
+    alive = [wire.datagram(20 + 20 * n, b"\xff", ports=(4500, 4500)) for n in range(3)]
+    found = only([*items, *alive], 90)
+    assert "port-4500-only-initiator" not in kinds(found)
+    assert statuses(found).get("udp-4500-blocked") not in ("likely", "possible")
