@@ -30,8 +30,12 @@ def build(found: OpenExchange) -> Exchange:
     steps = sorted(map(_in_order, _with_incomplete(found)), key=lambda s: s.sent[0].time)
     decided = found.first_side
     if decided is None:
-        ports = (found.first[1], found.second[1])
-        decided = infer_first_sender([(s.by_first, s.header) for s in steps], ports)
+        asked = _asked_first(steps)
+        by_first = asked[0].by_first
+        ports = (found.first[1], found.second[1]) if by_first else (found.second[1], found.first[1])
+        decided = infer_first_sender([(s.by_first is by_first, s.header) for s in asked], ports)
+        if decided is not None and not by_first:
+            decided = decided.other
     first_side = decided or likely_first_sender(steps[0].header)
     of_first, of_second = own_addresses(found, steps)
     own, foreign = _apart(steps, of_first, of_second)
@@ -61,6 +65,44 @@ def build(found: OpenExchange) -> Exchange:
         icmp_errors=tuple(found.icmp_errors),
         uncounted=found.uncounted + found.fragments.dropped,
     )
+
+
+AT_ONCE = 2_000_000_000
+"""An answer comes a round trip behind what it answers, well within this time."""
+
+
+def _asked_first(steps: Sequence[OpenStep]) -> Sequence[OpenStep]:
+    """The steps in the order of asking, where the capture begins with a copy of an answer to what came before it.
+
+    Of two messages of phase 1 that look alike, one from each end, the answer is the one that comes right behind the
+    other; copies of the other come by a timer (RFC 2408 §5.1). Where that does not tell, they say nothing of who asks.
+    """
+    rows = [s for s in steps if s.header.exchange_type in PHASE_1]
+    if not rows:
+        return steps
+    first, kind = rows[0], shape(rows[0].header, rows[0].kinds)
+    other = next((s for s in rows if s.by_first is not first.by_first and shape(s.header, s.kinds) is kind), None)
+    if other is None:
+        return steps
+    before, behind = _shortest(first, other), _shortest(other, first)
+    if behind is not None and (before is None or 4 * behind < before):
+        swapped = list(steps)
+        swapped.remove(other)
+        swapped.insert(swapped.index(first), other)
+        return swapped
+    if before is None or before > AT_ONCE:
+        return [s for s in steps if s is not other]
+    return steps
+
+
+def _shortest(asked: OpenStep, answer: OpenStep) -> int | None:
+    """The shortest time from a copy of one message to the next copy of the other; None where none follows."""
+    gaps = []
+    for one in asked.sent:
+        later = [s.time for s in answer.sent if s.time >= one.time]
+        if later:
+            gaps.append(min(later) - one.time)
+    return min(gaps, default=None)
 
 
 def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[str, None], dict[str, None]]:

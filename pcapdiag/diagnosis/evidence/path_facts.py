@@ -252,7 +252,7 @@ def _port_500_passes(case: Case) -> Iterator[Fact]:
 
 def port_4500(case: Case) -> Iterator[Fact]:
     """UDP 4500 in each direction, IKE, ESP and keep-alives together."""
-    if not case.unfinished:
+    if not case.unfinished or not case.exchange.roles_known:
         return
     e = case.exchange
     seen: dict[Side, list[Frame]] = {Side.INITIATOR: [], Side.RESPONDER: []}
@@ -314,11 +314,11 @@ def fragments(case: Case) -> Iterator[Fact]:
     """Messages in pieces that are missing, and large ones that nobody answers."""
     last = case.last_step
     for step in case.exchange.steps:
-        if step.missing:
+        if step.missing and not _answered(case.exchange, step):
             absent = ", ".join(map(str, step.missing))
             text = f"{step.name} is sent as IKE fragments, and fragment {absent} is not in the capture."
             yield Fact("ike-fragments-missing", text, step.frames)
-        if step.cut_by_ip_loss:
+        if step.cut_by_ip_loss and not _answered(case.exchange, step):
             text = f"{step.name} is sent as IP fragments, and not all of them are in the capture."
             yield Fact("ip-fragments-missing", text, step.frames)
     for loss in case.exchange.fragment_losses:
@@ -349,6 +349,24 @@ def fragments(case: Case) -> Iterator[Fact]:
     elif length >= LARGE and length > before and case.vantage.at is not last.sender.other:
         text = f"{last.name} has {length} octets, more than what went by before it; no answer comes."
         yield Fact("large-message-unanswered", text, last.frames)
+
+
+def _answered(exchange: Exchange, step: Step) -> bool:
+    """Whether the other end answered it: then it had all of it, and it is the capture that lacks a piece.
+
+    By the message ID of IKEv2 (RFC 7296 §2.2), or by the next message of phase 1.
+    """
+    header = step.message.header
+    if header.major == 2:
+        return not header.response and any(
+            s.message.header.response
+            and s.encrypted
+            and s.sender is not step.sender
+            and s.message.header.message_id == header.message_id
+            and s.last.time >= step.first.time
+            for s in exchange.steps
+        )
+    return step.number is not None and bool(exchange.numbered(step.number + 1))
 
 
 def _heard(exchange: Exchange, answer: Step) -> bool:

@@ -16,6 +16,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     how_often,
     informational,
     is_plausible,
+    may_be_bare_notify,
     may_be_sa_delete,
     refusals_of_unseen_5,
     sent_again_after,
@@ -124,7 +125,7 @@ def repeats(case: Case) -> Iterator[Fact]:
     e, top = case.exchange, case.exchange.last_message
     if e.mode is Mode.IKEV2 and Outcome.REJECTED not in (case.stop.outcome, case.stop.before):
         yield from _requests_again(case)
-    if top is None or e.mode not in (Mode.MAIN, Mode.AGGRESSIVE):
+    if top is None or e.mode not in (Mode.MAIN, Mode.AGGRESSIVE) or not e.roles_known:
         return
     prefix = "MM" if e.mode is Mode.MAIN else "AM"
     reached = e.numbered(top)[0].first.time
@@ -242,6 +243,8 @@ def sealed_refusal(case: Case) -> Iterator[Fact]:
     if side is Side.RESPONDER and last is not None and last.sender is Side.INITIATOR:
         yield from _was_it_read(case, step, last)
     long = may_be_sa_delete(step, e)
+    if long and may_be_bare_notify(step, e):
+        return  # with a long hash both take the same blocks: the size does not tell
     size = "long enough" if long else "too short"
     meaning = "as a refusal after reading it, or a delete, does" if long else "so it complains of the message alone"
     yield Fact(
@@ -315,7 +318,8 @@ def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
 
 def mm6(case: Case) -> Iterator[Fact]:
     """Message 6 was sent, and what the initiator did then."""
-    answers = case.exchange.numbered(6) if case.exchange.mode is Mode.MAIN else ()
+    known = case.exchange.mode is Mode.MAIN and case.exchange.roles_known
+    answers = case.exchange.numbered(6) if known else ()
     if answers:
         yield Fact(
             "mm6-sent",

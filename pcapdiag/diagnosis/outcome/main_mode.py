@@ -237,7 +237,10 @@ def _roles_unknown(exchange: Exchange, setting: Setting, top: int, refusal: Refu
         reason = f"{reason} {refusal.step.first.source} {what}."
         return Stop(Outcome.REJECTED, missing, None, None, initiator, responder, reason, refusal.step.frames)
     outcome = waiting_outcome(exchange, setting, steps[0].first.time)
-    if outcome is Outcome.STALLED:
+    if outcome is Outcome.STALLED and all(len(s.sent) == 1 for s in steps):
+        outcome = Outcome.INCONCLUSIVE
+        reason += " It is not sent again, as what has no answer is."
+    elif outcome is Outcome.STALLED:
         reason += " Nothing followed it."
     return Stop(outcome, missing, None, None, initiator, responder, reason, frames_of(steps))
 

@@ -97,6 +97,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         elif len(latest.sent) == 1 and vantage_of(exchange).one_way is latest.sender:
             outcome = Outcome.INCONCLUSIVE
             reason = f"The capture sees nothing of the {latest.sender.other}: whether it answered does not show."
+        elif len(latest.sent) == 1 and not exchange.numbered(1) and exchange.first_time == latest.first.time:
+            outcome = Outcome.INCONCLUSIVE
+            reason = "The capture begins with it, and it is not sent again, as one without an answer is."
         elif last == 2 and not _repeated_behind(steps):
             outcome = Outcome.INCONCLUSIVE
             reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
@@ -104,6 +107,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
+    elif len(steps) == 1:
+        outcome = Outcome.INCONCLUSIVE
+        reason = "QM3 alone is in the capture: what it ends is not."
     elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
         outcome = Outcome.STALLED
         reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."

@@ -169,13 +169,16 @@ class Setting:
         return [e for e in rows if first <= e.last_time and e.first_time <= last]
 
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
-        """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture."""
+        """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture.
+
+        Of one that a NAT translates each time to another port nobody knows whether it is the same.
+        """
         rows = self._begun.get(exchange.initiator.address, [])
         until = self.watched_until(exchange.last_time)
         for place in range(bisect_right(rows, after, key=lambda row: row[0]), len(rows)):
             if rows[place][0] > until:
                 break  # what went on before that was not watched
-            if rows[place][1] != exchange.id and same_initiator(exchange, rows[place][2]):
+            if rows[place][1] != exchange.id and surely_same_initiator(exchange, rows[place][2]):
                 return rows[place][2]
         return None
 
@@ -206,6 +209,13 @@ def same_initiator(one: Exchange, other: Exchange) -> bool:
     if bool(first & WELL_KNOWN) is bool(second & WELL_KNOWN):
         return True  # both keep their port, or both are translated, each time to another one perhaps
     return bool(first & second)
+
+
+def surely_same_initiator(one: Exchange, other: Exchange) -> bool:
+    """The same where a NAT does not leave it open: both keep their port, or have one in common."""
+    translated = one.initiator_ports - WELL_KNOWN and other.initiator_ports - WELL_KNOWN
+    shared = one.initiator_ports & other.initiator_ports - WELL_KNOWN
+    return same_initiator(one, other) and (not translated or bool(shared))
 
 
 WELL_KNOWN = frozenset((500, NAT_T_PORT))
@@ -338,8 +348,24 @@ def may_be_dpd(step: Step, exchange: Exchange) -> bool:
     return _has_room(step, exchange, 32)
 
 
+def may_be_bare_notify(step: Step, exchange: Exchange) -> bool:
+    """Whether an encrypted Informational is short enough for a notify that names no SA: 12 octets beside HASH.
+
+    Padding fills the last block, and some senders add a whole one where that is full (RFC 2408 leaves it to them).
+    """
+    digest, block = _digest_and_block(exchange)
+    return step.message.header.length <= HEADER_LENGTH + ((4 + digest + 12) // block + 1) * block
+
+
 def _has_room(step: Step, exchange: Exchange, octets: int) -> bool:
     """Whether a payload of so many octets has room beside HASH in an encrypted Informational, by its padded length."""
+    digest, block = _digest_and_block(exchange)
+    least = 4 + digest + octets
+    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
+
+
+def _digest_and_block(exchange: Exchange) -> tuple[int, int]:
+    """Octets of the negotiated hash, and of the cipher's block; the least of each where the choice is not known."""
     transform = chosen_transform(exchange)
     digest, block = 16, 8
     if transform is not None:
@@ -347,8 +373,7 @@ def _has_room(step: Step, exchange: Exchange, octets: int) -> bool:
         cipher = transform.attribute(OakleyAttribute.ENCRYPTION)
         digest = _DIGEST_LENGTH.get(hash_attribute.value if hash_attribute else 0, digest)
         block = 16 if cipher and cipher.value in _BLOCK_16 else 8
-    least = 4 + digest + octets
-    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
+    return digest, block
 
 
 _DIGEST_LENGTH: dict[int | bytes, int] = {
@@ -407,7 +432,7 @@ def refusals_of_unseen_5(exchange: Exchange) -> tuple[Step, ...]:
         return ()
     told = tuple(s for s in informational(exchange) if s.encrypted and not harmless(s))
     reached = [t for s in fours for t in s.times]
-    return told if told and any(0 <= told[0].first.time - t <= REFUSAL for t in reached) else ()
+    return told if told and any(-CROSSING <= told[0].first.time - t <= REFUSAL for t in reached) else ()
 
 
 def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:

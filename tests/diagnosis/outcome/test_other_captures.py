@@ -10,6 +10,7 @@ from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from tests.diagnosis.scenarios import (
+    COOKIES,
     captured,
     choice,
     diagnosed,
@@ -28,7 +29,7 @@ from tests.diagnosis.scenarios import (
     with_nat,
 )
 from tests.diagnosis.scenes import AES256, SCENES, init_of_ikev2
-from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, quick_mode
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, message, quick_mode
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
 SA, IDR, NOTIFY = 33, 36, 41
@@ -287,3 +288,82 @@ def test_keepalives_of_another_exchange_are_no_use_of_port_4500() -> None:
     found = only([*items, *alive], 90)
     assert "port-4500-only-initiator" not in kinds(found)
     assert statuses(found).get("udp-4500-blocked") not in ("likely", "possible")
+
+
+# --- a late beginning --------------------------------------------------------------------------------------------
+
+
+def test_a_capture_that_begins_with_a_copy_of_an_answer() -> None:
+    """The answer is what comes right behind the other message each time, whichever is in the capture first."""
+    items, end = captured("mm4-lost-responder-side.pcap")
+    rows = [i for i in items if isinstance(i, Datagram)]
+    fours = [n for n, d in enumerate(rows) if d.payload[16] == 4 and d.source == "10.2.0.2"]
+    found = diagnosed_until(rows[fours[1] :], end)[0]
+    assert found.exchange.initiator.address == "10.1.0.2"
+    assert (found.stop.initiator_state, found.causes[0].cause.id) == (("MM_WAIT_MSG4",), "path-loss")
+
+
+def test_messages_alike_from_both_ends_that_are_far_apart_tell_no_roles() -> None:
+    wire = Wire()
+    one, other = wire.datagram(0, keying(fill=4), left=False), wire.datagram(13, keying())
+    assert not only([one, other], 60).exchange.roles_known
+    assert only([wire.datagram(0, keying()), wire.datagram(0.1, keying(fill=4), left=False)], 60).exchange.roles_known
+
+
+def test_where_roles_are_not_known_nothing_is_told_by_them() -> None:
+    """Message 5 without an answer; the capture begins with the refusal of an earlier copy."""
+    wire = Wire()
+    items = [wire.datagram(0, informational(1), left=False), *repeated(wire, (23, 65), sealed(5))]
+    found = only(items, 120)
+    assert not found.exchange.roles_known
+    assert not kinds(found) & {"mm6-sent", "responder-repeats-last", "only-initiator-repeats"}
+    assert statuses(found).get("psk-mismatch") != "ruled_out"
+    floats = [floated(wire, at, sealed(5)) for at in (0, 10, 30)]
+    assert "port-4500-only-initiator" not in kinds(only(floats, 120))
+    # Sent once, it may be message 6, behind which nothing has to come.
+    assert only(items[:2], 120).stop.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_capture_that_begins_in_quick_mode() -> None:
+    """HASH alone is message 3; and a first message without an answer is sent again."""
+    wire = Wire()
+    third = message(32, message_id=5, sealed=bytes(32), first=8)
+    for items in ([wire.datagram(0, third)], [wire.datagram(1, quick_mode(1))]):
+        (found,) = only(items, 120).phase2
+        assert found.outcome is Outcome.INCONCLUSIVE
+    (found,) = only(repeated(wire, (0, 10, 20), quick_mode(1)), 120).phase2
+    assert found.outcome is Outcome.STALLED
+
+
+def test_an_answered_message_was_whole() -> None:
+    """Of a request in fragments only one is in the capture, and it was answered: the path lost nothing."""
+    piece = bytes([35, 0, 0, 208, 0, 2, 0, 2]) + bytes(200)
+    head = message(AUTH, version=0x20, flags=0x08, message_id=1, length=28 + len(piece))
+    fragment = head[:16] + bytes([53]) + head[17:] + piece
+    wire = Wire()
+    items = [wire.datagram(0, fragment), wire.datagram(0.1, ikev2(AUTH, request=False, number=1), left=False)]
+    assert "ike-fragments-missing" in kinds(only(items[:1], 60))
+    assert "ike-fragments-missing" not in kinds(only(items, 60))
+
+
+def test_another_client_behind_the_nat_shows_nothing_of_this_one() -> None:
+    """Its message 1 from a port of its own does not say that the first one heeded the refusal."""
+    wire = Wire()
+
+    def phase1(at: float, port: int, cookies: tuple[bytes, bytes]) -> list[Captured]:
+        rows = [
+            offer(cookies=cookies),
+            choice(cookies=cookies),
+            keying(cookies=cookies),
+            keying(fill=4, cookies=cookies),
+        ]
+        return [
+            wire.datagram(at + n / 100, octets, left=n % 2 == 0, ports=(port, 500) if n % 2 == 0 else (500, port))
+            for n, octets in enumerate([*rows, sealed(5, cookies=cookies)])
+        ]
+
+    refused = wire.datagram(0.1, informational(1), left=False, ports=(500, 29_001))
+    first = [*phase1(0, 29_001, COOKIES), refused]
+    for port, expected in ((31_007, False), (29_001, True)):
+        found = diagnosed([*first, *phase1(1, port, other_cookies(1))], 3)
+        assert ("refusal-understood" in kinds(found[0])) is expected
