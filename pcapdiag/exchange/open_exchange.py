@@ -6,7 +6,7 @@ from pcapdiag.capture.datagram import Datagram, FragmentLoss, IcmpError
 from pcapdiag.exchange.fragments import PIECES, FragmentCollector
 from pcapdiag.exchange.model import Side, Sighting, Step
 from pcapdiag.exchange.modes import PHASE_1, certain_sender
-from pcapdiag.exchange.sightings import DUPLICATE_WINDOW
+from pcapdiag.exchange.sightings import DUPLICATE_WINDOW, DUPLICATE_WINDOW_WITH_ID
 from pcapdiag.ike.message import ZERO_SPI, Header, Message
 from pcapdiag.ike.registry import ExchangeType, PayloadType
 
@@ -163,9 +163,13 @@ def other_leg(candidate: OpenExchange, datagram: Datagram, octets: bytes) -> boo
 def other_leg_of(candidate: OpenExchange, by_first: bool, datagram: Datagram, octets: bytes) -> bool:
     """The same of what one end sent."""
     step = candidate.by_content.get((by_first, octets))
-    if step is None or abs(datagram.time - step.sent[-1].time) > DUPLICATE_WINDOW:
+    if step is None:
         return False
     last = step.sent[-1]
+    # A NAT keeps the identification; where none is set, it is the time that tells.
+    known = last.ip_id == datagram.ip_id and last.ip_id
+    if abs(datagram.time - last.time) > (DUPLICATE_WINDOW_WITH_ID if known else DUPLICATE_WINDOW):
+        return False
     return last.source == datagram.source or last.destination == datagram.destination
 
 

@@ -1328,3 +1328,22 @@ def one_direction_of_a_refused_am2() -> Scene:
         answer = wire.datagram(at + 0.01, aggressive(2), left=False)
         items.append(icmp(wire, at + 0.02, answer, (3, 3), source=LEFT))
     return items, 60
+
+
+@scene
+def message_5_from_another_address() -> Scene:
+    """Another line of the initiator's, or anybody: whose it is the wire does not say."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    items = [replace(d, ttl=62) if d.source == RIGHT else d for d in items]
+    return [*items, *(wire.datagram(at, sealed(5), source=PUBLIC) for at in (0.1, 4.1, 11.3))], 60
+
+
+@scene
+def ike_auth_from_another_address() -> Scene:
+    wire = Wire()
+    begun = ikev2(34, request=True, extra=[(33, SA_WITH_GROUP_14), notify_v2(16430)])
+    answer = ikev2(34, request=False, extra=[(33, SA_WITH_GROUP_14)])
+    items = [wire.datagram(0, begun), wire.datagram(0.1, answer, left=False, ttl=62)]
+    asked = ikev2(35, request=True, number=1)
+    return [*items, *(wire.datagram(at, asked, source=PUBLIC, ports=(4500, 4500)) for at in (0.3, 4.3, 11.5))], 60

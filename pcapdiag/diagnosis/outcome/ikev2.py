@@ -41,7 +41,7 @@ from pcapdiag.ike.payloads import Delete, SecurityAssociation, identity_text
 from pcapdiag.ike.printing import printable
 from pcapdiag.ike.registry import ExchangeType, IdentificationType, NotifyTypeV2, PayloadType
 from pcapdiag.record import Record
-from pcapdiag.units import SECOND
+from pcapdiag.units import MILLISECOND, SECOND
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
@@ -56,6 +56,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     )
     if refused is not None:
         step, by, reason = refused
+        if step in later and first_inside(step) == PayloadType.DELETE2 and untimed(exchange):
+            reason = f"The {by} deleted the IKE SA; whether at once or later the times of this capture do not tell."
+            return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, step.frames)
         missing = "IKE_AUTH response" if step in auth else None
         return Stop(Outcome.REJECTED, missing, None, by, (), (), reason, step.frames)
     answered = _answered(_without_refusals(exchange, auth, later))
@@ -75,6 +78,15 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
         return _up(exchange, setting, init, auth, answered or later[:1])
     return _waiting(exchange, setting)
+
+
+def untimed(exchange: Exchange) -> bool:
+    """Whether the times of the capture tell nothing of what comes at once: whole seconds, or none, as of a hex dump.
+
+    A tool that has no times numbers the frames by microseconds; a Diffie-Hellman exchange takes far longer than that.
+    """
+    times = [t for s in exchange.steps for t in s.times]
+    return all(t % SECOND == 0 for t in times) or max(times) - min(times) <= len(times) * MILLISECOND // 1000
 
 
 AFTER_AUTH = (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL_V2, ExchangeType.IKE_FOLLOWUP_KE)

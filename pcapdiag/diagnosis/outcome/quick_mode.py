@@ -195,7 +195,7 @@ def _child_outcome(
         what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
     if not refused:
         return Outcome.COMPLETED, "It was answered, with room for an SA."
-    again = [s for s in requests if s.sender is request.sender and 0 < s.first.time - answer.first.time <= AT_ONCE]
+    again = [s for s in requests if s.sender is request.sender and 0 <= s.first.time - answer.first.time <= AT_ONCE]
     if again:
         number = again[0].message.header.message_id
         return (

@@ -8,6 +8,7 @@ the capture point is never more than likely.
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
+from pcapdiag.ike.registry import NotifyTypeV2
 from pcapdiag.record import Record
 
 INITIAL_TTLS = (64, 128, 255)
@@ -57,12 +58,17 @@ def one_way_of(steps: tuple[Step, ...]) -> Side | None:
     """The only end whose packets are seen, where these show that the other one sends as well.
 
     A responder answers and never begins; an initiator that names the responder's cookie has had an answer
-    (RFC 2408 §3.1).
+    (RFC 2408 §3.1, RFC 7296 §2.6).
     """
     senders = {s.sender for s in steps}
     if len(senders) != 1 or len(steps) < 2:
         return None
     sender = senders.pop()
-    if sender is Side.RESPONDER or any(s.message.header.responder_spi != ZERO_SPI for s in steps):
+    if sender is Side.RESPONDER or any(s.message.header.responder_spi != ZERO_SPI or _has_cookie(s) for s in steps):
         return sender
     return None
+
+
+def _has_cookie(step: Step) -> bool:
+    """A request that brings the responder's cookie back (RFC 7296 §2.6): it has had an answer."""
+    return any(n.notify_type == NotifyTypeV2.COOKIE for n in step.notifications)

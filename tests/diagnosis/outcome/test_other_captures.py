@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis
 from tests.diagnosis.scenarios import (
     COOKIES,
+    PUBLIC,
     captured,
     choice,
     diagnosed,
@@ -20,6 +21,7 @@ from tests.diagnosis.scenarios import (
     ikev2,
     keying,
     kinds,
+    notify_v2,
     offer,
     only,
     other_cookies,
@@ -28,7 +30,7 @@ from tests.diagnosis.scenarios import (
     statuses,
     with_nat,
 )
-from tests.diagnosis.scenes import AES256, SCENES, init_of_ikev2
+from tests.diagnosis.scenes import AES256, SA_WITH_GROUP_14, SCENES, init_of_ikev2
 from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, message, quick_mode
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
@@ -367,3 +369,54 @@ def test_another_client_behind_the_nat_shows_nothing_of_this_one() -> None:
     for port, expected in ((31_007, False), (29_001, True)):
         found = diagnosed([*first, *phase1(1, port, other_cookies(1))], 3)
         assert ("refusal-understood" in kinds(found[0])) is expected
+
+
+@pytest.mark.parametrize("name", ["message_5_from_another_address", "ike_auth_from_another_address"])
+def test_what_goes_on_from_another_address_is_not_held_against_the_initiator(name: str) -> None:
+    found = of_scene(name)
+    assert "stray-message" in kinds(found)
+    assert statuses(found)["vendor-difference"] == "possible"
+    assert not {"likely", "confirmed"} & set(statuses(found).values())
+
+
+# --- times, and both ends in one file ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [0, 1_000, SECOND])
+def test_times_that_tell_nothing_make_no_delete_a_refusal(step: int) -> None:
+    """A hex dump without times, or with whole seconds: a delete may come at once, or an hour later."""
+    wire = Wire()
+    rows = [
+        *(d.payload for d in init_of_ikev2(wire) if isinstance(d, Datagram)),
+        ikev2(AUTH, request=True, number=1),
+        ikev2(AUTH, request=False, number=1, inner=IDR),
+        ikev2(INFORM, request=True, number=2, inner=42),
+    ]
+    items = [replace(wire.datagram(0, octets, left=n % 2 == 0), time=n * step) for n, octets in enumerate(rows)]
+    assert only(items, 60).stop.outcome is Outcome.INCONCLUSIVE
+    timed = [replace(d, time=d.time + n * 1_100_000) for n, d in enumerate(items)]
+    assert only(timed, 60).stop.outcome is (Outcome.COMPLETED if step == SECOND else Outcome.REJECTED)
+
+
+def test_both_sides_of_a_nat_far_apart() -> None:
+    """Captures of both ends put together: a packet is there again 120 ms later, with another address."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n, octets in enumerate((offer(), choice(), keying(), keying(fill=4), sealed(5), sealed(6))):
+        inside = wire.datagram(n, octets, left=n % 2 == 0)
+        outside = {"source": PUBLIC} if n % 2 == 0 else {"destination": PUBLIC}
+        late = round((n + 0.12) * SECOND)
+        items += [inside, replace(inside, time=late, frame=inside.frame._replace(number=100 + n), **outside)]
+    found = only(items, 60)
+    assert found.stop.outcome is Outcome.COMPLETED
+    assert all(len(s.sent) == 1 for s in found.exchange.steps)
+
+
+def test_a_cookie_that_is_brought_back_shows_an_answer() -> None:
+    """The capture sees the initiator only; its second request holds the responder's COOKIE (RFC 7296 §2.6)."""
+    wire = Wire()
+    first = ikev2(INIT, request=True, extra=[(33, SA_WITH_GROUP_14)])
+    second = ikev2(INIT, request=True, extra=[notify_v2(16390, bytes(16)), (33, SA_WITH_GROUP_14)])
+    found = only([wire.datagram(0, first), *repeated(wire, (0.1, 4.1, 11.3), second)], 60)
+    assert "one-direction" in kinds(found)
+    assert "likely" not in statuses(found).values()
