@@ -247,6 +247,8 @@ def _others_completed(case: Case) -> Iterator[Fact]:
     completed = [o for o in case.completed if same_initiator(e, o)]
     later = next((o for o in completed[-1:] if o.first_time > e.first_time), None)
     before = next((o for o in completed[:1] if o.first_time < e.first_time), None)
+    # Where they complete with this mode and version as well, neither is to blame.
+    alike = any(o.mode is e.mode for o in completed)
     for kind, word, good in (("completed-later", "later", later), ("completed-before", "before", before)):
         if good is None:
             continue
@@ -254,7 +256,7 @@ def _others_completed(case: Case) -> Iterator[Fact]:
         text = f"The same peers completed exchange {good.id}{' in another mode or version' if other else ''} {word}."
         frames = (good.steps[0].first.frame, good.steps[-1].last.frame)
         version = Mode.IKEV2 in (good.mode, e.mode)
-        also = ("other-version-completes" if version else "other-mode-completes",) if other else ()
+        also = ("other-version-completes" if version else "other-mode-completes",) if other and not alike else ()
         yield Fact(kind, text, frames, also)
 
 

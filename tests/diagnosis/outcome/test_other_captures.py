@@ -420,3 +420,26 @@ def test_a_cookie_that_is_brought_back_shows_an_answer() -> None:
     found = only([wire.datagram(0, first), *repeated(wire, (0.1, 4.1, 11.3), second)], 60)
     assert "one-direction" in kinds(found)
     assert "likely" not in statuses(found).values()
+
+
+def test_peers_that_complete_with_both_versions_speak_both() -> None:
+    both = []
+    for n, name in enumerate(("completed-psk.pcap", "ikev2-completed.pcap", "mm1-no-reply.pcap")):
+        items, end = captured(name)
+        late = (n * 400) * SECOND - min(i.time for i in items)
+        both += [replace(i, time=i.time + late) for i in items]
+        last = end + late
+    found = diagnosed_until(both, last + 30 * SECOND)[-1]
+    assert found.stop.outcome is Outcome.STALLED
+    assert "completed-before" in kinds(found)
+    assert not kinds(found) & {"other-version-completes", "other-mode-completes"}
+
+
+def test_no_version_or_mode_is_blamed_before_an_answer_is_due() -> None:
+    items, _ = captured("mm1-no-reply.pcap")
+    before, end = captured("ikev2-completed.pcap")
+    first = next(i for i in items if isinstance(i, Datagram))
+    soon = diagnosed_until([*before, replace(first, time=end + 60 * SECOND)], end + 63 * SECOND)[-1]
+    assert soon.stop.outcome is Outcome.INCONCLUSIVE
+    assert "other-version-completes" in kinds(soon)
+    assert "likely" not in statuses(soon).values()
