@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     SILENCE,
     Outcome,
+    chosen_transform,
     error_notifies,
     frames_of,
     how_often,
@@ -243,7 +244,7 @@ def sealed_refusal(case: Case) -> Iterator[Fact]:
     if side is Side.RESPONDER and last is not None and last.sender is Side.INITIATOR:
         yield from _was_it_read(case, step, last)
     long = may_be_sa_delete(step, e)
-    if long and may_be_bare_notify(step, e):
+    if chosen_transform(e) is None or (long and may_be_bare_notify(step, e)):
         return  # with a long hash both take the same blocks: the size does not tell
     size = "long enough" if long else "too short"
     meaning = "as a refusal after reading it, or a delete, does" if long else "so it complains of the message alone"
@@ -296,6 +297,11 @@ def _like_libreswan(step: Step) -> bool:
 
 def _was_it_read(case: Case, refusal: Step, last: Step) -> Iterator[Fact]:
     again = sent_again_after([last], refusal.first.time)
+    if not again and any(
+        s.encrypted and s.sender is refusal.sender and s.first.time + CROSSING < last.first.time
+        for s in informational(case.exchange)
+    ):
+        again = last.first.frames  # a capture that begins late has an earlier refusal, and then the message again
     if again:
         yield Fact(
             "refusal-not-understood",

@@ -326,6 +326,18 @@ def test_where_roles_are_not_known_nothing_is_told_by_them() -> None:
     assert only(items[:2], 120).stop.outcome is Outcome.INCONCLUSIVE
 
 
+def test_a_refusal_that_the_capture_begins_with_was_not_heeded() -> None:
+    wire = Wire()
+    refused = [
+        wire.datagram(at, informational(n, 0x80 + n), left=False, ports=(500, 29_001)) for n, at in ((1, 0), (2, 13))
+    ]
+    five = wire.datagram(12.9, sealed(5), ports=(29_001, 500))
+    found = only([refused[0], five, refused[1]], 60)
+    assert "refusal-not-understood" in kinds(found)
+    # Nothing that was negotiated is in the capture.
+    assert not kinds(found) & {"refusal-understood", "refusal-may-name-sa", "refusal-too-short-to-name-sa"}
+
+
 def test_a_capture_that_begins_in_quick_mode() -> None:
     """HASH alone is message 3; and a first message without an answer is sent again."""
     wire = Wire()
