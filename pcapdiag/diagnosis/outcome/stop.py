@@ -336,7 +336,9 @@ def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
     HASH has the length of the negotiated hash and a generic header of 4, DELETE of an ISAKMP SA has 28 octets
     (RFC 2408 §3.15 with two cookies as SPI), and the cipher pads to its block. Shorter: it is something else.
     """
-    return _has_room(step, exchange, 28)
+    digest, block = _digest_and_block(exchange)
+    least = 4 + digest + 28
+    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
 
 
 def may_be_dpd(step: Step, exchange: Exchange) -> bool:
@@ -345,7 +347,8 @@ def may_be_dpd(step: Step, exchange: Exchange) -> bool:
     NOTIFY has 12 octets of header, 16 of cookies and 4 of data (RFC 3706 §5.3). Deletes of ESP, which nobody answers,
     are shorter.
     """
-    return _has_room(step, exchange, 32)
+    digest, _ = _digest_and_block(exchange)
+    return step.message.header.length >= HEADER_LENGTH + 4 + digest + 32
 
 
 def may_be_bare_notify(step: Step, exchange: Exchange) -> bool:
@@ -355,13 +358,6 @@ def may_be_bare_notify(step: Step, exchange: Exchange) -> bool:
     """
     digest, block = _digest_and_block(exchange)
     return step.message.header.length <= HEADER_LENGTH + ((4 + digest + 12) // block + 1) * block
-
-
-def _has_room(step: Step, exchange: Exchange, octets: int) -> bool:
-    """Whether a payload of so many octets has room beside HASH in an encrypted Informational, by its padded length."""
-    digest, block = _digest_and_block(exchange)
-    least = 4 + digest + octets
-    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
 
 
 def _digest_and_block(exchange: Exchange) -> tuple[int, int]:
