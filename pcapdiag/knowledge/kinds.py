@@ -172,6 +172,8 @@ KINDS: tuple[Kind, ...] = (
     K("phase2-answered-in-clear", "Quick Mode was answered with a notify in clear.", phase2=True, trouble=True),
     K("phase2-refused", "Quick Mode was refused.", phase2=True, trouble=True),
     K("phase2-unanswered", "Quick Mode got no answer.", phase2=True, trouble=True),
+    K("phase2-deleted-at-once", "An end takes back at once what Quick Mode made.", phase2=True, trouble=True),
+    K("phase2-ignored", "Who does not answer Quick Mode is alive, and has the SA.", phase2=True),
     K("phase2-answer-unheeded", "The answer to Quick Mode is not taken.", phase2=True, trouble=True),
     K("phase2-choice-refused", "The initiator refused the responder's choice in Quick Mode.", phase2=True),
     K("phase2-refusal-exact", "The refusal names what it refuses, by a make that is exact about it.", phase2=True),
@@ -200,6 +202,8 @@ KINDS: tuple[Kind, ...] = (
     K("v2-delete-by-*", "This end sent an encrypted message that may delete the IKE SA.", shown=True),
     K("phase1-again", "The same peers begin phase 1 again while the SA is in use.", shown=True),
     K("xauth-leads-nowhere", "XAuth told its result, and nothing follows.", trouble=True),
+    K("xauth-unanswered", "The responder asks by a Transaction, and gets no answer.", trouble=True),
+    K("config-unanswered", "The initiator asks by a Transaction, and gets no answer.", trouble=True),
     K("xauth-result-unknown", "XAuth told its result, and the rest is not in the capture.", trouble=True),
     # --- what keys show
     K("keys-*", "What the keys that were given open.", shown=True, keys=True),

@@ -133,6 +133,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     peer_facts.probe,
     peer_facts.vendors,
     after_phase1_facts.phase2,
+    after_phase1_facts.deleted_at_once,
     after_phase1_facts.children,
     _opened("quick_modes"),
     _opened("child_sas"),

@@ -11,7 +11,7 @@ from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.ike.vendor_ids import supports_nat_traversal
+from pcapdiag.ike.vendor_ids import Feature, supports_nat_traversal
 from pcapdiag.units import SECOND
 
 IKE_PORT = 500
@@ -164,9 +164,22 @@ def nat_t(case: Case) -> Iterator[Fact]:
     if floated:
         text = f"The initiator moved to UDP port 4500 (NAT-T) with {first.name}."
         yield Fact("floated", text, first.first.frames)
-    elif view is not None and view.translated:
+    elif view is not None and view.translated and not _stays_on_500(e):
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
         yield Fact("no-float-despite-nat", text, first.first.frames)
+
+
+def _stays_on_500(exchange: Exchange) -> bool:
+    """An end announces no more than the first drafts of NAT traversal, 00 and 01, which do not move to UDP 4500."""
+    for number in (1, 2):
+        for step in exchange.numbered(number)[:1]:
+            drafts = {v.name for v in step.vendor_ids if v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT)}
+            if drafts and drafts <= EARLY_DRAFTS:
+                return True
+    return False
+
+
+EARLY_DRAFTS = frozenset(("draft-ietf-ipsec-nat-t-ike-00", "draft-ietf-ipsec-nat-t-ike-01"))
 
 
 def tcp(case: Case) -> Iterator[Fact]:

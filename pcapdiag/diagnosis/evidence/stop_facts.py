@@ -376,10 +376,14 @@ def one_way(case: Case) -> Iterator[Fact]:
     """The capture sees one direction only."""
     side = case.vantage.one_way
     if side is Side.RESPONDER and case.exchange.last_message == 4:
+        fours = case.exchange.numbered(4)
         told = [s for s in informational(case.exchange) if s.encrypted]
-        if told:
+        clear = [s for s in informational(case.exchange) if error_notifies(s) and s.first.time > fours[0].first.time]
+        if told or clear:
+            how = "encrypted" if told else "clear"
+            told = told or clear
             text = (
-                f"Behind MM4 the responder sent {len(told)} encrypted Informational message{'s' * (len(told) > 1)} and "
+                f"Behind MM4 the responder sent {len(told)} {how} Informational message{'s' * (len(told) > 1)} and "
                 "no MM6: message 5 came, which is not in the capture, and this is what it was answered with."
             )
             yield Fact("unseen-message-5-refused", text, frames_of(told))

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
+    REPEATS_BY,
     RESTART,
     SILENCE,
     Outcome,
@@ -19,6 +20,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     frames_of,
     informational,
     may_be_sa_delete,
+    opened_of,
     outside_phase1,
     refusal_of,
     repeated_after,
@@ -29,14 +31,16 @@ from pcapdiag.diagnosis.outcome.stop import (
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
+from pcapdiag.ike.payloads import Delete
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import Feature
 from pcapdiag.units import SECOND
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this Main Mode exchange stopped."""
     top = exchange.last_message or 0
-    finished = _finished(exchange)
+    finished = _finished(exchange, setting)
     if finished is not None:
         return finished
     if not top:
@@ -44,17 +48,36 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     refusal = refusal_of(exchange, top)
     if not exchange.roles_known:
         return _roles_unknown(exchange, setting, top, refusal)
-    if refusal is not None:
+    if refusal is not None and not (top == 6 and _too_early(exchange, setting, refusal)):
         return _rejected(exchange, top, refusal)
     if top == 6:
         return _after_6(exchange, setting)
     return _waiting(exchange, setting, top)
 
 
+def _too_early(exchange: Exchange, setting: Setting, refusal: Refusal) -> bool:
+    """The capture ends with what may refuse message 6: INITIAL-CONTACT is as long as a delete, and Quick Mode follows.
+
+    Cisco and racoon tell INITIAL-CONTACT in an Informational of its own (RFC 2407 §4.6.3.3); of others none is known.
+    """
+    step = refusal.step
+    if refusal.by is not Side.INITIATOR or not step.encrypted or opened_of(step, Delete):
+        return False
+    ids = [v for s in exchange.sent_by(Side.INITIATOR) for v in s.vendor_ids]
+    if not any(v.feature is Feature.UNITY or (v.vendor or "").startswith(("Cisco", "racoon")) for v in ids):
+        return False
+    repeated = sent_again_after(exchange.numbered(5), exchange.numbered(6)[0].first.time)
+    return not repeated and setting.silence_after(step.first.time) < GOES_ON
+
+
+GOES_ON = SECOND
+"""An initiator that has message 6, and traffic to protect, begins Quick Mode at once."""
+
+
 # --- whether it finished -----------------------------------------------------------------------------------------
 
 
-def _finished(exchange: Exchange) -> Stop | None:
+def _finished(exchange: Exchange, setting: Setting) -> Stop | None:
     """Phase 1 completed: what shows it, from both ends.
 
     What follows phase 1 is made with its keys, so an end that sends it has finished (RFC 2409 §5.5). One end's message
@@ -69,7 +92,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     shown = answered_both_ways(after) or third_of_quick_mode(after)
     missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
     if not shown:
-        shown = _went_on(exchange, after)
+        shown = _went_on(exchange, setting, after)
         if shown and _taken_back(exchange):
             return _doubtful(exchange, shown)
     if not shown or repeated_after(fives, max(s.first.time for s in shown)):
@@ -79,7 +102,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     return completed(exchange, "MM_ACTIVE", reason, shown[0].frames)
 
 
-def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
+def _went_on(exchange: Exchange, setting: Setting, after: Sequence[Step]) -> tuple[Step, ...]:
     """What one end sent that it could not have sent without the other's answer.
 
     The initiator's Quick Mode behind message 6; of a capture of one direction, what followed the messages of phase 1
@@ -92,23 +115,34 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
         later = [s for s in of_initiator if s.first.time >= reached - CROSSING]
         if later and not _refused_before(exchange, reached, later[0]) and not repeated_after(fives, reached):
             return (later[0],)
-    if fives and not sixes and _without_6(exchange, fives, of_initiator):
+    if fives and not sixes and _without_6(exchange, setting, fives, of_initiator):
         return tuple(of_initiator)
     sender = vantage_of(exchange).one_way
     return _one_way(exchange, sender, after) if sender is not None else ()
 
 
-def _without_6(exchange: Exchange, fives: Sequence[Step], of_initiator: Sequence[Step]) -> bool:
+def _without_6(exchange: Exchange, setting: Setting, fives: Sequence[Step], of_initiator: Sequence[Step]) -> bool:
     """Message 6 is not in the capture, and the initiator had it: it stopped asking for it, and sends Quick Mode.
 
     An initiator that waits for message 6 repeats message 5 (RFC 2408 §5.1), not what comes behind. One or two packets
     of Quick Mode anybody can send; it takes three transmissions, over longer than any known sender waits before it
-    repeats.
+    repeats, or an answer of the responder and that long without another message 5.
     """
     sent = sorted(time for s in of_initiator for time in s.times)
-    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
+    if not sent or any(s.last.time >= sent[0] for s in fives):
         return False
-    return all(s.last.time < sent[0] for s in fives)
+    often = len(sent) >= 3 and sent[-1] - sent[0] >= REPEATS_BY
+    return often or _answered_for_good(exchange, setting, fives, sent[0])
+
+
+def _answered_for_good(exchange: Exchange, setting: Setting, fives: Sequence[Step], begun: int) -> bool:
+    """The responder said something encrypted at once behind Quick Mode, and message 5 was sent once and never again.
+
+    An initiator that waits for message 6 would have repeated it by then, whatever else anybody sends.
+    """
+    told = [s for s in informational(exchange) if s.encrypted and s.sender is Side.RESPONDER]
+    at_once = any(0 <= s.first.time - begun <= REFUSAL for s in told)
+    return at_once and all(setting.silence_after(s.last.time) >= SILENCE for s in fives)
 
 
 def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:
@@ -185,10 +219,6 @@ def _both_informed(exchange: Exchange) -> Stop | None:
     return None
 
 
-REPEATS_BY = 10 * SECOND
-"""Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
-
-
 # --- where it stopped --------------------------------------------------------------------------------------------
 
 
@@ -230,6 +260,9 @@ def _roles_unknown(exchange: Exchange, setting: Setting, top: int, refusal: Refu
         reason = f"{reason} {refusal.step.first.source} {what}."
         return Stop(Outcome.REJECTED, missing, None, None, initiator, responder, reason, refusal.step.frames)
     outcome = waiting_outcome(exchange, setting, steps[0].first.time)
+    if not keying and all(len(s.sent) == 1 for s in steps) and not exchange.icmp_errors:
+        # Who waits for message 6 repeats message 5 (RFC 2408 §5.1); behind message 6 nothing is due.
+        outcome = Outcome.INCONCLUSIVE
     if outcome is Outcome.STALLED:
         reason += " Nothing followed it."
     return Stop(outcome, missing, None, None, initiator, responder, reason, frames_of(steps))

@@ -13,10 +13,10 @@ from pcapdiag.diagnosis.outcome.stop import (
     SILENCE,
     Outcome,
     Setting,
-    answered,
     harmless,
     how_often,
     informational,
+    is_dpd,
     refusal_text,
     sent_again_after,
 )
@@ -88,8 +88,10 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
     last = max(int(step.name[2:]) for step in steps)
     latest = max(steps, key=lambda s: s.first.time)
     outcome, reason, answer = Outcome.COMPLETED, "All three messages went by.", None
+    if last >= 3 and len({s.name for s in steps}) < 3:
+        reason = f"{steps[-1].name} went by, with which it ends."
     if last < 3:
-        answer = _answer(exchange, latest)
+        answer = _answer(exchange, setting, latest)
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
@@ -199,13 +201,26 @@ SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
 """SA with one proposal, its SPI and one transform, and the shortest nonce (RFC 7296 §3.3, §2.10)."""
 
 
-def _answer(exchange: Exchange, step: Step) -> Step | None:
+def _answer(exchange: Exchange, setting: Setting, step: Step) -> Step | None:
     """An Informational from the other end within seconds, before anything else of it."""
     for other in informational(exchange):
-        gap = other.first.time - step.first.time
-        if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
-            return None if answered(exchange, other) else other
+        at_once = any(0 <= other.first.time - time <= REFUSAL for time in step.times)
+        if other.sender is step.sender or not at_once or harmless(other):
+            continue
+        if not is_dpd(exchange, other) or _ended(exchange, setting, step):
+            return other
     return None
+
+
+def _ended(exchange: Exchange, setting: Setting, step: Step) -> bool:
+    """The exchange ends here: this message is not repeated in a long silence, and nothing follows later.
+
+    Who has no answer sends again (RFC 2408 §5.1). So what came was the answer, and what followed that a delete, which
+    can be as long; behind DPD the SA lives on.
+    """
+    if len(step.sent) > 1 or setting.silence_after(step.first.time) < SILENCE:
+        return False
+    return all(s.last.time <= step.first.time + REFUSAL for s in exchange.steps)
 
 
 def _repeated_behind(steps: Sequence[Step]) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.diagnosis.outcome.vantage import one_way_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.exchange.modes import PHASE_1, SENDER, can_be_sealed
+from pcapdiag.exchange.modes import PHASE_1, QUICK_MODE_ANSWER, SENDER, can_be_sealed
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
@@ -38,6 +38,8 @@ CROSSING = SECOND // 2
 """A message that is sent again within this time may have crossed its answer on the way."""
 REFUSAL = 5 * SECOND
 """An end that refuses what it was sent says so at once; what comes later is another matter (DPD, a new attempt)."""
+REPEATS_BY = 10 * SECOND
+"""Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
 RESTART = 60 * SECOND
 """A new message 1 within this time after message 6 without Quick Mode: the initiator began anew."""
 
@@ -167,6 +169,22 @@ class Setting:
             place = bisect_left(rows, exchange.id, key=lambda e: e.id)
             rows = rows[max(place - MOST_NEAR // 2, 0) : place + MOST_NEAR // 2]
         return [e for e in rows if first <= e.last_time and e.first_time <= last]
+
+    def one_way_near(self, exchange: Exchange) -> bool:
+        """Another exchange near it shows that the capture sees one of its ends only, and nothing at all of the other.
+
+        What this exchange alone holds may be what an end sends that has no answer.
+        """
+        senders = {s.sender for s in exchange.steps}
+        if len(senders) != 1 or len(self.conversation) < 2:
+            return False
+        heard = {t.source for s in exchange.steps for t in s.sent}
+        shown = False
+        for other in self.near(exchange):
+            if any(t.source not in heard for s in other.steps for t in s.sent):
+                return False
+            shown = shown or one_way_of(other.steps) is not None
+        return shown and all(flow.source in heard for flow in self.traffic)
 
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
         """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture."""
@@ -326,15 +344,40 @@ def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
     HASH has the length of the negotiated hash and a generic header of 4, DELETE of an ISAKMP SA has 28 octets
     (RFC 2408 §3.15 with two cookies as SPI), and the cipher pads to its block. Shorter: it is something else.
     """
+    return step.message.header.length >= _least_beside_hash(exchange, 28)
+
+
+def may_be_dpd(step: Step, exchange: Exchange) -> bool:
+    """Whether an encrypted Informational is long enough for a question of DPD, or for its answer.
+
+    Beside HASH each is a notify with both cookies and a sequence number, 32 octets (RFC 3706 §5.2, §5.3). A delete of
+    one SA of ESP has 16 (RFC 2408 §3.15), and nobody answers it.
+    """
+    return step.encrypted and step.message.header.length >= _least_beside_hash(exchange, 32)
+
+
+def _least_beside_hash(exchange: Exchange, octets: int) -> int:
+    """The least length of a message that holds HASH and so many octets more, by the negotiated hash and cipher.
+
+    Where message 2 is not in the capture, a message of Quick Mode that is HASH alone says how long that is, padded.
+    """
     transform = chosen_transform(exchange)
+    if transform is None:
+        short = [s.message.header.length for s in followed_by(exchange) if s.name == "QM3" and is_hash_alone(s)]
+        if short:
+            return min(short) + octets // 16 * 16
     digest, block = 16, 8
     if transform is not None:
         hash_attribute = transform.attribute(OakleyAttribute.HASH)
         cipher = transform.attribute(OakleyAttribute.ENCRYPTION)
         digest = _DIGEST_LENGTH.get(hash_attribute.value if hash_attribute else 0, digest)
         block = 16 if cipher and cipher.value in _BLOCK_16 else 8
-    least = 4 + digest + 28
-    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
+    return HEADER_LENGTH + -(-(4 + digest + octets) // block) * block
+
+
+def is_hash_alone(step: Step) -> bool:
+    """Whether a message of Quick Mode is too short for SA and NONCE, as message 3 is (RFC 2409 §5.5)."""
+    return step.message.header.length < QUICK_MODE_ANSWER
 
 
 _DIGEST_LENGTH: dict[int | bytes, int] = {
@@ -365,17 +408,38 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
     due = "going on" if top == (6 if exchange.mode is Mode.MAIN else 3) else "a reply"
     for step in refusing(exchange):
-        if step.first.time < reached:
+        if step.first.time < reached and not _answers_an_unseen_copy(exchange, step, top):
             continue
         if not step.encrypted:
             names = [n.name for n in error_notifies(step)]
             if any(isinstance(p, Delete) for p in step.message.payloads):
+                if not names and gives_up(exchange, step, top):
+                    continue
                 names.append("DELETE")
             if names:
                 return Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
         elif not harmless(step) and _in_place_of_reply(exchange, step, top):
             return Refusal(step, step.sender, f"{step.sender} sent {refusal_text(step)} instead of {due}")
     return None
+
+
+def _answers_an_unseen_copy(exchange: Exchange, step: Step, top: int) -> bool:
+    """It comes from the end that is to answer the last message, before the first copy of it that the capture has.
+
+    That end went no further since. So it answered a copy that the capture lost, and says nothing to those it has.
+    """
+    if step.sender is SENDER[top] or top == (6 if exchange.mode is Mode.MAIN else 3):
+        return False
+    return not any(s.number and s.sender is step.sender and s.last.time > step.first.time for s in exchange.steps)
+
+
+def gives_up(exchange: Exchange, step: Step, top: int) -> bool:
+    """A delete in clear of the end that sent the last message: it waits no longer, and refuses nothing.
+
+    A Cisco ASA says so to a peer that was silent to each of its tries.
+    """
+    due = top < (6 if exchange.mode is Mode.MAIN else 3)
+    return due and step.sender is SENDER[top] and any(isinstance(p, Delete) for p in step.message.payloads)
 
 
 def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
@@ -396,6 +460,9 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     after = followed_by(exchange)
     if any(s.sender is last and reached < s.first.time < step.first.time for s in after):
         return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
+    told = [s for s in informational(exchange) if s.encrypted and s.sender is last]
+    if exchange.mode is Mode.MAIN and any(reached < s.first.time < step.first.time for s in told):
+        return False  # what the responder says behind message 6 answers what is not in the capture, and this follows it
     if any(s.sender is step.sender and s.first.time > step.first.time for s in after):
         return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
@@ -413,11 +480,35 @@ def _went_on_before(exchange: Exchange, step: Step, top: int) -> bool:
 
 
 def answered(exchange: Exchange, step: Step) -> bool:
-    """Whether the other end sent an Informational right after this one, as in DPD (RFC 3706 §5.2)."""
-    return any(
-        s.sender is not step.sender and 0 <= s.first.time - step.first.time <= 2 * SECOND
+    """Whether the other end sent an Informational right after this one, as in DPD (RFC 3706 §5.2).
+
+    Question and answer of DPD are notifies of the same length (§5.3); a delete that follows a refusal answers nothing.
+    """
+    return may_be_dpd(step, exchange) and any(
+        s.sender is not step.sender
+        and 0 <= s.first.time - step.first.time <= 2 * SECOND
+        and s.message.header.length == step.message.header.length
         for s in informational(exchange)
     )
+
+
+def is_dpd(exchange: Exchange, step: Step) -> bool:
+    """Whether this Informational is one of a pair as of DPD: a question, or the answer to one of the other end."""
+    if answered(exchange, step):
+        return True
+    return any(
+        s.sender is not step.sender
+        and s.first.time <= step.first.time
+        and answered(exchange, s)
+        and step is _next(exchange, s)
+        for s in informational(exchange)
+    )
+
+
+def _next(exchange: Exchange, asked: Step) -> Step | None:
+    """The first Informational of the other end behind this one."""
+    later = [s for s in informational(exchange) if s.sender is not asked.sender and s.first.time >= asked.first.time]
+    return min(later, key=lambda s: s.first.time, default=None)
 
 
 def _began_in_the_middle(exchange: Exchange) -> bool:

@@ -15,7 +15,7 @@ from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES
-from tests.diagnosis.scenarios import aggressive, ikev2
+from tests.diagnosis.scenarios import aggressive, ikev2, transaction
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -24,6 +24,7 @@ from tests.messages import (
     ZERO,
     Wire,
     informational,
+    ke,
     main_mode,
     message,
     notify,
@@ -506,3 +507,85 @@ def test_an_initiator_is_not_blamed_for_what_the_responder_ends(left: bool) -> N
     found = stops(items, 60)[0][1]
     assert (found.before or found.outcome) is (Outcome.REJECTED if left else Outcome.INCONCLUSIVE)
     assert found.refused_by is (Side.INITIATOR if left else None)
+
+
+# --- after more public reports of IKEv1 ----------------------------------------------------------------------------
+
+
+def deleted(cookies: tuple[bytes, bytes] = (COOKIE_I, COOKIE_R)) -> bytes:
+    """A delete of the ISAKMP SA in clear."""
+    body = (1).to_bytes(4, "big") + bytes([1, 16]) + (1).to_bytes(2, "big") + b"".join(cookies)
+    return message(5, [(12, body)], cookies=cookies)
+
+
+@pytest.mark.parametrize("sent", [1, 3])
+def test_an_initiator_that_gives_up_refuses_nothing(sent: int) -> None:
+    """An ASA deletes in clear what nobody answered, behind its last try."""
+    wire = Wire()
+    cookies = (COOKIE_I, ZERO if sent == 1 else COOKIE_R)
+    items = [*wire.main_mode(0, *range(1, sent + 1)), *wire.main_mode(8, sent), *wire.main_mode(16, sent)]
+    found = only([*items, wire.datagram(32, deleted(cookies))], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.STALLED, None)
+    assert f"MM_WAIT_MSG{sent + 1}" in found.initiator_state
+    by_responder = only([*items, wire.datagram(32, deleted(), left=False)], 60)
+    assert (by_responder.outcome, by_responder.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+
+
+@pytest.mark.parametrize("answer", [message(5, [notify(4)]), informational(1)])
+def test_a_refusal_of_a_copy_that_the_capture_lost(answer: bytes) -> None:
+    wire = Wire()
+    top = 5 if answer[19] & 1 else 3
+    items = [*wire.main_mode(0, *range(1, top)), wire.datagram(0.1, answer, left=False)]
+    items += [d for at in (8, 16) for d in wire.main_mode(at, top)]
+    assert only(items, 60).refused_by is Side.RESPONDER
+    went_on = [*items, *wire.main_mode(16.1, top + 1)]
+    assert only(went_on, 60).refused_by is None
+
+
+def test_an_initiator_that_names_the_responders_cookie_had_message_2() -> None:
+    """One direction of a client that refuses the group's password."""
+    wire = Wire()
+    found = only([wire.datagram(0, aggressive(1)), wire.datagram(0.1, _refusal(23))], 60)
+    assert (found.initiator_state, found.responder_state) == (("AM_WAIT_MSG2",), ("AM_WAIT_MSG3",))
+
+
+def test_a_responder_that_asks_again_and_again_has_message_3() -> None:
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    asks = [wire.datagram(at, transaction(1, 1), left=False) for at in (0.5, 8.5, 16.5)]
+    assert only([*items, *asks], 60).outcome is Outcome.COMPLETED
+    assert only([*items, *asks[:1]], 60).outcome is Outcome.INCONCLUSIVE
+    again = wire.datagram(8.4, aggressive(2), left=False)
+    assert only(sorted([*items, *asks, again], key=lambda d: d.time), 60).outcome is not Outcome.COMPLETED
+
+
+def test_one_message_5_or_6_alone_shows_no_stall() -> None:
+    """Who waits for message 6 repeats message 5; behind message 6 nothing is due."""
+    wire = Wire()
+    assert only(wire.main_mode(0, 5), 60).outcome is Outcome.INCONCLUSIVE
+    assert only([*wire.main_mode(0, 5), *wire.main_mode(8, 5)], 60).outcome is Outcome.STALLED
+
+
+def test_quick_mode_that_is_refused_once_shows_message_6_where_5_is_not_repeated() -> None:
+    assert without_6(quick=(0.2,), answers=(0.25,)).outcome is Outcome.COMPLETED
+    assert without_6(quick=(0.2,), answers=(0.25,), fives=(8,)).outcome is not Outcome.COMPLETED
+    assert without_6(quick=(0.2,)).outcome is not Outcome.COMPLETED
+
+
+def test_a_delete_behind_what_the_responder_says_refuses_no_message_6() -> None:
+    """Quick Mode is not in the capture: the responder refuses it, and the initiator deletes the SA."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1, octets=48), left=False)]
+    found = only([*items, wire.datagram(0.2, informational(2, 0x78))], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.INCONCLUSIVE, None)
+
+
+def test_initial_contact_at_the_end_of_the_capture_refuses_no_message_6() -> None:
+    """Cisco tells it so; a delete is as long, and what follows shows which it was."""
+    wire = Wire()
+    unity = (13, bytes.fromhex("12f5f28c457168a9702d9fe274cc0100"))
+    third = message(2, [*ke(), unity])
+    items = [*wire.main_mode(0, 1, 2), wire.datagram(0.01, third), *wire.main_mode(0.02, 4, 5, 6)]
+    items.append(wire.datagram(0.1, informational(1)))
+    assert only(items, 0.2).outcome is Outcome.INCONCLUSIVE
+    assert only(items, 60).refused_by is Side.INITIATOR
