@@ -121,6 +121,7 @@ KINDS: tuple[Kind, ...] = (
     K("begins-on-4500", "The exchange begins on UDP 4500.", shown=True),
     K("begins-on-other-port", "The exchange begins on another port than 500 and 4500.", shown=True),
     K("answers-to-another-port", "The answers go to another port than the one that asked.", shown=True),
+    K("answer-stays-on-500", "Message 6 goes to UDP 500, though message 5 came on 4500.", shown=True),
     K("back-on-500", "The exchange went back to UDP 500 after it had moved.", shown=True),
     K("port-500-both-ways", "UDP 500 passes in both directions between the two."),
     K("port-4500-only-*", "Only packets of this end go by on UDP 4500."),
@@ -170,6 +171,7 @@ KINDS: tuple[Kind, ...] = (
     # --- what follows phase 1
     K("phase2-completed", "Quick Mode completed.", phase2=True),
     K("phase2-answered-in-clear", "Quick Mode was answered with a notify in clear.", phase2=True, trouble=True),
+    K("sa-answered-in-clear", "What goes under the SA is answered with errors in clear alone.", trouble=True),
     K("phase2-refused", "Quick Mode was refused.", phase2=True, trouble=True),
     K("phase2-unanswered", "Quick Mode got no answer.", phase2=True, trouble=True),
     K("phase2-deleted-at-once", "An end takes back at once what Quick Mode made.", phase2=True, trouble=True),

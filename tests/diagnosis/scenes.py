@@ -1346,3 +1346,37 @@ def one_direction_of_a_message_5_refused_in_clear() -> Scene:
 def capture_ends_after_message_5_that_did_not_move() -> Scene:
     wire = Wire()
     return [*with_nat(wire), wire.datagram(0.4, sealed(5))], 1
+
+
+@scene
+def client_deletes_both_at_once() -> Scene:
+    """Windows and others whose L2TP is not answered, or whose ESP does not pass: Quick Mode completes for nothing."""
+    wire = Wire()
+    items = _up(wire)
+    return [*items, wire.datagram(0.5, informational(1, octets=48)), wire.datagram(0.501, informational(2, 0x78))], 60
+
+
+@scene
+def message_6_goes_to_500_behind_the_float() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (0.4, 4.4, 11.6):
+        items += [floated(wire, at, sealed(5)), wire.datagram(at + 0.1, sealed(6), left=False, ttl=62)]
+    return items, 60
+
+
+@scene
+def invalid_spi_in_clear() -> Scene:
+    """A restarted gateway says so of ESP that it has no SA for, as Cisco IOS does."""
+    return [Wire().datagram(0, message(5, [notify(11)]), left=False)], 60
+
+
+@scene
+def dpd_answered_in_clear() -> Scene:
+    """The responder was restarted: it does not know the SA that DPD goes under."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n in range(3):
+        items.append(wire.datagram(10 * n, informational(n, n + 1)))
+        items.append(wire.datagram(10 * n + 0.1, message(5, [notify(4)]), left=False))
+    return items, 60

@@ -73,7 +73,7 @@ def _alive_meanwhile(case: Case, quick: Phase2) -> Iterator[Fact]:
     alive = [
         s
         for s in case.exchange.steps
-        if s.encrypted and s.sender is not asked.sender and not s.number and s.first.time > asked.first.time
+        if s.encrypted and s.sender is not asked.sender and not s.number and s.first.time > asked.first.time + CROSSING
     ]
     if alive:
         text = (
@@ -95,17 +95,25 @@ def deleted_at_once(case: Case) -> Iterator[Fact]:
         for s in informational(e)
         if s.encrypted and 0 <= s.first.time - reached <= REFUSAL and may_be_sa_delete(s, e) and not answered(e, s)
     ]
-    again = case.setting.next_attempt(e, reached)
-    if not told or again is None or again.first_time > reached + RESTART or case.setting.traffic_both_ways(e, reached):
+    if not told or case.setting.traffic_both_ways(e, reached):
         return
     if any(s.last.time > told[-1].first.time + REFUSAL for s in e.steps):
         return
+    again = case.setting.next_attempt(e, reached)
+    begun = again is not None and again.first_time <= reached + RESTART
+    # Of the two SAs each has a delete of its own, that of ESP first: INITIAL-CONTACT, which is as long, comes alone.
+    both = [s for s in informational(e) if s.sender is told[-1].sender and s.first.time >= reached and s.encrypted]
+    if not begun and (len(both) < 2 or case.setting.silence_after(told[-1].first.time) < SILENCE):
+        return
     text = (
         f"{made[-1].title} completed, and {span(told[0].first.time - reached)} later the {told[0].sender} sent an "
-        "encrypted Informational that is long enough to delete the ISAKMP SA. Nothing more goes under it, and the same "
-        f"ends began anew (exchange {again.id})."
+        "encrypted Informational that is long enough to delete the ISAKMP SA. Nothing more goes under it"
     )
-    yield Fact("phase2-deleted-at-once", text, (*frames_of(told), again.steps[0].first.frame))
+    frames = frames_of(told if begun else both)
+    if again is not None and begun:
+        text += f", and the same ends began anew (exchange {again.id})"
+        frames = (*frames, again.steps[0].first.frame)
+    yield Fact("phase2-deleted-at-once", f"{text}.", frames)
 
 
 def children(case: Case) -> Iterator[Fact]:
@@ -193,6 +201,29 @@ def _unanswered_transaction(case: Case, asked: Sequence[Step]) -> Iterator[Fact]
         text = f"The responder asked by a Transaction exchange ({again}), as for a user, and the initiator sent none"
         text += ", but Quick Mode." if case.phase2 else "."
         yield Fact("xauth-unanswered", text, frames_of(last))
+
+
+def answered_in_clear(case: Case) -> Iterator[Fact]:
+    """What an end sends under the SA is answered with errors in clear: who has the SA encrypts (RFC 2409 §5.7)."""
+    if case.unfinished:
+        return
+    e = case.exchange
+    for side in Side:
+        own = [s for s in e.steps if s.sender is side.other]
+        sealed = [s.first.time for s in own if s.encrypted]
+        errors = [s for s in informational(e) if s.sender is side.other and error_notifies(s)]
+        late = [s for s in errors if s.first.time > max(sealed, default=0)]
+        asked = [s for s in informational(e) if s.sender is side and s.encrypted]
+        pairs = [(a, s) for a in asked for s in late if 0 <= s.first.time - a.first.time <= 2 * SECOND]
+        if not pairs:
+            continue
+        names = ", ".join(dict.fromkeys(n.name for _, s in pairs for n in error_notifies(s)))
+        text = (
+            f"The {side.other} answered encrypted Informational messages of the {side} with {names} in clear "
+            f"({how_often(len(pairs))}); an end that has the ISAKMP SA encrypts it (RFC 2409 §5.7). It is not "
+            "authenticated: anybody could have sent it."
+        )
+        yield Fact("sa-answered-in-clear", text, frames_of([s for pair in pairs for s in pair])[:MAX_FRAMES])
 
 
 def dpd(case: Case) -> Iterator[Fact]:

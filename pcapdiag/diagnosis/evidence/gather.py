@@ -140,6 +140,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     after_phase1_facts.xauth,
     _opened("xauth"),
     after_phase1_facts.dpd,
+    after_phase1_facts.answered_in_clear,
     peer_facts.again,
     stop_facts.schedule,
     peer_facts.keys,

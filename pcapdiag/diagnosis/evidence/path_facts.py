@@ -204,6 +204,7 @@ def ports(case: Case) -> Iterator[Fact]:
             yield Fact("begins-on-other-port", text, sighting.frames)
     yield from _answers_to_another_port(e)
     yield from _back_on_500(e)
+    yield from _answer_stays_on_500(e)
     if case.unfinished:
         yield from _port_500_passes(case)
 
@@ -221,6 +222,16 @@ def _back_on_500(exchange: Exchange) -> Iterator[Fact]:
     if back:
         text = f"{back[0].name} goes to UDP port 500 again, after {moved.name} had gone to UDP port 4500."
         yield Fact("back-on-500", text, (moved.first.frame, *back[0].first.frames))
+
+
+def _answer_stays_on_500(exchange: Exchange) -> Iterator[Fact]:
+    """The responder answers on UDP 500 what came on 4500: it has to answer to that port (RFC 3947 §4)."""
+    fives, sixes = exchange.numbered(5), exchange.numbered(6)
+    if fives and sixes and fives[0].first.floated and IKE_PORT in _ports(sixes[0]):
+        text = (
+            f"{sixes[0].name} goes to UDP port 500, although {fives[0].name}, which it answers, came on UDP port 4500."
+        )
+        yield Fact("answer-stays-on-500", text, (fives[0].first.frame, *sixes[0].first.frames))
 
 
 def _ports(step: Step) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from pcapdiag.diagnosis.outcome.stop import (
-    REPEATS_BY,
     Outcome,
     Refusal,
     Setting,
@@ -12,6 +11,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     completed,
     followed_by,
     frames_of,
+    goes_on,
     outside_phase1,
     refusal_of,
     sent_again_after,
@@ -75,14 +75,10 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
 def _asks_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
     """The responder sends what follows phase 1 again and again, and message 2 no more: it has message 3.
 
-    As where it asks for a user, who does not type. It takes three transmissions, over longer than any known sender
-    waits before it repeats (RFC 2408 §5.1).
+    As where it asks for a user, who does not type.
     """
     own = [s for s in after if s.sender is Side.RESPONDER]
-    sent = sorted(time for s in own for time in s.times)
-    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
-        return ()
-    return () if any(s.last.time > sent[0] for s in exchange.numbered(2)) else own
+    return own if goes_on(own, exchange.numbered(2)) else ()
 
 
 def _rejected(top: int, refusal: Refusal) -> Stop:

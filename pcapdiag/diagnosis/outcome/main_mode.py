@@ -6,7 +6,6 @@ from itertools import pairwise
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
-    REPEATS_BY,
     RESTART,
     SILENCE,
     Outcome,
@@ -18,6 +17,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     completed,
     followed_by,
     frames_of,
+    goes_on,
     informational,
     may_be_sa_delete,
     opened_of,
@@ -117,6 +117,9 @@ def _went_on(exchange: Exchange, setting: Setting, after: Sequence[Step]) -> tup
             return (later[0],)
     if fives and not sixes and _without_6(exchange, setting, fives, of_initiator):
         return tuple(of_initiator)
+    of_responder = [s for s in after if s.sender is Side.RESPONDER]
+    if fives and not sixes and goes_on(of_responder, fives):
+        return tuple(of_responder)
     sender = vantage_of(exchange).one_way
     return _one_way(exchange, sender, after) if sender is not None else ()
 
@@ -131,8 +134,7 @@ def _without_6(exchange: Exchange, setting: Setting, fives: Sequence[Step], of_i
     sent = sorted(time for s in of_initiator for time in s.times)
     if not sent or any(s.last.time >= sent[0] for s in fives):
         return False
-    often = len(sent) >= 3 and sent[-1] - sent[0] >= REPEATS_BY
-    return often or _answered_for_good(exchange, setting, fives, sent[0])
+    return goes_on(of_initiator, fives) or _answered_for_good(exchange, setting, fives, sent[0])
 
 
 def _answered_for_good(exchange: Exchange, setting: Setting, fives: Sequence[Step], begun: int) -> bool:

@@ -19,6 +19,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     is_dpd,
     refusal_text,
     sent_again_after,
+    soonest_answer,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
@@ -202,9 +203,13 @@ SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
 
 
 def _answer(exchange: Exchange, setting: Setting, step: Step) -> Step | None:
-    """An Informational from the other end within seconds, before anything else of it."""
+    """An Informational from the other end within seconds, before anything else of it.
+
+    INITIAL-CONTACT of a responder, which it sends behind message 6, may cross message 1: then it came too soon.
+    """
+    soonest = soonest_answer(exchange, step.sender.other)
     for other in informational(exchange):
-        at_once = any(0 <= other.first.time - time <= REFUSAL for time in step.times)
+        at_once = any(soonest <= other.first.time - time <= REFUSAL for time in step.times)
         if other.sender is step.sender or not at_once or harmless(other):
             continue
         if not is_dpd(exchange, other) or _ended(exchange, setting, step):

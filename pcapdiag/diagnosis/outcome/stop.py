@@ -313,6 +313,17 @@ def answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
     return ()
 
 
+def goes_on(own: Sequence[Step], before: Sequence[Step]) -> bool:
+    """These messages behind phase 1 are sent again and again, and none of `before` any more: that was answered.
+
+    It takes three transmissions, over longer than any known sender waits before it repeats (RFC 2408 §5.1).
+    """
+    sent = sorted(time for s in own for time in s.times)
+    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
+        return False
+    return all(s.last.time < sent[0] for s in before)
+
+
 def third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
     """Two messages of the same end under one message ID: the later one answers message 2."""
     seen: dict[tuple[int, Side], Step] = {}
@@ -511,6 +522,20 @@ def _next(exchange: Exchange, asked: Step) -> Step | None:
     return min(later, key=lambda s: s.first.time, default=None)
 
 
+def soonest_answer(exchange: Exchange, side: Side) -> int:
+    """Nanoseconds in which an answer of this end can come here at the soonest: half of what its quickest one took.
+
+    What comes sooner was sent before the question arrived, and crossed it.
+    """
+    gaps = []
+    for number in range(2, 7):
+        for step in exchange.numbered(number)[:1]:
+            before = [t for s in exchange.numbered(number - 1) for t in s.times if t <= step.first.time]
+            if step.sender is side and before:
+                gaps.append(step.first.time - max(before))
+    return min(gaps, default=0) // 2
+
+
 def _began_in_the_middle(exchange: Exchange) -> bool:
     return not exchange.numbered(1)
 
@@ -597,8 +622,10 @@ def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
         reason = "Phase 1 is not in the capture; what followed it is."
     if not after and setting.in_use(exchange):
         reason = "Phase 1 is not in the capture; ESP or AH goes both ways between the two ends."
-    states = ("MM_ACTIVE", "AM_ACTIVE") if after or setting.in_use(exchange) else ()
-    of_initiator, of_responder = (("NONE",) if _has_forgotten(exchange, after, s) else states for s in Side)
+    under = after or [s for s in informational(exchange) if s.encrypted]
+    gone = [_has_forgotten(exchange, under, s) for s in Side]
+    states = ("MM_ACTIVE", "AM_ACTIVE") if after or any(gone) or setting.in_use(exchange) else ()
+    of_initiator, of_responder = (("NONE",) if forgotten else states for forgotten in gone)
     return Stop(Outcome.PARTIAL, None, None, None, of_initiator, of_responder, reason, exchange.steps[0].frames)
 
 

@@ -261,6 +261,10 @@ def test_ikev1_has_none_of_it() -> None:
         ("user_does_not_type", "xauth-failed", "xauth-unanswered"),
         ("no_address_for_the_client", "xauth-failed", "config-unanswered"),
         ("one_direction_of_a_message_5_refused_in_clear", "psk-mismatch", "unseen-message-5-refused"),
+        ("client_deletes_both_at_once", "vendor-difference", "phase2-deleted-at-once"),
+        ("message_6_goes_to_500_behind_the_float", "nat-traversal-off", "answer-stays-on-500"),
+        ("invalid_spi_in_clear", "stale-sa", "notify-invalid-spi"),
+        ("dpd_answered_in_clear", "stale-sa", "sa-answered-in-clear"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
@@ -398,3 +402,15 @@ def test_silence_where_the_capture_sees_one_direction_by_another_exchange() -> N
     assert statuses(found).get("udp-500-blocked") != "likely"
     answered = [*items, wire.datagram(50.1, informational(99, 5), left=False)]
     assert "one-direction" not in kinds(diagnosed(answered, 90)[1])
+
+
+def test_who_answers_dpd_in_clear_has_no_sa() -> None:
+    found = only(*made("dpd_answered_in_clear"))
+    assert found.tunnel.state is TunnelState.LOST
+    assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
+
+
+def test_a_client_that_deletes_both_at_once_has_no_tunnel() -> None:
+    items, end = made("client_deletes_both_at_once")
+    assert only(items, end).tunnel.state is TunnelState.LOST
+    assert only(items, 5).tunnel.state is TunnelState.UP  # what follows may be more

@@ -157,3 +157,14 @@ def test_what_is_left_of_it_is_message_3() -> None:
         3,
         "QM3 went by, with which it ends.",
     )
+
+
+def test_what_crosses_message_1_is_no_answer_to_it() -> None:
+    """A responder tells INITIAL-CONTACT behind message 6: it comes sooner than any answer did."""
+    wire = Wire()
+    items = [wire.datagram(n / 50, main_mode(n), left=n % 2 == 1) for n in range(1, 7)]
+    items.append(wire.datagram(0.13, quick_mode(1)))
+    soon = [*items, wire.datagram(0.131, informational(1), left=False)]
+    assert quick(soon, end=60).outcome is Outcome.STALLED
+    assert quick(soon, end=1).outcome is Outcome.INCONCLUSIVE
+    assert quick([*items, wire.datagram(0.15, informational(1), left=False)], end=60).outcome is Outcome.REJECTED

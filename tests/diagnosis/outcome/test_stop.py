@@ -589,3 +589,13 @@ def test_initial_contact_at_the_end_of_the_capture_refuses_no_message_6() -> Non
     items.append(wire.datagram(0.1, informational(1)))
     assert only(items, 0.2).outcome is Outcome.INCONCLUSIVE
     assert only(items, 60).refused_by is Side.INITIATOR
+
+
+def test_a_responder_that_begins_quick_mode_has_sent_message_6() -> None:
+    """Message 6 is not in the capture; the initiator repeats message 5 no more, and does not answer what follows."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5)
+    asks = [wire.datagram(at, quick_mode(1), left=False) for at in (0.5, 8.5, 16.5)]
+    assert only([*items, *asks], 60).outcome is Outcome.COMPLETED
+    assert only([*items, *asks[:1]], 60).outcome is not Outcome.COMPLETED
+    assert only([*items, *asks, *wire.main_mode(9, 5)], 60).outcome is not Outcome.COMPLETED
