@@ -37,6 +37,8 @@ def phase2(case: Case) -> Iterator[Fact]:
             continue
         name = quick.title
         if quick.answer is not None and not quick.answer.encrypted and error_notifies(quick.answer):
+            if case.unfinished:
+                continue  # the SA is not there yet: it is phase 1 that this refuses
             names = ", ".join(n.name for n in error_notifies(quick.answer))
             text = (
                 f"{name}: the {quick.answer.sender} answered with {names} in clear; an end that has the ISAKMP SA "
@@ -70,6 +72,8 @@ def phase2(case: Case) -> Iterator[Fact]:
 def _alive_meanwhile(case: Case, quick: Phase2) -> Iterator[Fact]:
     """The end that does not answer Quick Mode sends something else with the keys of this SA: it has them."""
     asked = quick.steps[0]
+    if asked.octets >= LARGE or any(len(s.frames) > 1 for s in asked.sent):
+        return  # what is large, or in pieces, may be lost where other messages are not
     alive = [
         s
         for s in case.exchange.steps
@@ -328,6 +332,8 @@ def _outside_udp(case: Case, flows: Sequence[EspFlow]) -> Iterator[Fact]:
         yield Fact("esp-outside-udp", text, tuple(sorted({f.first_frame for f in bare})))
 
 
+LARGE = 1_200
+"""A UDP payload from here on may not fit one packet of every path."""
 ONE_WAY = 4
 """Fewer packets than this may just not have been answered yet."""
 

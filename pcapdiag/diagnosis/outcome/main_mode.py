@@ -203,22 +203,27 @@ def _doubtful(exchange: Exchange, shown: Sequence[Step]) -> Stop:
 def _both_informed(exchange: Exchange) -> Stop | None:
     """Encrypted Informational messages of both ends behind message 6, one right behind the other, as DPD is.
 
-    Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered.
+    Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered. Where
+    message 6 is not in the capture it takes two such pairs, long after the last message 5: a refusal comes sooner.
     """
-    sixes = exchange.numbered(6)
-    if not sixes:
+    fives, sixes = exchange.numbered(5), exchange.numbered(6)
+    if not sixes and not fives:
         return None
-    reached = min(s.first.time for s in sixes)
+    reached = min(s.first.time for s in sixes) if sixes else max(s.last.time for s in fives)
     rows = [s for s in informational(exchange) if s.encrypted and s.first.time > reached]
+    pairs = []
     for asked, answer in pairwise(rows):
         at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
         equal = asked.message.header.length == answer.message.header.length
-        if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
-            if repeated_after(exchange.numbered(5), answer.first.time):
-                return None
-            reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
-            return completed(exchange, "MM_ACTIVE", reason, (*asked.frames, *answer.frames))
-    return None
+        later = 2 * CROSSING if sixes else REFUSAL
+        if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > later:
+            pairs.append((asked, answer))
+    if len(pairs) < (1 if sixes else 2) or repeated_after(fives, pairs[0][1].first.time):
+        return None
+    reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
+    if not sixes:
+        reason += " Message 6 itself is not in the capture."
+    return completed(exchange, "MM_ACTIVE", reason, (*pairs[0][0].frames, *pairs[0][1].frames))
 
 
 # --- where it stopped --------------------------------------------------------------------------------------------

@@ -99,6 +99,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
         elif len(latest.sent) == 1 and vantage_of(exchange).one_way is latest.sender:
             outcome = Outcome.INCONCLUSIVE
             reason = f"The capture sees nothing of the {latest.sender.other}: whether it answered does not show."
+        elif last == 1 and _may_be_the_end_of_it(exchange, latest):
+            outcome = Outcome.INCONCLUSIVE
+            reason = "One message of Quick Mode is in the capture, which may be its last one, and it is not repeated."
         elif last == 2 and not _repeated_behind(steps):
             outcome = Outcome.INCONCLUSIVE
             reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
@@ -226,6 +229,18 @@ def _ended(exchange: Exchange, setting: Setting, step: Step) -> bool:
     if len(step.sent) > 1 or setting.silence_after(step.first.time) < SILENCE:
         return False
     return all(s.last.time <= step.first.time + REFUSAL for s in exchange.steps)
+
+
+def _may_be_the_end_of_it(exchange: Exchange, step: Step) -> bool:
+    """The capture begins with this message, sent once: who has no answer to message 1 repeats it (RFC 2408 §5.1).
+
+    With a long hash message 3 is as large as a small message 1 (RFC 2409 §5.5).
+    """
+    return len(step.sent) == 1 and step is exchange.steps[0] and step.message.header.length < LARGEST_HASH_ALONE
+
+
+LARGEST_HASH_ALONE = 28 + 80 + 16
+"""Header, HASH of SHA2-512 with the padding of its cipher, and one block more, as some pad."""
 
 
 def _repeated_behind(steps: Sequence[Step]) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.diagnosis.outcome.vantage import one_way_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
-from pcapdiag.exchange.modes import PHASE_1, QUICK_MODE_ANSWER, SENDER, can_be_sealed
+from pcapdiag.exchange.modes import PHASE_1, SENDER, can_be_sealed
 from pcapdiag.ike.message import HEADER_LENGTH, ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.payloads import Delete, Notification, Payload, Transform
@@ -370,11 +370,11 @@ def may_be_dpd(step: Step, exchange: Exchange) -> bool:
 def _least_beside_hash(exchange: Exchange, octets: int) -> int:
     """The least length of a message that holds HASH and so many octets more, by the negotiated hash and cipher.
 
-    Where message 2 is not in the capture, a message of Quick Mode that is HASH alone says how long that is, padded.
+    Where message 2 is not in the capture, message 3 of Quick Mode, HASH alone, says how long that is, padded.
     """
     transform = chosen_transform(exchange)
     if transform is None:
-        short = [s.message.header.length for s in followed_by(exchange) if s.name == "QM3" and is_hash_alone(s)]
+        short = [s.message.header.length for s in followed_by(exchange) if s.name == "QM3"]
         if short:
             return min(short) + octets // 16 * 16
     digest, block = 16, 8
@@ -384,11 +384,6 @@ def _least_beside_hash(exchange: Exchange, octets: int) -> int:
         digest = _DIGEST_LENGTH.get(hash_attribute.value if hash_attribute else 0, digest)
         block = 16 if cipher and cipher.value in _BLOCK_16 else 8
     return HEADER_LENGTH + -(-(4 + digest + octets) // block) * block
-
-
-def is_hash_alone(step: Step) -> bool:
-    """Whether a message of Quick Mode is too short for SA and NONCE, as message 3 is (RFC 2409 §5.5)."""
-    return step.message.header.length < QUICK_MODE_ANSWER
 
 
 _DIGEST_LENGTH: dict[int | bytes, int] = {
@@ -458,7 +453,9 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     final = 6 if exchange.mode is Mode.MAIN else 3
     if top < final:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
-        return step.sender is due_from and not _went_on_before(exchange, step, top)
+        if step.sender is not due_from:
+            return _answers_the_unseen(exchange, step, top)
+        return not _went_on_before(exchange, step, top) and not _lives_on(exchange, step, top)
     last = SENDER[top]
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
@@ -478,6 +475,26 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
         return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
+
+
+def _answers_the_unseen(exchange: Exchange, step: Step, top: int) -> bool:
+    """The responder says something encrypted soon behind its message 4 (aggressive: 2), which neither end repeats.
+
+    So the initiator's last message came, which is not in the capture: the responder has nothing to say before it. One
+    that waits in vain repeats its own, or gives up much later (RFC 2408 §5.1).
+    """
+    if top != (4 if exchange.mode is Mode.MAIN else 2) or step.sender is not Side.RESPONDER:
+        return False
+    own = exchange.numbered(top)
+    reached = own[0].first.time
+    repeated = sent_again_after((*own, *exchange.numbered(top - 1)), reached)
+    return not repeated and step.first.time <= reached + REFUSAL
+
+
+def _lives_on(exchange: Exchange, step: Step, top: int) -> bool:
+    """It is DPD, long after the last message: the SA is there, and the end of phase 1 is not in the capture."""
+    sent = max(s.last.time for s in exchange.numbered(top))
+    return step.first.time > sent + REFUSAL and is_dpd(exchange, step)
 
 
 def _went_on_before(exchange: Exchange, step: Step, top: int) -> bool:

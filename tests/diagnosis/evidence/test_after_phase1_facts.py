@@ -9,6 +9,7 @@ from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import Tracker
 from tests.diagnosis.scenarios import (
+    aggressive,
     choice,
     diagnosed,
     fact,
@@ -22,7 +23,7 @@ from tests.diagnosis.scenarios import (
     with_nat,
 )
 from tests.diagnosis.scenes import made
-from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, quick_mode, transform
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, notify, quick_mode, transform
 
 PFS = {"quick-mode-without-ke", "quick-mode-without-modp-ke", "quick-mode-room-for-ke"}
 
@@ -414,3 +415,13 @@ def test_a_client_that_deletes_both_at_once_has_no_tunnel() -> None:
     items, end = made("client_deletes_both_at_once")
     assert only(items, end).tunnel.state is TunnelState.LOST
     assert only(items, 5).tunnel.state is TunnelState.UP  # what follows may be more
+
+
+def test_a_notify_in_clear_before_phase_1_is_over_refuses_phase_1() -> None:
+    """The initiator of Aggressive Mode begins Quick Mode right behind message 3, which is refused."""
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    items += [wire.datagram(0.31, quick_mode(1)), wire.datagram(0.4, message(5, [notify(24)]), left=False)]
+    found = only(items, 60)
+    assert not kinds(found) & {"phase2-answered-in-clear", "sa-answered-in-clear"}
+    assert next(iter(statuses(found))) == "identity-mismatch"

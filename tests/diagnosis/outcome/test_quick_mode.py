@@ -168,3 +168,13 @@ def test_what_crosses_message_1_is_no_answer_to_it() -> None:
     assert quick(soon, end=60).outcome is Outcome.STALLED
     assert quick(soon, end=1).outcome is Outcome.INCONCLUSIVE
     assert quick([*items, wire.datagram(0.15, informational(1), left=False)], end=60).outcome is Outcome.REJECTED
+
+
+def test_one_message_at_the_beginning_may_be_the_last_of_it() -> None:
+    """With SHA2-512 message 3 has 108 octets."""
+    wire = Wire()
+    last = message(32, message_id=9, sealed=bytes(80), first=8)
+    assert quick([wire.datagram(1, last)], end=60).outcome is Outcome.INCONCLUSIVE
+    assert quick([wire.datagram(1, last), wire.datagram(9, last)], end=60).outcome is Outcome.STALLED
+    large = message(32, message_id=9, sealed=bytes(160), first=8)
+    assert quick([wire.datagram(1, large)], end=60).outcome is Outcome.STALLED

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, Datagram, Frame, IcmpError
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.outcome.conversations import conversations, find_stops
 from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
@@ -599,3 +599,59 @@ def test_a_responder_that_begins_quick_mode_has_sent_message_6() -> None:
     assert only([*items, *asks], 60).outcome is Outcome.COMPLETED
     assert only([*items, *asks[:1]], 60).outcome is not Outcome.COMPLETED
     assert only([*items, *asks, *wire.main_mode(9, 5)], 60).outcome is not Outcome.COMPLETED
+
+
+def dpd(wire: Wire, *times: float) -> list[Datagram]:
+    """DPD of the responder that is answered, at these times."""
+    rows = [(at + late, n, left) for n, at in enumerate(times) for late, left in ((0.0, False), (0.02, True))]
+    return [wire.datagram(at, informational(n + left, 0x40 + 2 * n + left), left=left) for at, n, left in rows]
+
+
+def test_dpd_without_message_6_shows_that_it_was_there() -> None:
+    """Message 6 is not in the capture, and the ends go on with DPD: none of it refuses message 5."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5)
+    found = only([*items, *dpd(wire, 10, 20)], 60)
+    assert (found.outcome, found.initiator_state) == (Outcome.COMPLETED, ("MM_ACTIVE",))
+    assert only([*items, *dpd(wire, 10)], 60).outcome is not Outcome.REJECTED
+    assert only([*items, *dpd(wire, 10, 20), *wire.main_mode(30, 5)], 60).outcome is not Outcome.COMPLETED
+    refused = only([*items, *dpd(wire, 0.1)], 60)  # a notify, and a delete that answers it
+    assert (refused.outcome, refused.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+    alone = only([*wire.main_mode(0, 6), *dpd(wire, 10, 20)], 60)
+    assert (alone.outcome, alone.responder_state) == (Outcome.PARTIAL, ("MM_ACTIVE",))
+
+
+@pytest.mark.parametrize("aggressively", [False, True])
+def test_what_the_responder_says_behind_its_message_answers_what_the_capture_lacks(aggressively: bool) -> None:
+    """Message 5 (aggressive: 3) is not in the capture; the responder refuses it, and the initiator deletes the SA."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    if aggressively:
+        items = [wire.datagram(n / 100, aggressive(n), left=n == 1) for n in (1, 2)]
+    refused = [*items, wire.datagram(0.1, informational(1), left=False), wire.datagram(0.2, informational(2, 0x78))]
+    assert only(refused, 60).refused_by is Side.RESPONDER
+    gives_up = [*items, *[replace(items[-1], time=at * SECOND, ip_id=900 + at) for at in (8, 16)]]
+    late = [*gives_up, wire.datagram(24, informational(1), left=False)]
+    assert only(late, 60).outcome is Outcome.STALLED
+
+
+def test_a_transmission_that_lost_an_ip_fragment_is_no_other_message() -> None:
+    """Quick Mode message 1 in two IP fragments, of which one is missing once: it is not messages 1 and 3."""
+    wire = Wire()
+    large = wire.datagram(8, message(32, message_id=9, sealed=bytes(range(250)) * 6 + bytes(4), first=8))
+    lost = FragmentLoss(
+        frames=(Frame(0, 70),),
+        time=SECOND,
+        last_time=SECOND,
+        source=large.source,
+        destination=large.destination,
+        source_port=500,
+        destination_port=500,
+        payload=large.payload[:1472],
+        ttl=64,
+        ip_id=77,
+        missing=((1480, None),),
+    )
+    ((exchange, _),) = stops([*wire.main_mode(0, 1, 2, 3, 4, 5, 6), lost, large], 60)
+    (asked,) = [s for s in exchange.steps if s.name.startswith("QM")]
+    assert (asked.name, len(asked.sent), asked.whole) == ("QM1", 2, True)
