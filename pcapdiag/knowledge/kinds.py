@@ -199,6 +199,7 @@ KINDS: tuple[Kind, ...] = (
     K("esp-both-ways", "ESP or AH goes both ways.", shown=True),
     K("esp-one-way", "ESP or AH goes one way only.", shown=True, trouble=True),
     K("esp-outside-udp", "ESP goes without UDP although there is NAT.", shown=True),
+    K("dpd-unheeded", "Dead Peer Detection is not answered by an end whose ESP goes on.", shown=True),
     K("dpd-unanswered", "Dead Peer Detection asks, and nothing answers.", trouble=True),
     K("v2-request-unanswered", "An IKEv2 request behind IKE_AUTH gets no answer.", trouble=True),
     K("v2-delete-by-*", "This end sent an encrypted message that may delete the IKE SA.", shown=True),

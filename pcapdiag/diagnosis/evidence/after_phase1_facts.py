@@ -248,7 +248,15 @@ def dpd(case: Case) -> Iterator[Fact]:
         length = Counter(s.message.header.length for s in lone).most_common(1)
         lone = [s for s in lone if s.message.header.length == length[0][0]]
         spaced = len(lone) >= 2 and lone[-1].first.time - lone[0].first.time >= REFUSAL - CROSSING
-        if spaced:
+        esp = [f for f in case.esp if f.source in e.peer(side.other).addresses]
+        goes_on = [f for f in esp if spaced and f.first_time < lone[0].first.time and f.last_time > lone[1].first.time]
+        if goes_on:
+            text = (
+                f"The {side} sent {len(lone)} Informational messages with no answer, as unanswered DPD does; but the "
+                f"{side.other}'s {goes_on[0].protocol.upper()} goes on meanwhile: it is alive."
+            )
+            yield Fact("dpd-unheeded", text, (*frames_of(lone), goes_on[0].last_frame)[:MAX_FRAMES])
+        elif spaced:
             text = (
                 f"The {side} sent {len(lone)} Informational messages over "
                 f"{span(lone[-1].first.time - lone[0].first.time)} with no answer, as unanswered DPD does."

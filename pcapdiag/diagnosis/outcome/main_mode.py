@@ -48,7 +48,11 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     refusal = refusal_of(exchange, top)
     if not exchange.roles_known:
         return _roles_unknown(exchange, setting, top, refusal)
-    if refusal is not None and not (top == 6 and _too_early(exchange, setting, refusal)):
+    if refusal is not None and top == 6 and _too_early(exchange, setting, refusal):
+        refusal = None
+    if refusal is not None and top >= 5 and refusal.step.encrypted and _is_one_of_two(exchange, setting):
+        refusal = None
+    if refusal is not None:
         return _rejected(exchange, top, refusal)
     if top == 6:
         return _after_6(exchange, setting)
@@ -68,6 +72,21 @@ def _too_early(exchange: Exchange, setting: Setting, refusal: Refusal) -> bool:
         return False
     repeated = sent_again_after(exchange.numbered(5), exchange.numbered(6)[0].first.time)
     return not repeated and setting.silence_after(step.first.time) < GOES_ON
+
+
+def _is_one_of_two(exchange: Exchange, setting: Setting) -> bool:
+    """Both ends began at once and use what the other exchange made: an end that deletes this one refuses nothing.
+
+    strongSwan does so where there may be one SA only; the proofs that the other exchange took are those of this one.
+    """
+    return any(
+        other.initiator.address in exchange.responder.addresses
+        and abs(other.first_time - exchange.first_time) <= REFUSAL
+        and other.numbered(6)
+        and answered_both_ways(followed_by(other))
+        for other in setting.near(exchange)
+        if other.id != exchange.id
+    )
 
 
 GOES_ON = SECOND

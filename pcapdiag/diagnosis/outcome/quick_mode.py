@@ -109,8 +109,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
-    elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
-        outcome = Outcome.STALLED
+    elif again := _repeated_for_all_that(exchange, setting, steps):
+        ends = setting.silence_after(max(s.last.time for s in steps)) < SILENCE
+        outcome = Outcome.INCONCLUSIVE if ends else Outcome.STALLED
         reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."
     return Phase2(message_id, began_by, outcome, last, reason, steps, answer)
 
@@ -229,6 +230,27 @@ def _ended(exchange: Exchange, setting: Setting, step: Step) -> bool:
     if len(step.sent) > 1 or setting.silence_after(step.first.time) < SILENCE:
         return False
     return all(s.last.time <= step.first.time + REFUSAL for s in exchange.steps)
+
+
+def _repeated_for_all_that(exchange: Exchange, setting: Setting, steps: Sequence[Step]) -> tuple[Frame, ...]:
+    """Message 2 is sent again behind message 3; nothing, where a message 3 that was sent again too was taken then.
+
+    A responder that stops after one or two has had it, or traffic shows it; one that sends three more gives up.
+    """
+    seconds = [s for s in steps if s.name == "QM2"]
+    thirds = [s for s in steps if s.name == "QM3"]
+    again = sent_again_after(seconds, min((s.first.time for s in thirds), default=0))
+    if not again or not thirds or not seconds:
+        return ()
+    since = min(s.first.time for s in seconds)
+    taken = max(s.last.time for s in thirds) > max(s.last.time for s in seconds)
+    if setting.traffic_both_ways(exchange, since) or (taken and len(again) < GIVES_UP_AFTER):
+        return ()
+    return again
+
+
+GIVES_UP_AFTER = 3
+"""So often an ASA repeats a message before it gives up; others do so more often."""
 
 
 def _may_be_the_end_of_it(exchange: Exchange, step: Step) -> bool:

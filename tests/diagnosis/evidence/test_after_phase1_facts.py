@@ -425,3 +425,18 @@ def test_a_notify_in_clear_before_phase_1_is_over_refuses_phase_1() -> None:
     found = only(items, 60)
     assert not kinds(found) & {"phase2-answered-in-clear", "sa-answered-in-clear"}
     assert next(iter(statuses(found))) == "identity-mismatch"
+
+
+@pytest.mark.parametrize(("last", "kind"), [(90, "dpd-unheeded"), (25, "dpd-unanswered")])
+def test_an_end_whose_esp_goes_on_is_alive(last: int, kind: str) -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(wire.datagram(1, quick_mode(n), left=n != 2) for n in (1, 2, 3))]
+    items += [wire.datagram(10 * n, informational(n, n)) for n in (3, 4, 5)]
+    (seen,) = diagnosed(items, 100)
+    flows = [
+        EspFlow(*ends, None, None, n, 50, Frame(0, 20 + n), Frame(0, 90 + n), 2 * SECOND, last * SECOND)
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([seen.exchange], 100 * SECOND, esp=flows)
+    assert kinds(found) & {"dpd-unheeded", "dpd-unanswered"} == {kind}
+    assert found.tunnel.state is (TunnelState.UP if kind == "dpd-unheeded" else TunnelState.LOST)

@@ -178,3 +178,20 @@ def test_one_message_at_the_beginning_may_be_the_last_of_it() -> None:
     assert quick([wire.datagram(1, last), wire.datagram(9, last)], end=60).outcome is Outcome.STALLED
     large = message(32, message_id=9, sealed=bytes(160), first=8)
     assert quick([wire.datagram(1, large)], end=60).outcome is Outcome.STALLED
+
+
+def third_lost(*, thirds: tuple[float, ...], seconds: tuple[float, ...], end: float = 90) -> Phase2:
+    """Quick Mode complete at 1.2 s; messages 2 and 3 again at these times."""
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1, 2, 3)]
+    items += [d for at in seconds for d in begun(wire, 2, at=at)]
+    items += [wire.datagram(at, quick_mode(3)) for at in thirds]
+    return quick(sorted(items, key=lambda d: d.time), end=end)
+
+
+def test_message_3_that_is_sent_again_is_taken_then() -> None:
+    """It was lost once behind the capture point; the responder asked for it once more, and never again."""
+    assert third_lost(seconds=(9,), thirds=(9.1,)).outcome is Outcome.COMPLETED
+    assert third_lost(seconds=(9, 17, 25), thirds=(9.1, 17.1, 25.1)).outcome is Outcome.STALLED
+    assert third_lost(seconds=(9, 17), thirds=(9.1,)).outcome is Outcome.STALLED
+    assert third_lost(seconds=(9,), thirds=(), end=10).outcome is Outcome.INCONCLUSIVE

@@ -655,3 +655,17 @@ def test_a_transmission_that_lost_an_ip_fragment_is_no_other_message() -> None:
     ((exchange, _),) = stops([*wire.main_mode(0, 1, 2, 3, 4, 5, 6), lost, large], 60)
     (asked,) = [s for s in exchange.steps if s.name.startswith("QM")]
     assert (asked.name, len(asked.sent), asked.whole) == ("QM1", 2, True)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_delete_of_one_of_two_that_were_begun_at_once_refuses_nothing(left: bool) -> None:
+    """Each end began; they keep what the responder's exchange made, and delete the other one."""
+    wire = Wire()
+    other = (b"\x33" * 8, b"\x44" * 8)
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.2, informational(1), left=left)]
+    items += [wire.datagram(n / 100, main_mode(n, other), left=n % 2 == 0) for n in range(1, 7)]
+    used = [wire.datagram(0.3 + n / 100, quick_mode(n, cookies=other), left=n == 2) for n in (1, 2, 3)]
+    (_, first), _ = stops(sorted([*items, *used], key=lambda d: d.time), 60)
+    assert (first.outcome, first.refused_by) == (Outcome.SUPERSEDED, None)
+    (_, first), _ = stops(sorted(items, key=lambda d: d.time), 60)
+    assert first.refused_by is (Side.INITIATOR if left else None)
