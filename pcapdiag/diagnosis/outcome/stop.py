@@ -460,7 +460,9 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
         return False
-    if step.sender is last.other and sent_again_after(exchange.numbered(top - 1), reached):
+    told = [s for s in informational(exchange) if s.encrypted and s.sender is step.sender]
+    each_time = len(told) > 1 and repeated_after(exchange.numbered(top), reached)
+    if step.sender is last.other and (each_time or sent_again_after(exchange.numbered(top - 1), reached)):
         # It does not take the last message, and says so each time: whatever the length, it is no DPD yet.
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
@@ -468,8 +470,8 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     after = followed_by(exchange)
     if any(s.sender is last and reached < s.first.time < step.first.time for s in after):
         return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
-    told = [s for s in informational(exchange) if s.encrypted and s.sender is last]
-    if exchange.mode is Mode.MAIN and any(reached < s.first.time < step.first.time for s in told):
+    before = [s for s in informational(exchange) if s.encrypted and s.sender is last]
+    if exchange.mode is Mode.MAIN and any(reached < s.first.time < step.first.time for s in before):
         return False  # what the responder says behind message 6 answers what is not in the capture, and this follows it
     if any(s.sender is step.sender and s.first.time > step.first.time for s in after):
         return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long

@@ -669,3 +669,14 @@ def test_a_delete_of_one_of_two_that_were_begun_at_once_refuses_nothing(left: bo
     assert (first.outcome, first.refused_by) == (Outcome.SUPERSEDED, None)
     (_, first), _ = stops(sorted(items, key=lambda d: d.time), 60)
     assert first.refused_by is (Side.INITIATOR if left else None)
+
+
+def test_what_answers_each_copy_of_the_last_message_refuses_it() -> None:
+    """The initiator repeats message 3 of Aggressive Mode, and the responder complains of each, shortly."""
+    wire = Wire()
+    items = [wire.datagram(n / 100, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    for n, at in enumerate((0.03, 4, 11)):
+        items += [wire.datagram(at, aggressive(3))] if n else []
+        items.append(wire.datagram(at + 0.02, informational(n, 0x60 + n, 48), left=False))
+    assert only(items, 60).refused_by is Side.RESPONDER
+    assert only(items[:4], 60).refused_by is None
