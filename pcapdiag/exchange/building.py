@@ -220,15 +220,15 @@ def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> by
 
 
 def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterator[Step]:
-    starters: dict[int, bool] = {}
+    starters: dict[tuple[int, int], bool] = {}
     begun = _quick_modes(steps)
-    counted: dict[tuple[int, bool], int] = {}
+    counted: dict[tuple[int, int, bool], int] = {}
     for step in steps:
         sender = first_side if step.by_first else first_side.other
-        message_id = step.header.message_id
-        starter = starters.setdefault(message_id, step.by_first)
-        nth = counted.get((message_id, step.by_first), 0)
-        counted[(message_id, step.by_first)] = nth + 1
+        message_id, kind = step.header.message_id, step.header.exchange_type
+        starter = starters.setdefault((kind, message_id), step.by_first)
+        nth = counted.get((kind, message_id, step.by_first), 0)
+        counted[(kind, message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
         made_from = (sender, place, mode, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
         if step.built is None or step.built_from != made_from:

@@ -24,6 +24,7 @@ from pcapdiag.ike.registry import (
     NotifyType,
     NotifyTypeV2,
     OakleyAttribute,
+    PayloadType,
 )
 from pcapdiag.record import Record
 from pcapdiag.units import SECOND
@@ -422,11 +423,23 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
                 if not names and gives_up(exchange, step, top):
                     continue
                 names.append("DELETE")
+            if not names and _is_cut_notify(step):
+                names.append("a notify of which the capture has no more")
             if names:
                 return Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
         elif not harmless(step) and _in_place_of_reply(exchange, step, top):
             return Refusal(step, step.sender, f"{step.sender} sent {refusal_text(step)} instead of {due}")
     return None
+
+
+def _is_cut_notify(step: Step) -> bool:
+    """An Informational in clear that begins with a notify (RFC 2408 §3.14), of which the capture cut off the type.
+
+    In clear nothing else is told before phase 1 is done but why it goes no further.
+    """
+    header = step.message.header
+    notify = header.major == 1 and header.next_payload == PayloadType.NOTIFY
+    return notify and step.message.cut and not step.notifications
 
 
 def _answers_an_unseen_copy(exchange: Exchange, step: Step, top: int) -> bool:

@@ -680,3 +680,17 @@ def test_what_answers_each_copy_of_the_last_message_refuses_it() -> None:
         items.append(wire.datagram(at + 0.02, informational(n, 0x60 + n, 48), left=False))
     assert only(items, 60).refused_by is Side.RESPONDER
     assert only(items[:4], 60).refused_by is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"), [(28, "a notify of which the capture has no more"), (44, "NO_PROPOSAL_CHOSEN")]
+)
+def test_a_notify_that_a_short_snaplen_cuts_is_an_answer(octets: int, said: str) -> None:
+    wire = Wire()
+    refused = wire.datagram(0.1, message(5, [notify(14, COOKIE_I + COOKIE_R)]), left=False)
+    cut = replace(refused, payload=refused.payload[:octets])
+    found = only([*wire.main_mode(0, 1), cut], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+    assert said in found.reason
+    went_on = [*wire.main_mode(0, 1), cut, *wire.main_mode(0.2, 2, 3)]
+    assert only(went_on, 1).outcome is Outcome.INCONCLUSIVE
