@@ -1,6 +1,7 @@
 """How messages become exchanges: cookies, peers, NAT, fragments, copies, floods."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange import tracker
 from pcapdiag.exchange.model import Exchange, Mode, Side
-from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
+from pcapdiag.exchange.tracker import KEPT_STEPS, MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -488,11 +489,47 @@ def test_one_message_a_thousand_times_is_counted_beyond_the_limit() -> None:
     assert step.uncounted == 1000 - MAX_SIGHTINGS
 
 
-def test_different_messages_beyond_the_limit_are_counted() -> None:
+def test_of_more_messages_than_are_kept_those_in_the_middle_are_counted() -> None:
+    """What comes last tells how it goes: a week of DPD and then a peer that is gone."""
     wire = Wire()
-    items = [wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8)) for n in range(MAX_STEPS + 5)]
+
+    def dpd(n: int) -> Datagram:
+        return wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8))
+
+    items = [dpd(n) for n in range(MAX_STEPS)]
+    (full,) = track(*items)
+    assert (len(full.steps), full.uncounted) == (MAX_STEPS, 0)
+    items += [dpd(n) for n in range(MAX_STEPS, 3 * MAX_STEPS)]
     (exchange,) = track(*items)
-    assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 5)
+    assert len(exchange.steps) + exchange.uncounted == len(items)
+    assert 2 * KEPT_STEPS < len(exchange.steps) <= MAX_STEPS
+    frames = [item.frame for item in items]
+    assert [s.first.frame for s in exchange.steps[:KEPT_STEPS]] == frames[:KEPT_STEPS]
+    assert [s.first.frame for s in exchange.steps[-KEPT_STEPS:]] == frames[-KEPT_STEPS:]
+
+
+def test_a_flood_under_one_message_id_is_counted_and_does_not_take_long() -> None:
+    """Messages with one message ID go or stay together, so that there is no middle: it is not looked for each time."""
+    wire, found = Wire(), Tracker()
+    looked = 0
+
+    def thin(number: int, kept: int, real: Callable[[int, int], int] = found.thin) -> int:
+        nonlocal looked
+        looked += 1
+        return real(number, kept)
+
+    found.thin = thin  # type: ignore[method-assign]
+    for n in range(MAX_STEPS + 2_000):
+        found.feed(wire.datagram(n, message(5, message_id=7, sealed=struct.pack("!I", n) * 8)))
+    (exchange,) = found.exchanges()
+    assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 2_000)
+    assert looked <= 2_000 // KEPT_STEPS + 1
+
+
+def test_the_last_of_many_transmissions_is_kept() -> None:
+    wire = Wire()
+    (exchange,) = track(*[wire.datagram(n, main_mode(1)) for n in range(1000)])
+    assert exchange.steps[0].last.time == wire.datagram(999, main_mode(1)).time
 
 
 def test_an_exchange_keeps_so_many_octets_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,6 +559,50 @@ def test_large_messages_fold_what_was_quiet_longest(monkeypatch: pytest.MonkeyPa
     for e in kept:
         found.release(e.id)
     assert (found._opening_octets, found._engaged_octets) == (0, 0)
+
+
+def _dpd_of_many(wires: int, rounds: int) -> list[Datagram]:
+    """So many exchanges that came up, each with so many rounds of DPD, all at the same time."""
+    items = []
+    for n in range(1, wires + 1):
+        wire, cookies = Wire(), (bytes([n] * 8), bytes([n + 100] * 8))
+        items += wire.main_mode(n / 100, 1, 2, 3, 4, 5, 6, cookies=cookies)
+        for k in range(1, rounds + 1):
+            for left in (True, False):
+                sealed = struct.pack("!HB", k, left) * 20
+                dpd = message(5, cookies=cookies, message_id=2 * k + left, sealed=sealed)
+                items.append(wire.datagram(30 * k + n / 100 + (not left) / 1000, dpd, left=left))
+    return sorted(items, key=lambda item: item.time)
+
+
+def test_dpd_all_day_pushes_no_exchange_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for all their messages, long exchanges lose their middle before any is folded."""
+    monkeypatch.setattr(tracker, "MAX_OCTETS", 1_000_000)
+    found = Tracker()
+    items = _dpd_of_many(20, 200)
+    for item in items:
+        found.feed(item)
+        assert found.octets < 1_010_000
+    kept = list(found.exchanges())
+    assert (len(kept), found.folded()) == (20, ())
+    assert {e.last_message for e in kept} == {6}
+    assert max(e.last_time for e in kept) == items[-1].time
+    assert all(e.last_time > items[-1].time - 30 * SECOND for e in kept)
+    assert sum(len(e.steps) + e.uncounted for e in kept) == len(items)
+
+
+def test_what_comes_for_a_folded_exchange_begins_no_other_one() -> None:
+    """Its phase 1 was seen: it must not be told as one of which it was not."""
+    found = Tracker(4)
+    items = _dpd_of_many(9, 3)
+    for item in items:
+        found.feed(item)
+    assert len(list(found.exchanges())) <= 4
+    assert sum(f.exchanges for f in found.folded()) + len(list(found.exchanges())) == 9
+    assert not [f for f in found.folded() if f.mode is not Mode.MAIN]
+    told = sum(len(e.steps) for e in found.exchanges()) + sum(f.messages for f in found.folded())
+    assert found.counts.after_folding > 0
+    assert told + found.counts.after_folding == len(items) == found.counts.messages
 
 
 def test_octets_of_openings_are_counted_as_they_come_and_go() -> None:
