@@ -220,15 +220,15 @@ def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> by
 
 
 def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterator[Step]:
-    starters: dict[int, bool] = {}
+    starters: dict[tuple[int, int], bool] = {}
     begun = _quick_modes(steps)
-    counted: dict[tuple[int, bool], int] = {}
+    counted: dict[tuple[int, int, bool], int] = {}
     for step in steps:
         sender = first_side if step.by_first else first_side.other
-        message_id = step.header.message_id
-        starter = starters.setdefault(message_id, step.by_first)
-        nth = counted.get((message_id, step.by_first), 0)
-        counted[(message_id, step.by_first)] = nth + 1
+        message_id, kind = step.header.message_id, step.header.exchange_type
+        starter = starters.setdefault((kind, message_id), step.by_first)
+        nth = counted.get((kind, message_id, step.by_first), 0)
+        counted[(kind, message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
         made_from = (sender, place, mode, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
         if step.built is None or step.built_from != made_from:
@@ -278,7 +278,7 @@ def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
 
     Where another transmission of the same message was whole, the incomplete one counts as sent again.
     """
-    steps = list(found.steps)
+    steps = _with_ip_fragments_lost(found) if any(s.cut_by_ip_loss for s in found.steps) else list(found.steps)
     for rest in found.fragments.incomplete():
         whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
         if whole is not None:
@@ -288,6 +288,25 @@ def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
             header = rest.message.header
             step = OpenStep(header, rest.message, rest.by_first, list(rest.sightings), missing=rest.missing)
             steps.append(step)
+    return steps
+
+
+def _with_ip_fragments_lost(found: OpenExchange) -> list[OpenStep]:
+    """The steps; what begins like a message that was whole at another time, and lost IP fragments, is that message.
+
+    Taken for another one it would answer what its sender has no answer to.
+    """
+    octets = {id(step): content for (_, content), step in found.by_content.items()}
+    steps = list(found.steps)
+    for cut in [s for s in steps if s.cut_by_ip_loss]:
+        begins = octets.get(id(cut), b"")
+        for place, whole in enumerate(steps):
+            same = whole.by_first == cut.by_first and whole.header == cut.header and not whole.cut_by_ip_loss
+            if same and begins and octets.get(id(whole), b"").startswith(begins):
+                sent = sorted([*whole.sent, *cut.sent], key=lambda s: s.time)
+                steps[place] = replace(whole, sent=sent, duplicates=[*whole.duplicates, *cut.duplicates], built=None)
+                steps.remove(cut)
+                break
     return steps
 
 

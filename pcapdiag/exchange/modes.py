@@ -143,12 +143,14 @@ QUICK_MODE_ANSWER = 28 + 20 + 32 + 12
 
 
 def quick_mode_begins_at(first: int, lengths: Sequence[int]) -> int:
-    """The number of the first Quick Mode message that the capture holds of a message ID: 1, or 2 where 1 is missing.
+    """The number of the first Quick Mode message that the capture holds of a message ID: 1, or what is left of it.
 
     first -- how many messages the end that began here has under this ID; lengths -- octets of the messages, in order
 
     What follows message 1 has room for SA and NONCE; what follows message 2 is HASH alone, and too short for that.
     """
+    if max(lengths) < QUICK_MODE_ANSWER:
+        return 3
     return 2 if first == 1 and len(lengths) == 2 and lengths[1] < QUICK_MODE_ANSWER <= lengths[0] else 1
 
 

@@ -1277,3 +1277,106 @@ def through_a_nat_on_500(*after: tuple[float, bytes, bool]) -> Scene:
 @scene
 def phase_2_refused_through_a_nat_on_500() -> Scene:
     return through_a_nat_on_500((1.0, quick_mode(1), True), (1.1, informational(1), False))
+
+
+# --- after more public reports of IKEv1 ----------------------------------------------------------------------------
+
+
+def beside_dpd(wire: Wire, *times: float, left: bool = True) -> list[Captured]:
+    """DPD that is answered, at these times."""
+    items: list[Captured] = []
+    for n, at in enumerate(times):
+        items.append(wire.datagram(at, informational(n, 0x80 + n), left=left))
+        items.append(wire.datagram(at + 0.02, informational(16 + n, 0x90 + n), left=not left))
+    return items
+
+
+@scene
+def quick_mode_ignored_beside_dpd() -> Scene:
+    """SonicWall and others say nothing to a Quick Mode that they do not take, and answer DPD all the time."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *repeated(wire, (0.1, 8, 16), quick_mode(1))]
+    return sorted([*items, *beside_dpd(wire, 10, 20, 30)], key=lambda i: i.time), 60
+
+
+@scene
+def deleted_behind_quick_mode_and_begun_anew() -> Scene:
+    """Quick Mode completes, and the responder deletes all at once: the tunnel flaps."""
+    wire = Wire()
+    items = _up(wire)
+    items.append(wire.datagram(0.2, informational(1), left=False))
+    return [*items, *wire.main_mode(10, 1, 2, 3, 4, 5, 6, cookies=other_cookies(1))], 60
+
+
+@scene
+def quick_mode_where_a_user_is_asked_for() -> Scene:
+    """An ASA asks each peer for a user; the other end is a gateway, begins Quick Mode, and is not answered."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    items += repeated(wire, (0.1, 8.1, 16.1), transaction(1, 1), left=False)
+    return sorted([*items, *repeated(wire, (0.2, 4.2, 11.4), quick_mode(1))], key=lambda i: i.time), 60
+
+
+@scene
+def user_does_not_type() -> Scene:
+    """The same in Aggressive Mode, where nothing else shows that message 3 was taken."""
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    return [*items, *repeated(wire, (0.5, 8.5, 16.5, 24.5), transaction(1, 1), left=False)], 60
+
+
+@scene
+def no_address_for_the_client() -> Scene:
+    """The user is taken; what answers the request for an address is a delete."""
+    items, end = _xauth(60)
+    wire = Wire()
+    wire.number = len(items)
+    return [*items, wire.datagram(0.9, transaction(1, 3)), wire.datagram(1, informational(1), left=False)], end
+
+
+@scene
+def one_direction_of_a_message_5_refused_in_clear() -> Scene:
+    """An ASA or a Check Point says PAYLOAD_MALFORMED in clear to what it cannot decrypt."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4) if d.source == RIGHT]
+    return [*items, wire.datagram(0.4, refusal(16), left=False)], 60
+
+
+@scene
+def capture_ends_after_message_5_that_did_not_move() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire), wire.datagram(0.4, sealed(5))], 1
+
+
+@scene
+def client_deletes_both_at_once() -> Scene:
+    """Windows and others whose L2TP is not answered, or whose ESP does not pass: Quick Mode completes for nothing."""
+    wire = Wire()
+    items = _up(wire)
+    return [*items, wire.datagram(0.5, informational(1, octets=48)), wire.datagram(0.501, informational(2, 0x78))], 60
+
+
+@scene
+def message_6_goes_to_500_behind_the_float() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (0.4, 4.4, 11.6):
+        items += [floated(wire, at, sealed(5)), wire.datagram(at + 0.1, sealed(6), left=False, ttl=62)]
+    return items, 60
+
+
+@scene
+def invalid_spi_in_clear() -> Scene:
+    """A restarted gateway says so of ESP that it has no SA for, as Cisco IOS does."""
+    return [Wire().datagram(0, message(5, [notify(11)]), left=False)], 60
+
+
+@scene
+def dpd_answered_in_clear() -> Scene:
+    """The responder was restarted: it does not know the SA that DPD goes under."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n in range(3):
+        items.append(wire.datagram(10 * n, informational(n, n + 1)))
+        items.append(wire.datagram(10 * n + 0.1, message(5, [notify(4)]), left=False))
+    return items, 60

@@ -1,25 +1,31 @@
 """Facts about what follows phase 1: Quick Mode, XAuth, DPD, ESP, rekeys; and IKEv2's side steps."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from pcapdiag.capture.datagram import EspFlow
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
+from pcapdiag.diagnosis.outcome.quick_mode import Phase2
 from pcapdiag.diagnosis.outcome.stop import (
     CROSSING,
     REFUSAL,
+    RESTART,
     SILENCE,
     Outcome,
+    answered,
     chosen_transform,
     error_notifies,
     frames_of,
     how_often,
     informational,
+    may_be_dpd,
+    may_be_sa_delete,
     refusal_text,
     same_initiator,
 )
-from pcapdiag.exchange.model import Mode, Side
+from pcapdiag.exchange.model import Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute, TransformTypeV2
 from pcapdiag.units import SECOND
 
@@ -31,6 +37,8 @@ def phase2(case: Case) -> Iterator[Fact]:
             continue
         name = quick.title
         if quick.answer is not None and not quick.answer.encrypted and error_notifies(quick.answer):
+            if case.unfinished:
+                continue  # the SA is not there yet: it is phase 1 that this refuses
             names = ", ".join(n.name for n in error_notifies(quick.answer))
             text = (
                 f"{name}: the {quick.answer.sender} answered with {names} in clear; an end that has the ISAKMP SA "
@@ -50,6 +58,8 @@ def phase2(case: Case) -> Iterator[Fact]:
             if quick.last_message < 3:
                 text = f"{name}: {quick.next_message} was not seen; QM{quick.last_message} was sent {how_often(again)}."
             yield Fact("phase2-answer-unheeded" if answered else "phase2-unanswered", text, quick.frames)
+            if not answered:
+                yield from _alive_meanwhile(case, quick)
     good = next((q for q in case.phase2 if q.outcome is Outcome.COMPLETED), None)
     if good is not None:
         yield Fact(
@@ -57,6 +67,57 @@ def phase2(case: Case) -> Iterator[Fact]:
             f"{good.title} completed.",
             good.frames,
         )
+
+
+def _alive_meanwhile(case: Case, quick: Phase2) -> Iterator[Fact]:
+    """The end that does not answer Quick Mode sends something else with the keys of this SA: it has them."""
+    asked = quick.steps[0]
+    if asked.octets >= LARGE or any(len(s.frames) > 1 for s in asked.sent):
+        return  # what is large, or in pieces, may be lost where other messages are not
+    alive = [
+        s
+        for s in case.exchange.steps
+        if s.encrypted and s.sender is not asked.sender and not s.number and s.first.time > asked.first.time + CROSSING
+    ]
+    if alive:
+        text = (
+            f"{quick.title}: the {asked.sender.other} sent {len(alive)} other encrypted message"
+            f"{'s' * (len(alive) > 1)} under the same SA behind QM1: it is alive, has the SA, and does not answer this."
+        )
+        yield Fact("phase2-ignored", text, frames_of(alive)[:MAX_FRAMES])
+
+
+def deleted_at_once(case: Case) -> Iterator[Fact]:
+    """Right behind Quick Mode an end sends what may delete all, nothing follows, and phase 1 is begun anew."""
+    made = [q for q in case.phase2 if q.name == "Quick Mode" and q.outcome is Outcome.COMPLETED]
+    if not made or case.unfinished:
+        return
+    e = case.exchange
+    reached = max(s.first.time for s in made[-1].steps)
+    told = [
+        s
+        for s in informational(e)
+        if s.encrypted and 0 <= s.first.time - reached <= REFUSAL and may_be_sa_delete(s, e) and not answered(e, s)
+    ]
+    if not told or case.setting.traffic_both_ways(e, reached):
+        return
+    if any(s.last.time > told[-1].first.time + REFUSAL for s in e.steps):
+        return
+    again = case.setting.next_attempt(e, reached)
+    begun = again is not None and again.first_time <= reached + RESTART
+    # Of the two SAs each has a delete of its own, that of ESP first: INITIAL-CONTACT, which is as long, comes alone.
+    both = [s for s in informational(e) if s.sender is told[-1].sender and s.first.time >= reached and s.encrypted]
+    if not begun and (len(both) < 2 or case.setting.silence_after(told[-1].first.time) < SILENCE):
+        return
+    text = (
+        f"{made[-1].title} completed, and {span(told[0].first.time - reached)} later the {told[0].sender} sent an "
+        "encrypted Informational that is long enough to delete the ISAKMP SA. Nothing more goes under it"
+    )
+    frames = frames_of(told if begun else both)
+    if again is not None and begun:
+        text += f", and the same ends began anew (exchange {again.id})"
+        frames = (*frames, again.steps[0].first.frame)
+    yield Fact("phase2-deleted-at-once", f"{text}.", frames)
 
 
 def children(case: Case) -> Iterator[Fact]:
@@ -91,7 +152,10 @@ def xauth(case: Case) -> Iterator[Fact]:
     """Transaction exchanges with nothing behind them: user authentication did not lead on (XAuth draft §5)."""
     e = case.exchange
     asked = e.of_type(ExchangeType.TRANSACTION)
-    if not asked or case.phase2:
+    if not asked or any(q.outcome in (Outcome.COMPLETED, Outcome.REJECTED) for q in case.phase2):
+        return
+    yield from _unanswered_transaction(case, asked)
+    if case.phase2:
         return
     starters: dict[int, Side] = {}
     for step in asked:
@@ -110,12 +174,60 @@ def xauth(case: Case) -> Iterator[Fact]:
         text += "; it ended this with an encrypted Informational." if ended else f" in the {span(quiet)} that follow."
         yield Fact("xauth-leads-nowhere", text, frames_of([*asked, *ended]))
     elif len(rounds) == 2:
-        kind = "xauth-leads-nowhere" if quiet >= SECOND // 5 else "xauth-result-unknown"
+        unseen = case.vantage.one_way is Side.RESPONDER  # it would be the initiator's to go on
+        kind = "xauth-leads-nowhere" if quiet >= SECOND // 5 and not unseen else "xauth-result-unknown"
         text = (
             "Two Transaction exchanges of the responder (a request and a result), then neither mode-config nor "
             f"Quick Mode; the capture ends {span(quiet)} later."
         )
         yield Fact(kind, text, frames_of(asked))
+
+
+def _unanswered_transaction(case: Case, asked: Sequence[Step]) -> Iterator[Fact]:
+    """A request that gets no answer under its message ID (mode-config draft §3): a user's, or a configuration's."""
+    rows: dict[int, list[Step]] = {}
+    for step in asked:
+        rows.setdefault(step.message.header.message_id, []).append(step)
+    last = rows[asked[-1].message.header.message_id]
+    first = last[0]
+    if any(s.sender is not first.sender for s in last) or case.vantage.one_way is first.sender:
+        return
+    e = case.exchange
+    ended = [s for s in informational(e) if s.encrypted and s.first.time >= first.first.time and not answered(e, s)]
+    if case.setting.silence_after(first.first.time) < SILENCE and not (ended and first.sender is Side.INITIATOR):
+        return
+    again = how_often(sum(len(s.sent) for s in last))
+    if first.sender is Side.INITIATOR:
+        text = f"The initiator asked by a Transaction exchange ({again}), as for its address, and got no answer to it"
+        text += "; the other end sent an encrypted Informational instead." if ended else "."
+        yield Fact("config-unanswered", text, frames_of([*last, *ended]))
+    elif not any(s.sender is Side.INITIATOR for s in asked):
+        text = f"The responder asked by a Transaction exchange ({again}), as for a user, and the initiator sent none"
+        text += ", but Quick Mode." if case.phase2 else "."
+        yield Fact("xauth-unanswered", text, frames_of(last))
+
+
+def answered_in_clear(case: Case) -> Iterator[Fact]:
+    """What an end sends under the SA is answered with errors in clear: who has the SA encrypts (RFC 2409 §5.7)."""
+    if case.unfinished:
+        return
+    e = case.exchange
+    for side in Side:
+        own = [s for s in e.steps if s.sender is side.other]
+        sealed = [s.first.time for s in own if s.encrypted]
+        errors = [s for s in informational(e) if s.sender is side.other and error_notifies(s)]
+        late = [s for s in errors if s.first.time > max(sealed, default=0)]
+        asked = [s for s in informational(e) if s.sender is side and s.encrypted]
+        pairs = [(a, s) for a in asked for s in late if 0 <= s.first.time - a.first.time <= 2 * SECOND]
+        if not pairs:
+            continue
+        names = ", ".join(dict.fromkeys(n.name for _, s in pairs for n in error_notifies(s)))
+        text = (
+            f"The {side.other} answered encrypted Informational messages of the {side} with {names} in clear "
+            f"({how_often(len(pairs))}); an end that has the ISAKMP SA encrypts it (RFC 2409 §5.7). It is not "
+            "authenticated: anybody could have sent it."
+        )
+        yield Fact("sa-answered-in-clear", text, frames_of([s for pair in pairs for s in pair])[:MAX_FRAMES])
 
 
 def dpd(case: Case) -> Iterator[Fact]:
@@ -131,9 +243,20 @@ def dpd(case: Case) -> Iterator[Fact]:
             continue  # what answers does not pass here
         heard = [s.last.time for s in e.steps if s.sender is side.other]
         silent_since = max(heard, default=e.first_time)
-        lone = [s for s in rows if s.sender is side and s.first.time > silent_since + CROSSING]
+        lone = [s for s in rows if s.sender is side and s.first.time > silent_since + CROSSING and may_be_dpd(s, e)]
+        # Every question of DPD is as long as the others (RFC 3706 §5.3).
+        length = Counter(s.message.header.length for s in lone).most_common(1)
+        lone = [s for s in lone if s.message.header.length == length[0][0]]
         spaced = len(lone) >= 2 and lone[-1].first.time - lone[0].first.time >= REFUSAL - CROSSING
-        if spaced:
+        esp = [f for f in case.esp if f.source in e.peer(side.other).addresses]
+        goes_on = [f for f in esp if spaced and f.first_time < lone[0].first.time and f.last_time > lone[1].first.time]
+        if goes_on:
+            text = (
+                f"The {side} sent {len(lone)} Informational messages with no answer, as unanswered DPD does; but the "
+                f"{side.other}'s {goes_on[0].protocol.upper()} goes on meanwhile: it is alive."
+            )
+            yield Fact("dpd-unheeded", text, (*frames_of(lone), goes_on[0].last_frame)[:MAX_FRAMES])
+        elif spaced:
             text = (
                 f"The {side} sent {len(lone)} Informational messages over "
                 f"{span(lone[-1].first.time - lone[0].first.time)} with no answer, as unanswered DPD does."
@@ -217,6 +340,8 @@ def _outside_udp(case: Case, flows: Sequence[EspFlow]) -> Iterator[Fact]:
         yield Fact("esp-outside-udp", text, tuple(sorted({f.first_frame for f in bare})))
 
 
+LARGE = 1_200
+"""A UDP payload from here on may not fit one packet of every path."""
 ONE_WAY = 4
 """Fewer packets than this may just not have been answered yet."""
 

@@ -11,7 +11,7 @@ from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.ike.vendor_ids import supports_nat_traversal
+from pcapdiag.ike.vendor_ids import Feature, supports_nat_traversal
 from pcapdiag.units import SECOND
 
 IKE_PORT = 500
@@ -164,9 +164,22 @@ def nat_t(case: Case) -> Iterator[Fact]:
     if floated:
         text = f"The initiator moved to UDP port 4500 (NAT-T) with {first.name}."
         yield Fact("floated", text, first.first.frames)
-    elif view is not None and view.translated:
+    elif view is not None and view.translated and not _stays_on_500(e):
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
         yield Fact("no-float-despite-nat", text, first.first.frames)
+
+
+def _stays_on_500(exchange: Exchange) -> bool:
+    """An end announces no more than the first drafts of NAT traversal, 00 and 01, which do not move to UDP 4500."""
+    for number in (1, 2):
+        for step in exchange.numbered(number)[:1]:
+            drafts = {v.name for v in step.vendor_ids if v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT)}
+            if drafts and drafts <= EARLY_DRAFTS:
+                return True
+    return False
+
+
+EARLY_DRAFTS = frozenset(("draft-ietf-ipsec-nat-t-ike-00", "draft-ietf-ipsec-nat-t-ike-01"))
 
 
 def tcp(case: Case) -> Iterator[Fact]:
@@ -191,6 +204,7 @@ def ports(case: Case) -> Iterator[Fact]:
             yield Fact("begins-on-other-port", text, sighting.frames)
     yield from _answers_to_another_port(e)
     yield from _back_on_500(e)
+    yield from _answer_stays_on_500(e)
     if case.unfinished:
         yield from _port_500_passes(case)
 
@@ -208,6 +222,16 @@ def _back_on_500(exchange: Exchange) -> Iterator[Fact]:
     if back:
         text = f"{back[0].name} goes to UDP port 500 again, after {moved.name} had gone to UDP port 4500."
         yield Fact("back-on-500", text, (moved.first.frame, *back[0].first.frames))
+
+
+def _answer_stays_on_500(exchange: Exchange) -> Iterator[Fact]:
+    """The responder answers on UDP 500 what came on 4500: it has to answer to that port (RFC 3947 §4)."""
+    fives, sixes = exchange.numbered(5), exchange.numbered(6)
+    if fives and sixes and fives[0].first.floated and IKE_PORT in _ports(sixes[0]):
+        text = (
+            f"{sixes[0].name} goes to UDP port 500, although {fives[0].name}, which it answers, came on UDP port 4500."
+        )
+        yield Fact("answer-stays-on-500", text, (fives[0].first.frame, *sixes[0].first.frames))
 
 
 def _ports(step: Step) -> tuple[int, int]:

@@ -165,7 +165,13 @@ def repeats(case: Case) -> Iterator[Fact]:
 
 def _waits_in_silence(case: Case, top: int, reached: int) -> bool:
     """Message 2 or 4 was answered by nothing, and its receiver, which was heard before, does not repeat."""
-    seen_both = case.vantage.one_way is None and bool(case.exchange.numbered(top - 1))
+    asked = case.exchange.numbered(top - 1)
+    seen_both = case.vantage.one_way is None and bool(asked)
+    # What it sends later, encrypted, is made with an answer that it had: it does not wait.
+    if any(
+        s.encrypted and s.sender is asked[0].sender and s.first.time > reached for s in case.exchange.steps if asked
+    ):
+        return False
     return top in (2, 4) and seen_both and case.setting.silence_after(reached) >= SILENCE
 
 
@@ -375,11 +381,16 @@ def implausible(case: Case) -> Iterator[Fact]:
 def one_way(case: Case) -> Iterator[Fact]:
     """The capture sees one direction only."""
     side = case.vantage.one_way
-    if side is Side.RESPONDER and case.exchange.last_message == 4:
+    refused = case.stop.refused_by is Side.RESPONDER
+    if case.exchange.mode is Mode.MAIN and case.exchange.last_message == 4 and (side is Side.RESPONDER or refused):
+        fours = case.exchange.numbered(4)
         told = [s for s in informational(case.exchange) if s.encrypted]
-        if told:
+        clear = [s for s in informational(case.exchange) if error_notifies(s) and s.first.time > fours[0].first.time]
+        if told or clear:
+            how = "encrypted" if told else "clear"
+            told = told or clear
             text = (
-                f"Behind MM4 the responder sent {len(told)} encrypted Informational message{'s' * (len(told) > 1)} and "
+                f"Behind MM4 the responder sent {len(told)} {how} Informational message{'s' * (len(told) > 1)} and "
                 "no MM6: message 5 came, which is not in the capture, and this is what it was answered with."
             )
             yield Fact("unseen-message-5-refused", text, frames_of(told))

@@ -13,12 +13,13 @@ from pcapdiag.diagnosis.outcome.stop import (
     SILENCE,
     Outcome,
     Setting,
-    answered,
     harmless,
     how_often,
     informational,
+    is_dpd,
     refusal_text,
     sent_again_after,
+    soonest_answer,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
@@ -88,14 +89,19 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
     last = max(int(step.name[2:]) for step in steps)
     latest = max(steps, key=lambda s: s.first.time)
     outcome, reason, answer = Outcome.COMPLETED, "All three messages went by.", None
+    if last >= 3 and len({s.name for s in steps}) < 3:
+        reason = f"{steps[-1].name} went by, with which it ends."
     if last < 3:
-        answer = _answer(exchange, latest)
+        answer = _answer(exchange, setting, latest)
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
         elif len(latest.sent) == 1 and vantage_of(exchange).one_way is latest.sender:
             outcome = Outcome.INCONCLUSIVE
             reason = f"The capture sees nothing of the {latest.sender.other}: whether it answered does not show."
+        elif last == 1 and _may_be_the_end_of_it(exchange, latest):
+            outcome = Outcome.INCONCLUSIVE
+            reason = "One message of Quick Mode is in the capture, which may be its last one, and it is not repeated."
         elif last == 2 and not _repeated_behind(steps):
             outcome = Outcome.INCONCLUSIVE
             reason = "QM2 was sent, and neither end repeats anything behind it: QM3 was not seen, and may have gone by."
@@ -103,8 +109,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
-    elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
-        outcome = Outcome.STALLED
+    elif again := _repeated_for_all_that(exchange, setting, steps):
+        ends = setting.silence_after(max(s.last.time for s in steps)) < SILENCE
+        outcome = Outcome.INCONCLUSIVE if ends else Outcome.STALLED
         reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."
     return Phase2(message_id, began_by, outcome, last, reason, steps, answer)
 
@@ -199,13 +206,63 @@ SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
 """SA with one proposal, its SPI and one transform, and the shortest nonce (RFC 7296 §3.3, §2.10)."""
 
 
-def _answer(exchange: Exchange, step: Step) -> Step | None:
-    """An Informational from the other end within seconds, before anything else of it."""
+def _answer(exchange: Exchange, setting: Setting, step: Step) -> Step | None:
+    """An Informational from the other end within seconds, before anything else of it.
+
+    INITIAL-CONTACT of a responder, which it sends behind message 6, may cross message 1: then it came too soon.
+    """
+    soonest = soonest_answer(exchange, step.sender.other)
     for other in informational(exchange):
-        gap = other.first.time - step.first.time
-        if other.sender is not step.sender and 0 <= gap <= REFUSAL and not harmless(other):
-            return None if answered(exchange, other) else other
+        at_once = any(soonest <= other.first.time - time <= REFUSAL for time in step.times)
+        if other.sender is step.sender or not at_once or harmless(other):
+            continue
+        if not is_dpd(exchange, other) or _ended(exchange, setting, step):
+            return other
     return None
+
+
+def _ended(exchange: Exchange, setting: Setting, step: Step) -> bool:
+    """The exchange ends here: this message is not repeated in a long silence, and nothing follows later.
+
+    Who has no answer sends again (RFC 2408 §5.1). So what came was the answer, and what followed that a delete, which
+    can be as long; behind DPD the SA lives on.
+    """
+    if len(step.sent) > 1 or setting.silence_after(step.first.time) < SILENCE:
+        return False
+    return all(s.last.time <= step.first.time + REFUSAL for s in exchange.steps)
+
+
+def _repeated_for_all_that(exchange: Exchange, setting: Setting, steps: Sequence[Step]) -> tuple[Frame, ...]:
+    """Message 2 is sent again behind message 3; nothing, where a message 3 that was sent again too was taken then.
+
+    A responder that stops after one or two has had it, or traffic shows it; one that sends three more gives up.
+    """
+    seconds = [s for s in steps if s.name == "QM2"]
+    thirds = [s for s in steps if s.name == "QM3"]
+    again = sent_again_after(seconds, min((s.first.time for s in thirds), default=0))
+    if not again or not thirds or not seconds:
+        return ()
+    since = min(s.first.time for s in seconds)
+    taken = max(s.last.time for s in thirds) > max(s.last.time for s in seconds)
+    if setting.traffic_both_ways(exchange, since) or (taken and len(again) < GIVES_UP_AFTER):
+        return ()
+    return again
+
+
+GIVES_UP_AFTER = 3
+"""So often an ASA repeats a message before it gives up; others do so more often."""
+
+
+def _may_be_the_end_of_it(exchange: Exchange, step: Step) -> bool:
+    """The capture begins with this message, sent once: who has no answer to message 1 repeats it (RFC 2408 §5.1).
+
+    With a long hash message 3 is as large as a small message 1 (RFC 2409 §5.5).
+    """
+    return len(step.sent) == 1 and step is exchange.steps[0] and step.message.header.length < LARGEST_HASH_ALONE
+
+
+LARGEST_HASH_ALONE = 28 + 80 + 16
+"""Header, HASH of SHA2-512 with the padding of its cipher, and one block more, as some pad."""
 
 
 def _repeated_behind(steps: Sequence[Step]) -> bool:

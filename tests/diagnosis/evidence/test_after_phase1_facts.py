@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
 from pcapdiag.exchange.tracker import MAX_STEPS, Tracker
 from tests.diagnosis.scenarios import (
+    aggressive,
     choice,
     diagnosed,
     fact,
@@ -24,7 +25,7 @@ from tests.diagnosis.scenarios import (
     with_nat,
 )
 from tests.diagnosis.scenes import made
-from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, quick_mode, transform
+from tests.messages import LEFT, RIGHT, SECOND, Wire, informational, main_mode, message, notify, quick_mode, transform
 
 PFS = {"quick-mode-without-ke", "quick-mode-without-modp-ke", "quick-mode-room-for-ke"}
 
@@ -258,6 +259,15 @@ def test_ikev1_has_none_of_it() -> None:
         ("refused_where_the_capture_begins_with_message_5_or_6", "identity-mismatch", "refused-by-either"),
         ("child_refused_for_the_moment", "phase2-selector-mismatch", "child-sa-refused"),
         ("xauth_asked_three_times", "xauth-failed", "xauth-leads-nowhere"),
+        ("quick_mode_ignored_beside_dpd", "phase2-selector-mismatch", "phase2-ignored"),
+        ("quick_mode_where_a_user_is_asked_for", "xauth-failed", "xauth-unanswered"),
+        ("user_does_not_type", "xauth-failed", "xauth-unanswered"),
+        ("no_address_for_the_client", "xauth-failed", "config-unanswered"),
+        ("one_direction_of_a_message_5_refused_in_clear", "psk-mismatch", "unseen-message-5-refused"),
+        ("client_deletes_both_at_once", "vendor-difference", "phase2-deleted-at-once"),
+        ("message_6_goes_to_500_behind_the_float", "nat-traversal-off", "answer-stays-on-500"),
+        ("invalid_spi_in_clear", "stale-sa", "notify-invalid-spi"),
+        ("dpd_answered_in_clear", "stale-sa", "sa-answered-in-clear"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
@@ -354,3 +364,107 @@ def test_who_answers_quick_mode_in_clear_has_no_sa() -> None:
     found = only(*made("quick_mode_answered_in_clear"))
     assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
     assert "INVALID_COOKIE in clear" in found.phase2[0].reason
+
+
+# --- after more public reports of IKEv1 ----------------------------------------------------------------------------
+
+
+def with_informational(*rows: tuple[float, int, bool], quick: bool = True, begun: bool = True) -> Diagnosis:
+    """A tunnel that is up, then Informational messages: when, how many octets are encrypted, whose."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5, 6) if begun else []
+    if quick:
+        items += [wire.datagram(1 + n / 10, quick_mode(n, 9), left=n != 2) for n in (1, 2)]
+        items.append(wire.datagram(1.3, message(32, message_id=9, sealed=bytes(32), first=8)))
+    items += [wire.datagram(at, informational(n, 0x50 + n, size), left=left) for n, (at, size, left) in enumerate(rows)]
+    return only(items, 300)
+
+
+def test_deletes_are_no_unanswered_dpd() -> None:
+    """Nobody answers a delete (RFC 2408 §5.15); of ESP it is shorter than DPD (RFC 3706 §5.3)."""
+    dpd = [(60.0, 64, True), (70.0, 64, True), (80.0, 64, True)]
+    assert "dpd-unanswered" in kinds(with_informational(*dpd))
+    of_esp = [(at, 48, left) for at, _, left in dpd]
+    for rows in (of_esp, [of_esp[0], (90.0, 64, True)]):
+        found = with_informational(*rows)
+        assert "dpd-unanswered" not in kinds(found)
+        assert found.tunnel.state is TunnelState.UP
+
+
+def test_how_long_dpd_is_shows_by_quick_mode_alone() -> None:
+    """Message 2 is not in the capture; message 3 of Quick Mode is HASH alone."""
+    rows = [(at, 48, True) for at in (60.0, 70.0, 80.0)]
+    assert "dpd-unanswered" not in kinds(with_informational(*rows, begun=False))
+    assert "dpd-unanswered" in kinds(with_informational(*((at, 64, left) for at, _, left in rows), begun=False))
+
+
+def test_who_answers_dpd_is_not_lost_where_quick_mode_is_not_answered() -> None:
+    found = only(*made("quick_mode_ignored_beside_dpd"))
+    assert found.tunnel.state is TunnelState.NO_CHILD
+    for name in ("peer-lost", "stale-sa", "path-loss"):
+        assert statuses(found).get(name) in (None, "unlikely"), name
+
+
+def test_a_tunnel_that_is_deleted_at_once_is_not_up() -> None:
+    first, _ = diagnosed(*made("deleted_behind_quick_mode_and_begun_anew"))
+    assert first.tunnel.state is TunnelState.LOST
+    assert "phase2-deleted-at-once" in kinds(first)
+    items, _ = made("deleted_behind_quick_mode_and_begun_anew")
+    alone = only([i for i in items if i.time < 5 * SECOND], 60)
+    assert alone.tunnel.state is TunnelState.UP  # INITIAL-CONTACT is as long
+
+
+def test_a_message_in_the_place_of_a_transaction_leaves_no_child() -> None:
+    for name in ("quick_mode_where_a_user_is_asked_for", "user_does_not_type", "no_address_for_the_client"):
+        assert only(*made(name)).tunnel.state is TunnelState.NO_CHILD, name
+
+
+def test_silence_where_the_capture_sees_one_direction_by_another_exchange() -> None:
+    """An SA is in use, and only one end of it is in the capture: that nothing answers message 1 shows nothing."""
+    wire = Wire()
+    new = other_cookies(1)
+    both = [d for n in range(6) for d in (wire.datagram(10 * n, informational(n, n)),)]
+    both += [wire.datagram(at, main_mode(1, (new[0], bytes(8)))) for at in (15, 25, 35)]
+    items = sorted(both, key=lambda d: d.time)
+    _, found = diagnosed(items, 90)
+    assert "one-direction" in kinds(found)
+    assert statuses(found).get("udp-500-blocked") != "likely"
+    answered = [*items, wire.datagram(50.1, informational(99, 5), left=False)]
+    assert "one-direction" not in kinds(diagnosed(answered, 90)[1])
+
+
+def test_who_answers_dpd_in_clear_has_no_sa() -> None:
+    found = only(*made("dpd_answered_in_clear"))
+    assert found.tunnel.state is TunnelState.LOST
+    assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
+
+
+def test_a_client_that_deletes_both_at_once_has_no_tunnel() -> None:
+    items, end = made("client_deletes_both_at_once")
+    assert only(items, end).tunnel.state is TunnelState.LOST
+    assert only(items, 5).tunnel.state is TunnelState.UP  # what follows may be more
+
+
+def test_a_notify_in_clear_before_phase_1_is_over_refuses_phase_1() -> None:
+    """The initiator of Aggressive Mode begins Quick Mode right behind message 3, which is refused."""
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    items += [wire.datagram(0.31, quick_mode(1)), wire.datagram(0.4, message(5, [notify(24)]), left=False)]
+    found = only(items, 60)
+    assert not kinds(found) & {"phase2-answered-in-clear", "sa-answered-in-clear"}
+    assert next(iter(statuses(found))) == "identity-mismatch"
+
+
+@pytest.mark.parametrize(("last", "kind"), [(90, "dpd-unheeded"), (25, "dpd-unanswered")])
+def test_an_end_whose_esp_goes_on_is_alive(last: int, kind: str) -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(wire.datagram(1, quick_mode(n), left=n != 2) for n in (1, 2, 3))]
+    items += [wire.datagram(10 * n, informational(n, n)) for n in (3, 4, 5)]
+    (seen,) = diagnosed(items, 100)
+    flows = [
+        EspFlow(*ends, None, None, n, 50, Frame(0, 20 + n), Frame(0, 90 + n), 2 * SECOND, last * SECOND)
+        for n, ends in enumerate(((LEFT, RIGHT), (RIGHT, LEFT)))
+    ]
+    (found,) = diagnose([seen.exchange], 100 * SECOND, esp=flows)
+    assert kinds(found) & {"dpd-unheeded", "dpd-unanswered"} == {kind}
+    assert found.tunnel.state is (TunnelState.UP if kind == "dpd-unheeded" else TunnelState.LOST)
