@@ -50,6 +50,7 @@ KINDS: tuple[Kind, ...] = (
     K("unfinished", "Phase 1 did not complete.", context=True),
     # --- where it stopped
     K("stopped-after-*", "The last message of phase 1 that went by; `nothing` where none did."),
+    K("ike-sa-init-due-again", "The answer to IKE_SA_INIT asks for that request once more."),
     K("refused-by-*", "This end refused the exchange."),
     K("deleted-at-once-by-*", "This end deleted the IKE SA right behind IKE_AUTH."),
     K("v2-auth-refused", "The responder refused IKE_AUTH; what it says is encrypted."),
@@ -143,6 +144,7 @@ KINDS: tuple[Kind, ...] = (
     K("wanted-group-not-offered", "The responder asks for a group that the initiator does not offer."),
     K("other-group-wanted", "The responder asks for another group (INVALID_KE_PAYLOAD).", shown=True),
     K("cookie-challenge", "The responder asks for a cookie first, as under load.", shown=True),
+    K("cookie-not-taken", "The responder asks for another cookie each time that its last one is returned.", shown=True),
     K("ike-intermediate", "IKE_INTERMEDIATE goes on between IKE_SA_INIT and IKE_AUTH.", shown=True),
     K("auth-psk", "Authentication is by pre-shared key."),
     K("auth-certificates", "Authentication is by certificates."),
@@ -197,6 +199,7 @@ KINDS: tuple[Kind, ...] = (
     K("esp-outside-udp", "ESP goes without UDP although there is NAT.", shown=True),
     K("dpd-unanswered", "Dead Peer Detection asks, and nothing answers.", trouble=True),
     K("v2-request-unanswered", "An IKEv2 request behind IKE_AUTH gets no answer.", trouble=True),
+    K("v2-answered-in-clear", "An IKEv2 request behind IKE_AUTH is answered with an error in clear.", trouble=True),
     K("v2-delete-by-*", "This end sent an encrypted message that may delete the IKE SA.", shown=True),
     K("phase1-again", "The same peers begin phase 1 again while the SA is in use.", shown=True),
     K("xauth-leads-nowhere", "XAuth told its result, and nothing follows.", trouble=True),

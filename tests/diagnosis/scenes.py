@@ -1277,3 +1277,73 @@ def through_a_nat_on_500(*after: tuple[float, bytes, bool]) -> Scene:
 @scene
 def phase_2_refused_through_a_nat_on_500() -> Scene:
     return through_a_nat_on_500((1.0, quick_mode(1), True), (1.1, informational(1), False))
+
+
+def ike_sa_up(wire: Wire) -> list[Captured]:
+    """An IKE SA with a Child SA, and nothing behind it yet."""
+    answer = ikev2(35, request=False, number=1, inner=36)
+    return [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, answer, left=False, ttl=62),
+    ]
+
+
+def in_clear(exchange: int, number: int, notify_type: int) -> bytes:
+    """A response in clear with this notify, under the SPIs and the message ID of what it answers."""
+    return message(exchange, [notify_v2(notify_type)], version=0x20, flags=0x20, message_id=number)
+
+
+@scene
+def request_under_a_forgotten_ike_sa() -> Scene:
+    """The responder was restarted: it answers each liveness check with INVALID_IKE_SPI in clear."""
+    wire = Wire()
+    items = ike_sa_up(wire)
+    for at in (90, 94, 101.2, 114.2):
+        items.append(wire.datagram(at, ikev2(37, request=True, number=2, inner=0, octets=76)))
+        items.append(wire.datagram(at + 0.03, in_clear(37, 2, 4), left=False, ttl=62))
+    return items, 180
+
+
+@scene
+def ike_auth_for_which_the_responder_knows_no_spi() -> Scene:
+    """It comes late, or to another host behind the same address."""
+    wire = Wire()
+    items = init_of_ikev2(wire)
+    for at in (35, 39, 46.2):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        items.append(wire.datagram(at + 0.03, in_clear(35, 1, 4), left=False, ttl=62))
+    return items, 120
+
+
+@scene
+def cookies_that_are_not_taken() -> Scene:
+    wire = Wire()
+    items: list[Captured] = []
+    whole = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32))]
+    for n in range(5):
+        front = [notify_v2(16390, bytes([n]) * 20)] if n else []
+        asked = message(34, [*front, *whole], version=0x20, flags=0x08, cookies=(COOKIE_I, ZERO))
+        again = message(34, [notify_v2(16390, bytes([n + 1]) * 20)], version=0x20, flags=0x20, cookies=(COOKIE_I, ZERO))
+        items += [wire.datagram(4 * n, asked), wire.datagram(4 * n + 0.03, again, left=False, ttl=62)]
+    return items, 90
+
+
+@scene
+def rekeys_that_collide() -> Scene:
+    """Both ends rekey: the one that has granted the other's request is refused its own (RFC 7296 §2.25.1)."""
+    wire = Wire()
+    rows: list[tuple[float, int, bool, bool, int | None]] = [
+        (50, 0, True, False, None),
+        (50.02, 2, True, True, None),
+        (50.03, 0, False, True, None),
+        (50.05, 2, False, False, 28),
+    ]
+    items = ike_sa_up(wire)
+    for at, number, request, left, octets in rows:
+        inner = 41 if request or octets else 33
+        octets = octets or 200
+        sent = bytearray(ikev2(36, request=request, number=number, inner=inner, octets=octets))
+        sent[19] = (0 if request else 0x20) | (0x08 if left else 0)
+        items.append(wire.datagram(at, bytes(sent), left=left, ttl=64 if left else 62))
+    return items, 120

@@ -19,7 +19,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     refusal_text,
     same_initiator,
 )
-from pcapdiag.exchange.model import Mode, Side
+from pcapdiag.exchange.model import Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType, Group, NotifyTypeV2, OakleyAttribute, TransformTypeV2
 from pcapdiag.units import SECOND
 
@@ -271,17 +271,89 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                         text += " None of the proposals has it."
                         also = ("wanted-group-not-offered",)
                 yield Fact("other-group-wanted", text, step.first.frames, also)
+    yield from _cookies_not_taken(case)
     between = case.exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
     if between:
         text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
         yield Fact("ike-intermediate", text, frames_of(between)[:MAX_FRAMES])
-    answered = {(s.message.header.message_id, s.sender) for s in steps if s.message.header.response}
+    clear = _clear_answers(steps)
+    yield from _answered_in_clear(case, clear)
+    # What is in clear answers no request under an IKE SA (RFC 7296 §2.21.4).
+    answered = {(s.message.header.message_id, s.sender) for s in steps if s.message.header.response and s.encrypted}
     for step in steps:
         request = not step.message.header.response and step.exchange_type in ikev2.AFTER_AUTH
         key = (step.message.header.message_id, step.sender.other)
         unseen = case.vantage.one_way is step.sender
-        if request and not unseen and key not in answered and len(step.sent) >= 2:
+        told = max((s.last.time for s in clear.get(key, ())), default=0)
+        if request and not unseen and key not in answered and len(step.sent) >= 2 and step.last.time > told:
             text = (
                 f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered."
             )
             yield Fact("v2-request-unanswered", text, step.frames)
+
+
+def _cookies_not_taken(case: Case) -> Iterator[Fact]:
+    """Requests that return the cookie, each answered by a question for one (RFC 7296 §2.6).
+
+    The responder makes it of the initiator's nonce, address and SPI: it fits no more where one of these has changed.
+    One that is asked for anew may be made with the next secret.
+    """
+    init = [s for s in case.exchange.of_type(ExchangeType.IKE_SA_INIT) if s.sender is Side.INITIATOR or _has_cookie(s)]
+    rows = sorted((sighting.time, sighting.frame, s.sender, _has_cookie(s)) for s in init for sighting in s.sent)
+    again = [
+        after[1]
+        for before, after in pairwise(rows)
+        if after[2] is Side.RESPONDER and before[2] is Side.INITIATOR and before[3]
+    ]
+    if len(again) >= COOKIES_REFUSED:
+        text = (
+            f"The initiator returns the COOKIE, and the responder asks for one again ({how_often(len(again))}): it "
+            "does not take what it gave, or what that is made of changes, as by a NAT that takes another port then."
+        )
+        yield Fact("cookie-not-taken", text, tuple(again[:MAX_FRAMES]))
+
+
+COOKIES_REFUSED = 2
+"""The secret of the cookies may change between two requests, and hardly again between the next two."""
+
+
+def _has_cookie(step: Step) -> bool:
+    return any(n.notify_type == NotifyTypeV2.COOKIE for n in step.notifications)
+
+
+ClearAnswers = Mapping[tuple[int, Side], Sequence[Step]]
+
+
+def _clear_answers(steps: Sequence[Step]) -> ClearAnswers:
+    """Errors in clear that are marked as responses, by the message ID of what they answer and their sender."""
+    found: dict[tuple[int, Side], list[Step]] = {}
+    for step in steps:
+        if not step.encrypted and step.message.header.response and error_notifies(step):
+            found.setdefault((step.message.header.message_id, step.sender), []).append(step)
+    return found
+
+
+def _answered_in_clear(case: Case, clear: ClearAnswers) -> Iterator[Fact]:
+    """A request under the IKE SA is answered by an error in clear alone, of who has none (RFC 7296 §2.21.4)."""
+    for request in case.exchange.steps if clear else ():
+        if request.message.header.response or not request.encrypted or request.exchange_type not in ikev2.AFTER_AUTH:
+            continue
+        by, number = request.sender.other, request.message.header.message_id
+        answers = [s for s in clear.get((number, by), ()) if s.last.time >= request.first.time]
+        if not answers or _heard_under_the_sa(case, by, request.first.time, answers[0].first.time):
+            continue
+        names = ", ".join(dict.fromkeys(n.name for s in answers for n in error_notifies(s)))
+        text = (
+            f"{request.name} {number}: the {by} answered with {names} in clear; an end that has the IKE SA encrypts "
+            "what it says (RFC 7296 §2.21.4). It is not authenticated: anybody could have sent it."
+        )
+        yield Fact("v2-answered-in-clear", text, frames_of([request, *answers])[:MAX_FRAMES])
+        return
+
+
+def _heard_under_the_sa(case: Case, side: Side, asked: int, told: int) -> bool:
+    """This end says something encrypted behind the request, or its ESP or AH goes on behind its error."""
+    if any(s.encrypted and s.last.time >= asked for s in case.exchange.sent_by(side)):
+        return True
+    addresses = case.exchange.peer(side).addresses
+    return any(f.source in addresses and f.first_time < told < f.last_time for f in case.esp)

@@ -36,6 +36,8 @@ def stop(case: Case) -> Iterator[Fact]:
         also = ["refused-by-either"]
     at_auth = by is not None and case.exchange.mode is Mode.IKEV2 and case.exchange.steps[0].first.frames
     how = _refused_at_auth(case, by) if by is not None and at_auth else None
+    if case.stop.missing == "IKE_SA_INIT request":
+        also.append("ike-sa-init-due-again")
     yield Fact(f"stopped-after-{after}", reason, frames, (*also, *([how] if how else [])))
     if how is not None and how.startswith("v2-auth-refused"):
         yield from _eap_rounds(case)
@@ -49,6 +51,8 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
     step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
     if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
         return f"deleted-at-once-by-{by}"
+    if step is not None and not step.encrypted and NotifyTypeV2.INVALID_IKE_SPI in error_notifies(step):
+        return None  # who does not know the SPIs has judged no proof (RFC 7296 §2.21.4)
     return "v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator"
 
 

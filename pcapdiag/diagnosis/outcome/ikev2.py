@@ -623,10 +623,14 @@ def _undecided(exchange: Exchange, last: Step) -> bool:
 def _only_later(exchange: Exchange, last: Step) -> Stop:
     """Nothing of IKE_SA_INIT and IKE_AUTH is in the capture, and what is there does not show that the IKE SA is up."""
     refused = next((s for s in exchange.steps if not s.encrypted and error_notifies(s)), None)
-    if refused is not None:
+    if refused is not None and len({s.sender for s in exchange.steps}) == 1:
         names = ", ".join(n.name for n in error_notifies(refused))
         reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
         return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
+    if refused is not None:
+        names = ", ".join(n.name for n in error_notifies(refused))
+        reason = f"The beginning is not in the capture; the {refused.sender} answers with {names} in clear."
+        return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(exchange.steps))
     reason = f"Only {last.name} of one end is in the capture: whether the IKE SA stands does not show."
     if last.message.header.response and first_inside(last) == PayloadType.NOTIFY2:
         reason += " A notify comes first in it, as where the request is refused."

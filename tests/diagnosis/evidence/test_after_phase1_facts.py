@@ -258,6 +258,9 @@ def test_ikev1_has_none_of_it() -> None:
         ("refused_where_the_capture_begins_with_message_5_or_6", "identity-mismatch", "refused-by-either"),
         ("child_refused_for_the_moment", "phase2-selector-mismatch", "child-sa-refused"),
         ("xauth_asked_three_times", "xauth-failed", "xauth-leads-nowhere"),
+        ("request_under_a_forgotten_ike_sa", "stale-sa", "v2-answered-in-clear"),
+        ("ike_auth_for_which_the_responder_knows_no_spi", "stale-sa", "notify-invalid-ike-spi"),
+        ("cookies_that_are_not_taken", "vendor-difference", "cookie-not-taken"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
@@ -354,3 +357,52 @@ def test_who_answers_quick_mode_in_clear_has_no_sa() -> None:
     found = only(*made("quick_mode_answered_in_clear"))
     assert (found.stop.initiator_state, found.stop.responder_state) == (("MM_ACTIVE", "AM_ACTIVE"), ("NONE",))
     assert "INVALID_COOKIE in clear" in found.phase2[0].reason
+
+
+def test_an_ike_sa_that_was_forgotten_is_lost() -> None:
+    items, end = made("request_under_a_forgotten_ike_sa")
+    found = only(items, end)
+    assert found.tunnel.state is TunnelState.LOST
+    assert statuses(found)["stale-sa"] == "likely"
+    assert "v2-request-unanswered" not in kinds(found)
+    late = only(items[4:], end)
+    assert (late.stop.outcome, late.tunnel.state) == (Outcome.PARTIAL, TunnelState.LOST)
+    assert statuses(late)["stale-sa"] == "likely"
+
+
+def test_an_error_in_clear_beside_an_answer_is_a_stray_one() -> None:
+    items, end = made("request_under_a_forgotten_ike_sa")
+    wire = Wire()
+    wire.number = 20
+    real = wire.datagram(90.05, ikev2(37, request=False, number=2, inner=0), left=False, ttl=62)
+    assert not kinds(only([*items[:6], real], end)) & {"v2-answered-in-clear", "v2-request-unanswered"}
+
+
+def test_an_error_in_clear_is_no_answer_to_what_is_still_repeated() -> None:
+    """One forged packet must not hide that the peer is silent."""
+    items, end = made("request_under_a_forgotten_ike_sa")
+    alone = [item for n, item in enumerate(items) if n < 6 or not n % 2]
+    assert "v2-request-unanswered" in kinds(only(alone, end))
+
+
+def test_who_does_not_know_the_spis_has_judged_no_key() -> None:
+    found = only(*made("ike_auth_for_which_the_responder_knows_no_spi"))
+    assert found.stop.outcome is Outcome.REJECTED
+    assert "psk-mismatch" not in statuses(found)
+
+
+def test_one_cookie_may_be_asked_for_anew() -> None:
+    items, end = made("cookies_that_are_not_taken")
+    assert "cookie-not-taken" not in kinds(only(items[:4], end))
+    assert "cookie-not-taken" in kinds(only(items[:6], end))
+
+
+def test_a_question_for_another_ike_sa_init_is_no_stop_before_ike_auth() -> None:
+    assert "udp-4500-blocked" not in statuses(only(*made("cookies_that_are_not_taken")))
+    assert "udp-4500-blocked" not in statuses(only(*made("group_that_is_not_offered")))
+
+
+def test_a_rekey_that_is_refused_for_a_collision_is_no_trouble() -> None:
+    found = only(*made("rekeys_that_collide"))
+    assert found.causes == ()
+    assert [p.outcome for p in found.phase2] == [Outcome.COMPLETED, Outcome.SUPERSEDED]

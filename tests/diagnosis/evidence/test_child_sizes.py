@@ -69,6 +69,15 @@ def test_the_last_answer_of_eap_has_no_identity() -> None:
     assert KIND not in kinds(with_answer(60, EAP))
 
 
+def test_a_notify_that_comes_first_takes_its_own_room() -> None:
+    """Behind it IDr and AUTH have to fit as well, so a refusal with a long text in it is none of those."""
+    notify = 41
+    assert "v2-auth-refused" in kinds(with_answer(PROOF + 8 + 32, notify))
+    assert "v2-auth-refused" not in kinds(with_answer(PROOF + 8 + 33, notify))
+    assert KIND in kinds(with_answer(NEED + 8 + 32, notify))
+    assert KIND not in kinds(with_answer(NEED + 8 + 33, notify))
+
+
 def test_while_eap_may_go_on_nothing_is_said() -> None:
     """An initiator that wants EAP leaves AUTH out of its first request, which is small then (RFC 7296 §2.16)."""
     assert KIND not in kinds(with_answer(100, asks=40))
