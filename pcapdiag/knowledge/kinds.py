@@ -55,6 +55,7 @@ KINDS: tuple[Kind, ...] = (
     K("deleted-at-once-by-*", "This end deleted the IKE SA right behind IKE_AUTH."),
     K("v2-auth-refused", "The responder refused IKE_AUTH; what it says is encrypted."),
     K("v2-auth-refused-by-initiator", "The initiator refused the responder's IKE_AUTH response."),
+    K("answer-with-certificate", "The answer to IKE_AUTH that is refused is as large as one with a certificate."),
     K("eap-stops", "The initiator does not go on behind a question of EAP."),
     K("eap-ends-short", "The last answer in EAP has room for little more than success or failure."),
     K("eap-may-go-on", "The answer to IKE_AUTH may be the first question of EAP, and nothing follows."),

@@ -1347,3 +1347,57 @@ def rekeys_that_collide() -> Scene:
         sent[19] = (0 if request else 0x20) | (0x08 if left else 0)
         items.append(wire.datagram(at, bytes(sent), left=left, ttl=64 if left else 62))
     return items, 120
+
+
+def answer_in_part(*again: float) -> Scene:
+    """IKE_AUTH is answered with a certificate in IP fragments, of which only the first come, each time."""
+    wire = Wire()
+    choice_and_request = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32)), (38, b"\x04" + bytes(20))]
+    items = init_of_ikev2(wire, *choice_and_request)
+    for at in (0.2, *again):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        whole = wire.datagram(at + 0.1, ikev2(35, request=False, number=1, inner=36, octets=2700), left=False, ttl=62)
+        items.append(
+            FragmentLoss(
+                frames=(whole.frame,),
+                time=whole.time,
+                last_time=whole.time,
+                source=RIGHT,
+                destination=LEFT,
+                source_port=500,
+                destination_port=500,
+                payload=whole.payload[:1472],
+                ttl=62,
+                ip_id=whole.ip_id or 0,
+                missing=((1480, None),),
+            )
+        )
+    return items, 100
+
+
+@scene
+def ike_auth_answer_in_part() -> Scene:
+    """Reported of an operator's gateway: the client gives up after its third repetition."""
+    return answer_in_part(2.2, 6.2, 14.2)
+
+
+@scene
+def client_refuses_a_certificate() -> Scene:
+    """An INFORMATIONAL with a notify in the place of the next round of EAP."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400))
+    return [*items, wire.datagram(1.2, ikev2(37, request=True, number=2, inner=41))], 60
+
+
+@scene
+def client_deletes_behind_a_certificate() -> Scene:
+    """As iOS and macOS do where they do not trust it."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400))
+    return [*items, wire.datagram(1.2, ikev2(37, request=True, number=2, inner=42))], 60
+
+
+@scene
+def asked_by_eap_alone() -> Scene:
+    """IDr and EAP without AUTH (RFC 5998), and the client does not go on."""
+    return eap_rounds(Wire(), (36, 64)), 60

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.evidence.case import Case, Fact, slug, span
 from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.retransmission import heeded_by, schedule_of
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, is_lone_notify
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, is_lone_notify, room
 from pcapdiag.diagnosis.outcome.stop import (
     AFTER_PHASE_1,
     CROSSING,
@@ -41,6 +41,8 @@ def stop(case: Case) -> Iterator[Fact]:
     yield Fact(f"stopped-after-{after}", reason, frames, (*also, *([how] if how else [])))
     if how is not None and how.startswith("v2-auth-refused"):
         yield from _eap_rounds(case)
+    if by is Side.INITIATOR and how is not None:
+        yield from _certificate_by_size(case)
 
 
 def _refused_at_auth(case: Case, by: Side) -> str | None:
@@ -54,6 +56,14 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
     if step is not None and not step.encrypted and NotifyTypeV2.INVALID_IKE_SPI in error_notifies(step):
         return None  # who does not know the SPIs has judged no proof (RFC 7296 §2.21.4)
     return "v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator"
+
+
+def _certificate_by_size(case: Case) -> Iterator[Fact]:
+    """The initiator refuses an answer that is large enough for a certificate: its proof is a signature."""
+    answers = case.exchange.named("IKE_AUTH response")
+    if answers and room(answers[0], chosen_transforms(case.exchange)) >= ikev2.WITH_CERTIFICATE:
+        text = f"{answers[0].name} is large enough for a certificate, far larger than one with a proof by shared key."
+        yield Fact("answer-with-certificate", text, answers[0].frames)
 
 
 def _eap_rounds(case: Case) -> Iterator[Fact]:
@@ -87,6 +97,12 @@ def eap(case: Case) -> Iterator[Fact]:
             text += " It has room for little more than EAP's success or failure (RFC 3748 §4.2)."
         yield Fact("eap-stops", text, last.frames, ("eap-ends-short",) if short else ())
         yield from _eap_rounds(case)
+    elif ikev2.may_ask_by_eap_alone(e, ikev2.auth_of(e)):
+        text = (
+            "The IKE_AUTH response begins with IDr and has no room for AUTH: it may ask for EAP that proves both ends "
+            "(RFC 5998 §3), which the initiator does not go on with."
+        )
+        yield Fact("eap-stops", text, last.frames)
     elif ikev2.may_ask_eap(e, ikev2.auth_of(e)):
         text = (
             "The IKE_AUTH response is large enough for a certificate, and the responder asks for none: it may be the "
@@ -180,7 +196,7 @@ def _requests_again(case: Case) -> Iterator[Fact]:
     if unheard is not None:
         frames = (*unheard.answer.first.frames, *unheard.again)
         said = f"The initiator sends {unheard.request.name} again although {unheard.answer.name} "
-        if case.vantage.at is Side.INITIATOR:
+        if unheard.at is Side.INITIATOR:
             text = f"{said}gets to its own interface: it does not take it."
             yield Fact("initiator-does-not-take-answer", text, frames)
         else:

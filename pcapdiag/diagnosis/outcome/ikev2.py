@@ -308,7 +308,24 @@ WITH_CERTIFICATE = 600
 """Octets of payloads that an answer with a certificate has, and one with a shared key does not come near."""
 
 
+def may_ask_by_eap_alone(exchange: Exchange, auth: Sequence[Step]) -> bool:
+    """Whether the only answer to IKE_AUTH is IDr without AUTH, as where EAP proves both ends (RFC 5998 §3).
+
+    A refusal is usually alone in its message (RFC 7296 §2.21.2), and IDr before it is not ruled out.
+    """
+    answers = [s for s in auth if s.message.header.response]
+    if len(answers) != 1 or answers[0] is not auth[-1] or answers[0].opened is not None or not answers[0].encrypted:
+        return False
+    return first_inside(answers[0]) == PayloadType.IDR and not holds_proof(answers[0], chosen_transforms(exchange))
+
+
 def _asked_by_eap(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
+    if may_ask_by_eap_alone(exchange, auth):
+        reason = (
+            "The responder answered IKE_AUTH with its identity and no room for a proof, as one that asks by EAP alone; "
+            "nothing follows, so whether it asks or refuses does not show."
+        )
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, auth[-1].frames)
     if not auth or not may_ask_eap(exchange, auth) or setting.traffic_both_ways(exchange, auth[-1].first.time):
         return None
     reason = (
@@ -382,9 +399,11 @@ def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[St
         if s.sender is Side.RESPONDER and not s.encrypted and s.exchange_type != ExchangeType.IKE_SA_INIT
     ]
     last = init[-1]
-    answers = [*([last] if last.message.header.response else []), *clear]
+    # An answer is whose it is: some set no flag for a response in it.
+    answered = last.sender is Side.RESPONDER
+    answers = [*([last] if answered else []), *clear]
     for step in answers:
-        if step is not last and last.message.header.response:
+        if step is not last and answered:
             continue  # an answer to IKE_SA_INIT proper is there
         for notify in step.notifications:
             kind = notify.notify_type
@@ -458,7 +477,7 @@ def _refusal_in(exchange: Exchange, last: Step) -> str | None:
     if not last.encrypted:
         names = [n.name for n in error_notifies(last)]
         return f"The responder answered IKE_AUTH with {', '.join(names)} in clear." if names else None
-    if first_inside(last) == PayloadType.EAP or holds_proof(last, chosen_transforms(exchange)):
+    if first_inside(last) in (PayloadType.EAP, PayloadType.IDR) or holds_proof(last, chosen_transforms(exchange)):
         return None
     inside = first_inside(last)
     label = "a notify" if inside == PayloadType.NOTIFY2 else inside.label if inside is not None else ""
@@ -509,7 +528,12 @@ def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> 
     ahead = outlook(sorted(unheard.request.times))
     watched = setting.silence_after(ahead.last)
     gave_in = ahead.due is not None and watched > ahead.over_at - ahead.last
-    if len(unheard.again) < UNHEEDED or gave_in:
+    in_pieces = not unheard.answer.whole and not _goes_on(exchange, unheard)
+    if len(unheard.again) < UNHEEDED or (gave_in and not in_pieces):
+        if in_pieces and watched >= FIRST_REPEAT:
+            reason = f"{unheard.reason[:-1]}; whether the last one got there as a whole does not show."
+            frames = (*unheard.answer.first.frames, *unheard.again)
+            return Stop(Outcome.INCONCLUSIVE, unheard.answer.name, Side.RESPONDER, None, (), (), reason, frames)
         if watched >= FIRST_REPEAT or _goes_on(exchange, unheard):
             return None
         reason = f"{unheard.reason[:-1]}; the capture ends before it shows whether the last answer got there."
@@ -539,7 +563,7 @@ def _goes_on(exchange: Exchange, unheard: "Unheard") -> bool:
 class Unheard(Record, frozen=True):
     """A request of the initiator that was sent again although its answer went by; `again` -- the frames of that.
 
-    at -- the end where the capture was taken, where that shows
+    at -- the end where the capture was taken, where that shows and the answer is there as a whole
     """
 
     request: Step
@@ -553,6 +577,8 @@ class Unheard(Record, frozen=True):
         said = f"{self.answer.name} was sent and {self.request.name} is still repeated: "
         if self.at is Side.INITIATOR:
             return f"{said}the answer reaches the initiator's own interface, and the initiator does not take it."
+        if not self.answer.whole:
+            return f"{said}not all fragments of the answer are in the capture."
         return f"{said}the initiator has not had the answer, or could not use it."
 
 
@@ -573,7 +599,8 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
         return None  # the flag for a response can stand in what the initiator sends
     answer = min(answers, key=lambda s: min(s.times))
     again = sent_again_after([request], max(min(answer.times), min(request.times)))
-    return Unheard(request, answer, again, vantage_of(exchange).at) if again else None
+    at = vantage_of(exchange).at if answer.whole else None  # what comes in part has not got anywhere
+    return Unheard(request, answer, again, at) if again else None
 
 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:

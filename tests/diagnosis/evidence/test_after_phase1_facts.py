@@ -261,6 +261,10 @@ def test_ikev1_has_none_of_it() -> None:
         ("request_under_a_forgotten_ike_sa", "stale-sa", "v2-answered-in-clear"),
         ("ike_auth_for_which_the_responder_knows_no_spi", "stale-sa", "notify-invalid-ike-spi"),
         ("cookies_that_are_not_taken", "vendor-difference", "cookie-not-taken"),
+        ("ike_auth_answer_in_part", "fragments-dropped", "ip-fragments-missing"),
+        ("client_refuses_a_certificate", "certificate-rejected", "answer-with-certificate"),
+        ("client_deletes_behind_a_certificate", "certificate-rejected", "answer-with-certificate"),
+        ("asked_by_eap_alone", "xauth-failed", "eap-stops"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:

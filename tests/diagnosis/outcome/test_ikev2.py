@@ -28,8 +28,8 @@ from tests.diagnosis.scenarios import (
     other_cookies,
     statuses,
 )
-from tests.diagnosis.scenes import SA_WITH_GROUP_14
-from tests.messages import LEFT, RIGHT, SECOND, Wire, message
+from tests.diagnosis.scenes import SA_WITH_GROUP_14, answer_in_part, init_of_ikev2, made
+from tests.messages import COOKIE_I, LEFT, RIGHT, SECOND, ZERO, Wire, message
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
 IDR, AUTHENTICATION, NOTIFY, DELETE, EAP = 36, 39, 41, 42, 48
@@ -616,3 +616,36 @@ def test_a_key_exchange_that_a_notify_answers_is_refused(inner: int, outcome: Ou
     assert only(exchanged(*rows), LATE).stop.outcome is outcome
     goes_on = [*rows, asked(0.4, AUTH, 2), answered(0.5, AUTH, 2)]
     assert only(exchanged(*goes_on), LATE).stop.outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("again", "outcome"),
+    [((), Outcome.COMPLETED), ((2.2,), Outcome.INCONCLUSIVE), ((2.2, 6.2, 14.2), Outcome.STALLED)],
+)
+def test_an_answer_that_comes_in_part_and_is_asked_for_again(again: Sequence[float], outcome: Outcome) -> None:
+    """Who gives up before its schedule ends has had a whole answer, and none of which the capture lacks fragments.
+
+    Without a repetition the capture alone may lack them: its filter may see the first fragments only.
+    """
+    found = only(*answer_in_part(*again))
+    assert found.stop.outcome is outcome
+    assert "own interface" not in "".join([found.stop.reason, *(e.text for e in found.evidence)])
+
+
+def test_identity_without_room_for_a_proof_is_not_yet_a_refusal() -> None:
+    found = only(*made("asked_by_eap_alone"))
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert "psk-mismatch" not in statuses(found)
+    items, end = made("asked_by_eap_alone")
+    wire = Wire()
+    wire.number = 20
+    further = wire.datagram(2, ikev2(35, request=True, number=2, inner=48))
+    assert only([*items, further], end).stop.missing == "IKE_AUTH response"
+
+
+def test_a_refusal_without_the_flag_of_a_response() -> None:
+    wire = Wire()
+    first = init_of_ikev2(wire)[0]
+    answer = message(34, [notify_v2(14)], version=0x20, cookies=(COOKIE_I, ZERO))
+    found = only([first, wire.datagram(0.1, answer, left=False)], 60)
+    assert (found.stop.outcome, found.stop.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
