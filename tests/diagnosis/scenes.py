@@ -1401,3 +1401,41 @@ def client_deletes_behind_a_certificate() -> Scene:
 def asked_by_eap_alone() -> Scene:
     """IDr and EAP without AUTH (RFC 5998), and the client does not go on."""
     return eap_rounds(Wire(), (36, 64)), 60
+
+
+@scene
+def responder_asks_an_initiator_that_never_had_the_answer() -> Scene:
+    """The initiator gives up before its schedule ends; the responder's liveness check then meets silence as well."""
+    wire = Wire()
+    items = init_of_ikev2(wire)
+    for at in (0.2, 1.2, 3.2, 7.2, 15.2):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        items.append(wire.datagram(at + 0.05, ikev2(35, request=False, number=1, inner=36), left=False, ttl=62))
+    for at in (30, 30.5, 31.5, 33.5, 37.5):
+        check = bytearray(ikev2(37, request=True, number=0, inner=0, octets=76))
+        check[19] = 0
+        items.append(wire.datagram(at, bytes(check), left=False, ttl=62))
+    return items, 100
+
+
+@scene
+def ike_auth_answered_with_invalid_syntax() -> Scene:
+    wire = Wire()
+    return [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, in_clear(35, 1, 7), left=False, ttl=62),
+    ], 60
+
+
+@scene
+def esp_under_an_spi_that_is_not_known() -> Scene:
+    """A gateway that was restarted says so in clear, outside any IKE SA, for each packet of ESP that it gets."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n in range(3):
+        said = message(
+            37, [notify_v2(11, b"\xde\xad\xbe\xef")], version=0x20, flags=8, cookies=(bytes([n + 1]) * 8, ZERO)
+        )
+        items.append(wire.datagram(n, said, left=False, ttl=62))
+    return items, 60

@@ -68,6 +68,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     carried = _carried(exchange, setting) or (_asked_by_eap(exchange, setting, auth) if not later else None)
     if carried is not None:
         return carried
+    hidden = _hidden(exchange, setting, auth, later)
+    if hidden is not None:
+        return hidden
     if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
         return _up(exchange, setting, init, auth, answered or later[:1])
     return _waiting(exchange, setting)
@@ -273,6 +276,26 @@ def _unasked_answer(exchange: Exchange, setting: Setting, auth: Sequence[Step], 
         f"answered and nothing followed: whether the {asked_by} kept the IKE SA does not show."
     )
     return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *unasked]))
+
+
+def _hidden(exchange: Exchange, setting: Setting, auth: Sequence[Step], later: Sequence[Step]) -> Stop | None:
+    """What comes right behind the answer is as small as a refusal or a delete, and the capture cut what is inside.
+
+    A liveness check is no larger. Whatever else follows shows that the IKE SA was kept.
+    """
+    if not auth or not auth[-1].message.header.response:
+        return None
+    last, chosen = auth[-1], chosen_transforms(exchange)
+    cut = [s for s in later if _at_once(s, last) and first_inside(s) is None and is_lone_notify(s, chosen)]
+    asked = [s for s in cut if not s.message.header.response]
+    if not asked or len(cut) != len(later) or setting.traffic_both_ways(exchange, last.first.time):
+        return None
+    by = asked[0].sender
+    reason = (
+        f"IKE_AUTH was answered, and the {by} asked something small at once, of which the capture cut what is inside: "
+        "whether it refuses does not show."
+    )
+    return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *asked]))
 
 
 def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
@@ -528,6 +551,7 @@ def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> 
     ahead = outlook(sorted(unheard.request.times))
     watched = setting.silence_after(ahead.last)
     gave_in = ahead.due is not None and watched > ahead.over_at - ahead.last
+    gave_in = gave_in and not _leaves_unanswered(exchange, ahead.last)
     in_pieces = not unheard.answer.whole and not _goes_on(exchange, unheard)
     if len(unheard.again) < UNHEEDED or (gave_in and not in_pieces):
         if in_pieces and watched >= FIRST_REPEAT:
@@ -549,6 +573,19 @@ UNHEEDED = 3
 
 FIRST_REPEAT = 2 * SECOND
 """A request whose second answer is lost as well is sent again by then, or not for long: most begin with less."""
+
+
+def _leaves_unanswered(exchange: Exchange, since: int) -> bool:
+    """The responder asks something under the IKE SA, again and again, and the initiator says nothing more.
+
+    One that had the answer answers in its turn (RFC 7296 §2.1).
+    """
+    own = exchange.sent_by(Side.INITIATOR)
+    return any(
+        len(s.sent) > 1 and s.first.time > since and all(o.last.time <= since for o in own)
+        for s in exchange.sent_by(Side.RESPONDER)
+        if s.encrypted and not s.message.header.response
+    )
 
 
 def _goes_on(exchange: Exchange, unheard: "Unheard") -> bool:
@@ -653,6 +690,8 @@ def _only_later(exchange: Exchange, last: Step) -> Stop:
     if refused is not None and len({s.sender for s in exchange.steps}) == 1:
         names = ", ".join(n.name for n in error_notifies(refused))
         reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
+        if NotifyTypeV2.INVALID_SPI in error_notifies(refused):
+            reason = f"{refused.first.source} says in clear that it does not know the SPI of an ESP or AH packet."
         return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
     if refused is not None:
         names = ", ".join(n.name for n in error_notifies(refused))

@@ -265,6 +265,9 @@ def test_ikev1_has_none_of_it() -> None:
         ("client_refuses_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("client_deletes_behind_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("asked_by_eap_alone", "xauth-failed", "eap-stops"),
+        ("responder_asks_an_initiator_that_never_had_the_answer", "path-loss", "v2-request-unanswered"),
+        ("ike_auth_answered_with_invalid_syntax", "vendor-difference", "notify-invalid-syntax"),
+        ("mm5_without_the_marker", "vendor-difference", "no-marker"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
@@ -410,3 +413,10 @@ def test_a_rekey_that_is_refused_for_a_collision_is_no_trouble() -> None:
     found = only(*made("rekeys_that_collide"))
     assert found.causes == ()
     assert [p.outcome for p in found.phase2] == [Outcome.COMPLETED, Outcome.SUPERSEDED]
+
+
+def test_esp_that_is_not_known_is_of_a_forgotten_sa() -> None:
+    items, end = made("esp_under_an_spi_that_is_not_known")
+    for found in diagnosed(items, end):
+        assert "does not know the SPI of an ESP or AH packet" in found.stop.reason
+        assert next(iter(statuses(found))) == "stale-sa"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
 from pcapdiag.capture.savefile import Savefile
@@ -649,3 +650,26 @@ def test_a_refusal_without_the_flag_of_a_response() -> None:
     answer = message(34, [notify_v2(14)], version=0x20, cookies=(COOKIE_I, ZERO))
     found = only([first, wire.datagram(0.1, answer, left=False)], 60)
     assert (found.stop.outcome, found.stop.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+
+
+def test_an_initiator_that_answers_nothing_has_not_had_the_answer() -> None:
+    items, end = made("responder_asks_an_initiator_that_never_had_the_answer")
+    assert only(items, end).stop.outcome is Outcome.STALLED
+    assert "peer-lost" not in statuses(only(items, end))
+    assert only(items[:-5], end).stop.outcome is Outcome.COMPLETED
+
+
+def test_what_the_capture_cut_right_behind_the_answer_may_be_a_refusal() -> None:
+    wire = Wire()
+    up = [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=IDR), left=False),
+    ]
+    asked = wire.datagram(0.4, ikev2(INFORM, request=True, number=2, inner=NOTIFY, octets=76 - 28))
+    reply = wire.datagram(0.5, ikev2(INFORM, request=False, number=2, inner=0, octets=76 - 28), left=False)
+    cut = [replace(d, payload=d.payload[:28]) for d in (asked, reply)]
+    assert only([*up, asked, reply], LATE).stop.outcome is Outcome.REJECTED
+    assert only([*up, *cut], LATE).stop.outcome is Outcome.INCONCLUSIVE
+    later = [replace(d, time=d.time + 20 * SECOND, ip_id=90) for d in cut]
+    assert only([*up, *later], LATE).stop.outcome is Outcome.COMPLETED
