@@ -58,6 +58,7 @@ KINDS: tuple[Kind, ...] = (
     K("answer-with-certificate", "The answer to IKE_AUTH that is refused is as large as one with a certificate."),
     K("eap-stops", "The initiator does not go on behind a question of EAP."),
     K("eap-ends-short", "The last answer in EAP has room for little more than success or failure."),
+    K("eap-round-unanswered", "A further request of IKE_AUTH, as in EAP, gets no answer."),
     K("eap-may-go-on", "The answer to IKE_AUTH may be the first question of EAP, and nothing follows."),
     K("eap-rounds", "IKE_AUTH took several rounds, as user authentication by EAP does."),
     K("silence", "A reply was due, and none came until the capture ended."),

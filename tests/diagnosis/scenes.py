@@ -1439,3 +1439,12 @@ def esp_under_an_spi_that_is_not_known() -> Scene:
         )
         items.append(wire.datagram(n, said, left=False, ttl=62))
     return items, 60
+
+
+@scene
+def round_of_eap_without_an_answer() -> Scene:
+    """As where the gateway's RADIUS server is down: the first rounds are its own."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400), (48, 80))
+    items += [wire.datagram(at, ikev2(35, request=True, number=3, inner=48)) for at in (3, 4, 6, 10, 18)]
+    return items, 60

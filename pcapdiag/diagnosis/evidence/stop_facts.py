@@ -90,6 +90,15 @@ def eap(case: Case) -> Iterator[Fact]:
     if not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
     answers = e.named("IKE_AUTH response")
+    step = case.last_step
+    if answers and step is not None and step.sender is Side.INITIATOR and step.exchange_type == ExchangeType.IKE_AUTH:
+        if case.vantage.one_way is None and case.setting.silence_after(step.first.time) >= SILENCE:
+            text = (
+                f"{ikev2.which_of(e, step)} gets no answer, though the responder answered {len(answers)} of IKE_AUTH "
+                "before: with EAP it may wait for a server that authenticates its users."
+            )
+            yield Fact("eap-round-unanswered", text, step.frames)
+        return
     if not answers or answers[-1] is not case.last_step:
         return
     last = answers[-1]
@@ -130,11 +139,15 @@ def silence(case: Case) -> Iterator[Fact]:
     for_long = case.setting.silence_after(step.first.time)
     whole = for_long >= SILENCE
     after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time and e.undelivered]
-    text = f"{step.name} was sent {how_often(len(step.sent) + step.uncounted)}; "
+    name = ikev2.which_of(case.exchange, step) if case.exchange.mode is Mode.IKEV2 else step.name
+    due = case.stop.missing
+    if case.exchange.mode is Mode.IKEV2 and case.exchange.named(due):
+        due = f"further {due}"
+    text = f"{name} was sent {how_often(len(step.sent) + step.uncounted)}; "
     if whole:
-        text += f"in the {span(for_long)} after the first no {case.stop.missing} was seen."
+        text += f"in the {span(for_long)} after the first no {due} was seen."
     else:
-        text += f"the capture ends {span(for_long)} after the first, without {case.stop.missing}."
+        text += f"the capture ends {span(for_long)} after the first, without {'a ' * (due != case.stop.missing)}{due}."
     if case.vantage.one_way is step.sender:
         return  # nothing of the other end is in the capture: no silence of its
     kind = "icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet"

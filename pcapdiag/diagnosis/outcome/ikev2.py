@@ -657,7 +657,9 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     else:
         missing, side, waiting = _next_request(last), Side.INITIATOR, Side.RESPONDER
         state = missing.split()[0]
-    reason = f"{last.name} was sent; {missing} was not seen"
+    reason = f"{which_of(exchange, last)} was sent; {missing} was not seen"
+    if missing == last.name.replace("request", "response") and exchange.named(missing):
+        reason = f"{which_of(exchange, last)} was sent; its response was not seen"
     if vantage_of(exchange).one_way is side.other:
         reason = (
             f"{last.name} was sent; the capture sees nothing of the {side}, so whether {missing} came does not show"
@@ -670,6 +672,13 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
         reason, frames = unheard.reason, unheard.again
     of_initiator, of_responder = states.get(Side.INITIATOR, ()), states.get(Side.RESPONDER, ())
     return Stop(outcome, missing, side, None, of_initiator, of_responder, reason, frames)
+
+
+def which_of(exchange: Exchange, step: Step) -> str:
+    """The name of a message, with its message ID where several have that name, as with EAP (RFC 7296 §2.16)."""
+    number = step.message.header.message_id
+    several = any(s.message.header.message_id != number for s in exchange.named(step.name))
+    return f"{step.name} {number}" if several else step.name
 
 
 def _undecided(exchange: Exchange, last: Step) -> bool:

@@ -265,6 +265,7 @@ def test_ikev1_has_none_of_it() -> None:
         ("client_refuses_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("client_deletes_behind_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("asked_by_eap_alone", "xauth-failed", "eap-stops"),
+        ("round_of_eap_without_an_answer", "xauth-failed", "eap-round-unanswered"),
         ("responder_asks_an_initiator_that_never_had_the_answer", "path-loss", "v2-request-unanswered"),
         ("ike_auth_answered_with_invalid_syntax", "vendor-difference", "notify-invalid-syntax"),
         ("mm5_without_the_marker", "vendor-difference", "no-marker"),
@@ -420,3 +421,10 @@ def test_esp_that_is_not_known_is_of_a_forgotten_sa() -> None:
     for found in diagnosed(items, end):
         assert "does not know the SPI of an ESP or AH packet" in found.stop.reason
         assert next(iter(statuses(found))) == "stale-sa"
+
+
+def test_a_round_without_an_answer_is_told_from_those_before() -> None:
+    found = only(*made("round_of_eap_without_an_answer"))
+    assert found.stop.reason == "IKE_AUTH request 3 was sent; its response was not seen."
+    assert fact(found, "silence").text.startswith("IKE_AUTH request 3 was sent 5 times; ")
+    assert fact(found, "silence").text.endswith("no further IKE_AUTH response was seen.")
