@@ -124,6 +124,7 @@ KINDS: tuple[Kind, ...] = (
     K("begins-on-4500", "The exchange begins on UDP 4500.", shown=True),
     K("begins-on-other-port", "The exchange begins on another port than 500 and 4500.", shown=True),
     K("answers-to-another-port", "The answers go to another port than the one that asked.", shown=True),
+    K("answers-from-another-port", "The answers come from another port than the one that was asked.", shown=True),
     K("back-on-500", "The exchange went back to UDP 500 after it had moved.", shown=True),
     K("port-500-both-ways", "UDP 500 passes in both directions between the two."),
     K("port-4500-only-*", "Only packets of this end go by on UDP 4500."),

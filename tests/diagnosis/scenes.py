@@ -1448,3 +1448,24 @@ def round_of_eap_without_an_answer() -> Scene:
     items = eap_rounds(wire, (36, 1400), (48, 80))
     items += [wire.datagram(at, ikev2(35, request=True, number=3, inner=48)) for at in (3, 4, 6, 10, 18)]
     return items, 60
+
+
+@scene
+def ikev2_silence_behind_the_path() -> Scene:
+    """IKE_SA_INIT has passed routers, and nothing answers it."""
+    return [*repeated(Wire(), (0, 4, 11.2, 24.2), ikev2(34, request=True), ttl=57)], 90
+
+
+def answered_from_port_500(ttl: int) -> Scene:
+    """The initiator moves to UDP 4500, and what answers IKE_AUTH comes from UDP 500."""
+    wire = Wire()
+    items = [replace(d, ttl=ttl if d.source == LEFT else 62) for d in init_of_ikev2(wire)]
+    for at in (0.2, 4.2, 11.4, 24.4, 47.7, 89.7):
+        items.append(replace(floated(wire, at, ikev2(35, request=True, number=1)), ttl=ttl))
+        items.append(wire.datagram(at + 0.03, ikev2(35, request=False, number=1, inner=36), left=False, ttl=62))
+    return items, 180
+
+
+@scene
+def ike_auth_on_4500_is_answered_from_500() -> Scene:
+    return answered_from_port_500(57)

@@ -150,6 +150,10 @@ def silence(case: Case) -> Iterator[Fact]:
         text += f"the capture ends {span(for_long)} after the first, without {'a ' * (due != case.stop.missing)}{due}."
     if case.vantage.one_way is step.sender:
         return  # nothing of the other end is in the capture: no silence of its
+    if step.name == case.stop.missing:  # it was seen, and may not have got there
+        if whole:
+            return
+        text = f"{name} was sent {how_often(len(step.sent))}; the capture ends {span(for_long)} after the first."
     kind = "icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet"
     also = (f"silence-after-{slug(step.name)}",) if kind == "silence" and step.sender is Side.INITIATOR else ()
     yield Fact(kind, text, step.frames, also)

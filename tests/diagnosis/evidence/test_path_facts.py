@@ -12,7 +12,8 @@ from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
-from tests.diagnosis.scenarios import fact, floated, ikev2, kinds, only
+from tests.diagnosis.scenarios import fact, floated, ikev2, kinds, only, statuses
+from tests.diagnosis.scenes import answered_from_port_500, made
 from tests.messages import Wire, main_mode
 
 
@@ -88,3 +89,21 @@ def test_a_large_answer_that_is_not_asked_for_again_was_had(again: tuple[float, 
     rows += [(at, request, True) for at in (0.2, *again)] + [(at + 0.1, answer, False) for at in (0.2, *again)]
     items = [wire.datagram(at, octets, left=left) for at, octets, left in sorted(rows, key=lambda row: row[0])]
     assert ("large-message-unanswered" in kinds(only(items, 60))) == kind
+
+
+@pytest.mark.parametrize(("ttl", "status"), [(64, "possible"), (57, "likely")])
+def test_answers_from_another_port_than_was_asked(ttl: int, status: str) -> None:
+    """What is answered has arrived: UDP 4500 is open on the way there. At the initiator the answers do arrive."""
+    found = only(*answered_from_port_500(ttl))
+    assert "comes from port 500, but the initiator asked port 4500" in fact(found, "answers-from-another-port").text
+    assert "port-4500-only-initiator" not in kinds(found)
+    assert statuses(found)["path-loss"] == status
+    assert "udp-4500-blocked" not in statuses(found)
+
+
+def test_what_arrives_at_the_responder_is_not_filtered_before_it() -> None:
+    """Of IKEv2 as of IKEv1: message 1 has passed routers and nothing answers it."""
+    for name in ("silence_behind_the_path", "ikev2_silence_behind_the_path"):
+        found = only(*made(name))
+        assert next(iter(statuses(found))) == "unknown-peer"
+        assert statuses(found)["udp-500-blocked"] == "possible"
