@@ -1420,12 +1420,7 @@ def responder_asks_an_initiator_that_never_had_the_answer() -> Scene:
 
 @scene
 def ike_auth_answered_with_invalid_syntax() -> Scene:
-    wire = Wire()
-    return [
-        *init_of_ikev2(wire),
-        wire.datagram(0.2, ikev2(35, request=True, number=1)),
-        wire.datagram(0.3, in_clear(35, 1, 7), left=False, ttl=62),
-    ], 60
+    return ike_auth_refused_in_clear(7)
 
 
 @scene
@@ -1469,3 +1464,53 @@ def answered_from_port_500(ttl: int) -> Scene:
 @scene
 def ike_auth_on_4500_is_answered_from_500() -> Scene:
     return answered_from_port_500(57)
+
+
+def ike_sa_init_meets(numbers: tuple[int, int], source: str) -> Scene:
+    """Each copy of the IKE_SA_INIT request is answered by this ICMP error."""
+    wire = Wire()
+    items: list[Captured] = []
+    for at in (0, 4, 11.2):
+        sent = wire.datagram(at, ikev2(34, request=True))
+        items += [sent, icmp(wire, at + 0.01, sent, numbers, source=source)]
+    return items, 60
+
+
+@scene
+def ikev2_host_unreachable() -> Scene:
+    return ike_sa_init_meets((3, 1), ROUTER)
+
+
+@scene
+def ikev2_no_listener() -> Scene:
+    return ike_sa_init_meets((3, 3), RIGHT)
+
+
+def ike_auth_refused_in_clear(number: int) -> Scene:
+    """IKE_AUTH is answered with this error, in clear."""
+    wire = Wire()
+    return [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, in_clear(35, 1, number), left=False, ttl=62),
+    ], 60
+
+
+@scene
+def child_proposals_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(14)
+
+
+@scene
+def networks_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(38)
+
+
+@scene
+def authentication_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(24)
+
+
+@scene
+def single_pair_wanted_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(34)

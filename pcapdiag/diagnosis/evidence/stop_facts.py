@@ -45,15 +45,6 @@ def stop(case: Case) -> Iterator[Fact]:
         yield from _certificate_by_size(case)
 
 
-NOT_JUDGED = frozenset(
-    (
-        NotifyTypeV2.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyTypeV2.INVALID_IKE_SPI, NotifyTypeV2.INVALID_MAJOR_VERSION,
-        NotifyTypeV2.INVALID_SYNTAX, NotifyTypeV2.INVALID_MESSAGE_ID,
-    )
-)  # fmt: skip
-"""Said in clear to IKE_AUTH they are about the message: its sender has come to no proof (RFC 7296 §2.21.2–2.21.4)."""
-
-
 def _refused_at_auth(case: Case, by: Side) -> str | None:
     """How IKE_AUTH was refused: by a delete of what it made, or by a response without proof or a notify."""
     e = case.exchange
@@ -62,8 +53,8 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
     step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
     if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
         return f"deleted-at-once-by-{by}"
-    if step is not None and not step.encrypted and not NOT_JUDGED.isdisjoint(error_notifies(step)):
-        return None
+    if step is not None and not step.encrypted and NotifyTypeV2.AUTHENTICATION_FAILED not in error_notifies(step):
+        return None  # in clear it says what it is about, and that is no proof (RFC 7296 §2.21.2–2.21.4, §3.10.1)
     return "v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator"
 
 

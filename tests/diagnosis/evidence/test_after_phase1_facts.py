@@ -268,6 +268,12 @@ def test_ikev1_has_none_of_it() -> None:
         ("round_of_eap_without_an_answer", "xauth-failed", "eap-round-unanswered"),
         ("responder_asks_an_initiator_that_never_had_the_answer", "path-loss", "v2-request-unanswered"),
         ("ike_auth_answered_with_invalid_syntax", "vendor-difference", "notify-invalid-syntax"),
+        ("child_proposals_refused_in_clear", "phase2-proposal-mismatch", "notify-no-proposal-chosen"),
+        ("networks_refused_in_clear", "phase2-selector-mismatch", "notify-ts-unacceptable"),
+        ("single_pair_wanted_in_clear", "phase2-selector-mismatch", "notify-single-pair-required"),
+        ("authentication_refused_in_clear", "psk-mismatch", "v2-auth-refused"),
+        ("ikev2_host_unreachable", "peer-unreachable", "icmp-unreachable-from-path"),
+        ("ikev2_no_listener", "no-ike-listener", "icmp-port-unreachable-from-peer"),
         ("mm5_without_the_marker", "vendor-difference", "no-marker"),
     ],
 )
@@ -428,3 +434,14 @@ def test_a_round_without_an_answer_is_told_from_those_before() -> None:
     assert found.stop.reason == "IKE_AUTH request 3 was sent; its response was not seen."
     assert fact(found, "silence").text.startswith("IKE_AUTH request 3 was sent 5 times; ")
     assert fact(found, "silence").text.endswith("no further IKE_AUTH response was seen.")
+
+
+@pytest.mark.parametrize("name", ["child_proposals_refused_in_clear", "networks_refused_in_clear"])
+def test_what_ike_auth_is_refused_for_in_clear_is_neither_a_key_nor_phase_1(name: str) -> None:
+    assert not statuses(only(*made(name))).keys() & {"psk-mismatch", "phase1-policy-mismatch", "unknown-peer"}
+
+
+@pytest.mark.parametrize("name", ["ikev2_silence", "silence_after_mm1"])
+def test_silence_has_the_same_causes_in_both_versions(name: str) -> None:
+    causes = {"udp-500-blocked", "peer-unreachable", "unknown-peer", "phase1-policy-mismatch", "ike-version-mismatch"}
+    assert statuses(only(*made(name))).keys() >= {*causes, "wrong-crypto-map-peer", "path-loss"}
