@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, room
 from pcapdiag.diagnosis.outcome.stop import (
+    CROSSING,
     REFUSAL,
     SILENCE,
     Outcome,
@@ -122,7 +123,7 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
                 if s.message.header.response
                 and s.message.header.message_id == number
                 and s.sender is not request.sender
-                and s.last.time >= request.first.time
+                and s.last.time >= request.first.time - CROSSING
             ),
             None,
         )
@@ -181,7 +182,8 @@ def _child_outcome(
     what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
     if answer.opened is not None:
         what = refusal_text(answer)
-    again = [s for s in requests if s.sender is request.sender and 0 < s.first.time - answer.first.time <= AT_ONCE]
+    own = [s for s in requests if s.sender is request.sender and s is not request]
+    again = [s for s in own if 0 < s.first.time - answer.first.time <= AT_ONCE]
     if again:
         number = again[0].message.header.message_id
         return (

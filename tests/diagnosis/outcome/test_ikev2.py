@@ -673,3 +673,49 @@ def test_what_the_capture_cut_right_behind_the_answer_may_be_a_refusal() -> None
     assert only([*up, *cut], LATE).stop.outcome is Outcome.INCONCLUSIVE
     later = [replace(d, time=d.time + 20 * SECOND, ip_id=90) for d in cut]
     assert only([*up, *later], LATE).stop.outcome is Outcome.COMPLETED
+
+
+# --- what is recorded out of order -------------------------------------------------------------------------------
+
+
+def answers_first(items: Sequence[Captured]) -> list[Captured]:
+    """The same, each answer recorded a moment before its request, as captures of several queues do."""
+    found: list[Captured] = []
+    for item in items:
+        asked = found[-1] if found else None
+        if isinstance(item, Datagram) and isinstance(asked, Datagram) and item.source != asked.source:
+            found[-1:] = [replace(item, time=asked.time - 20_000), asked]
+        else:
+            found.append(item)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ikev2_no_proposal_chosen",
+        "ikev2_authentication_refused",
+        "child_sa_refused",
+        "eap_refused",
+        "cookies_that_are_not_taken",
+        "request_under_a_forgotten_ike_sa",
+        "child_refused_for_the_moment",
+    ],
+)
+def test_answers_that_are_recorded_before_their_requests(name: str) -> None:
+    items, end = made(name)
+    swapped = answers_first(items)
+    assert swapped != items
+    found, expected = only(swapped, end), only(items, end)
+    assert (found.stop.outcome, found.tunnel.state) == (expected.stop.outcome, expected.tunnel.state)
+    assert list(statuses(found).items())[:1] == list(statuses(expected).items())[:1]
+    assert [s.name for s in found.exchange.steps] == [s.name for s in expected.exchange.steps]
+
+
+def test_an_answer_long_before_any_request_stays_where_it_is() -> None:
+    items, end = made("ikev2_no_proposal_chosen")
+    first = [replace(d, time=d.time - SECOND) for d in items[1:]]
+    assert [s.name for s in only([*first, items[0]], end).exchange.steps] == [
+        "IKE_SA_INIT response",
+        "IKE_SA_INIT request",
+    ]
