@@ -1514,3 +1514,12 @@ def authentication_refused_in_clear() -> Scene:
 @scene
 def single_pair_wanted_in_clear() -> Scene:
     return ike_auth_refused_in_clear(34)
+
+
+@scene
+def delete_that_is_not_answered() -> Scene:
+    """The end that is told has ended the IKE SA already, as behind a rekey."""
+    wire = Wire()
+    items = ike_sa_up(wire)
+    items += [wire.datagram(at, ikev2(37, request=True, number=2, inner=42)) for at in (50, 54, 61.2, 74.2)]
+    return items, 200

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from pcapdiag.capture.datagram import EspFlow
+from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.stop import (
@@ -285,11 +285,37 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
         key = (step.message.header.message_id, step.sender.other)
         unseen = case.vantage.one_way is step.sender
         told = max((s.last.time for s in clear.get(key, ())), default=0)
-        if request and not unseen and key not in answered and len(step.sent) >= 2 and step.last.time > told:
-            text = (
-                f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered."
-            )
-            yield Fact("v2-request-unanswered", text, step.frames)
+        if not request or unseen or key in answered or step.last.time <= told or not _waited_for(case, step):
+            continue
+        text = f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered"
+        goes_on = _esp_goes_on(case, key[1], step.first.time, step.last.time)
+        if ikev2.deletes(
+            [step]
+        ):  # who deletes ends it, and an end that had ended it already says nothing (RFC 7296 §1.4.1)
+            yield Fact("v2-delete-unanswered", f"{text}: it deletes an SA.", step.frames)
+        elif not goes_on:
+            yield Fact("v2-request-unanswered", f"{text}.", step.frames)
+        elif len(step.sent) > SOME_LOST:
+            text = f"{text}, while ESP or AH of the {key[1]} goes on: its IKE is silent, and it is there."
+            yield Fact("ike-silent-beside-esp", text, (*step.frames, *goes_on[:2]))
+
+
+SOME_LOST = 2
+"""Of a request and its repetition each may be lost, or the answer: that alone shows no silence."""
+
+
+def _waited_for(case: Case, step: Step) -> bool:
+    """It was sent again and again, or once more and long enough ago, that its answer is not just late."""
+    return len(step.sent) > SOME_LOST or (
+        len(step.sent) == SOME_LOST and case.setting.silence_after(step.first.time) >= SILENCE
+    )
+
+
+def _esp_goes_on(case: Case, side: Side, begun: int, since: int) -> tuple[Frame, ...]:
+    """Frames of ESP or AH of this end that was there before `begun` and goes on behind `since`."""
+    addresses = case.exchange.peer(side).addresses
+    flows = [f for f in case.esp if f.source in addresses and f.first_time < begun and f.last_time > since + CROSSING]
+    return tuple(f.last_frame for f in flows)
 
 
 def _cookies_not_taken(case: Case) -> Iterator[Fact]:
@@ -355,5 +381,4 @@ def _heard_under_the_sa(case: Case, side: Side, asked: int, told: int) -> bool:
     """This end says something encrypted behind the request, or its ESP or AH goes on behind its error."""
     if any(s.encrypted and s.last.time >= asked for s in case.exchange.sent_by(side)):
         return True
-    addresses = case.exchange.peer(side).addresses
-    return any(f.source in addresses and f.first_time < told < f.last_time for f in case.esp)
+    return bool(_esp_goes_on(case, side, told, told))

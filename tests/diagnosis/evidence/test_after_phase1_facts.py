@@ -230,13 +230,14 @@ def test_request_that_nobody_answers(left: bool) -> None:
     octets[19] = 0x08 if left else 0x00
     items = [*init(wire), *auth(wire)]
     asked = [wire.datagram(t, bytes(octets), left=left) for t in (10, 14)]
-    assert "v2-request-unanswered" not in kinds(only([*items, *asked[:1]]))
-    item = fact(only([*items, *asked]), "v2-request-unanswered")
+    assert "v2-request-unanswered" not in kinds(only([*items, *asked[:1]], 60))
+    assert "v2-request-unanswered" not in kinds(only([*items, *asked]))  # the second answer may just be late
+    item = fact(only([*items, *asked], 60), "v2-request-unanswered")
     assert "INFORMATIONAL request 2 was sent twice and never answered" in item.text
     assert [f.number for f in item.frames] == [5, 6]
     answer = bytearray(octets)
     answer[19] = 0x20 if left else 0x28
-    answered = only([*items, *asked, wire.datagram(14.1, bytes(answer), left=not left)])
+    answered = only([*items, *asked, wire.datagram(14.1, bytes(answer), left=not left)], 60)
     assert "v2-request-unanswered" not in kinds(answered)
 
 
@@ -445,3 +446,39 @@ def test_what_ike_auth_is_refused_for_in_clear_is_neither_a_key_nor_phase_1(name
 def test_silence_has_the_same_causes_in_both_versions(name: str) -> None:
     causes = {"udp-500-blocked", "peer-unreachable", "unknown-peer", "phase1-policy-mismatch", "ike-version-mismatch"}
     assert statuses(only(*made(name))).keys() >= {*causes, "wrong-crypto-map-peer", "path-loss"}
+
+
+@pytest.mark.parametrize(
+    ("tries", "until", "kind"),
+    [
+        (4, 20, "v2-request-unanswered"),
+        (4, 80, "ike-silent-beside-esp"),
+        (2, 80, None),
+        (2, 20, "v2-request-unanswered"),
+    ],
+)
+def test_esp_that_goes_on_shows_that_the_end_is_there(tries: int, until: float, kind: str | None) -> None:
+    """Its IKE may be silent; one request and its repetition may both be lost."""
+    wire = Wire()
+    items = [*init(wire), *auth(wire)]
+    asked = ikev2(37, request=True, number=2, inner=0)
+    items += [wire.datagram(at, asked) for at in (30, 34, 41.2, 54.2)[:tries]]
+    (found,) = diagnosed(items, 100)
+    ends = ((LEFT, RIGHT), (RIGHT, LEFT))
+    flows = [
+        EspFlow(*ends[n], None, None, n, 9, Frame(0, 50 + n), Frame(0, 60 + n), 2 * SECOND, round(until * SECOND))
+        for n in (0, 1)
+    ]
+    (found,) = diagnose([found.exchange], 100 * SECOND, esp=flows)
+    shown = kinds(found) & {"v2-request-unanswered", "ike-silent-beside-esp"}
+    assert shown == ({kind} if kind else set())
+    lost = kind == "v2-request-unanswered"
+    assert found.tunnel.state is (TunnelState.LOST if lost else TunnelState.UP)
+
+
+def test_a_delete_without_an_answer_is_no_lost_peer() -> None:
+    found = only(*made("delete_that_is_not_answered"))
+    assert "v2-delete-unanswered" in kinds(found)
+    assert "v2-request-unanswered" not in kinds(found)
+    assert found.tunnel.state is TunnelState.UP
+    assert found.causes == ()
