@@ -20,6 +20,7 @@ from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI, Header
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.units import SECOND
 
 MAX_NAMES = 64
 """Vendor IDs, and identities, that are looked at to say who an end is."""
@@ -38,6 +39,8 @@ def build(found: OpenExchange) -> Exchange:
     mode = next((m for s in own if (m := mode_of(s.header)) is not Mode.UNKNOWN), Mode.UNKNOWN)
     own, others = _under_its_cookies(own, first_side is Side.INITIATOR, found.major)
     foreign = sorted((*foreign, *others), key=lambda s: s.sent[0].time)
+    if found.major == 2:
+        own = _behind_their_requests(own)
     built = tuple(_build_steps(own, first_side, mode))
     initiator_first = first_side is Side.INITIATOR
     addresses = (of_first, of_second)
@@ -61,6 +64,36 @@ def build(found: OpenExchange) -> Exchange:
         icmp_errors=tuple(found.icmp_errors),
         uncounted=found.uncounted + found.fragments.dropped,
     )
+
+
+def _behind_their_requests(steps: list[OpenStep]) -> list[OpenStep]:
+    """The steps in order, an answer that was recorded a moment before its request behind that (RFC 7296 §2.1).
+
+    Captures of several queues or points record packets so. IKE_SA_INIT may be asked for several times under one message
+    ID (§2.6): there each answer is of the last request before it that has none.
+    """
+    waiting: dict[tuple[int, int, bool], int] = {}
+    early: dict[tuple[int, int, bool], list[int]] = {}
+    places: list[tuple[int, bool, int]] = []
+    for n, step in enumerate(steps):
+        header = step.header
+        time = step.sent[0].time
+        places.append((time, False, n))
+        key = (int(header.exchange_type), header.message_id, step.by_first is not header.response)
+        if not header.response:
+            waiting[key] = waiting.get(key, 0) + 1
+            for m in [m for m in early.pop(key, ()) if time - steps[m].sent[0].time <= CROSSED]:
+                places[m] = (time, True, m)
+                waiting[key] -= 1
+        elif waiting.get(key, 0) > 0:
+            waiting[key] -= 1
+        else:
+            early.setdefault(key, []).append(n)
+    return [steps[n] for _, _, n in sorted(places)]
+
+
+CROSSED = SECOND // 2
+"""An answer is recorded before its request by no more than this."""
 
 
 def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[str, None], dict[str, None]]:

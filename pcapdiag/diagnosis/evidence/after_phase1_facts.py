@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from pcapdiag.capture.datagram import EspFlow
+from pcapdiag.capture.datagram import EspFlow, Frame
 from pcapdiag.diagnosis.evidence.case import MAX_FRAMES, Case, Fact, span
 from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.quick_mode import Phase2
@@ -396,17 +396,114 @@ def ikev2_extras(case: Case) -> Iterator[Fact]:
                         text += " None of the proposals has it."
                         also = ("wanted-group-not-offered",)
                 yield Fact("other-group-wanted", text, step.first.frames, also)
+    yield from _cookies_not_taken(case)
     between = case.exchange.of_type(ExchangeType.IKE_INTERMEDIATE)
     if between:
         text = f"{len(between)} IKE_INTERMEDIATE messages (RFC 9242), as additional key exchanges need (RFC 9370)."
         yield Fact("ike-intermediate", text, frames_of(between)[:MAX_FRAMES])
-    answered = {(s.message.header.message_id, s.sender) for s in steps if s.message.header.response}
+    clear = _clear_answers(steps)
+    yield from _answered_in_clear(case, clear)
+    # What is in clear answers no request under an IKE SA (RFC 7296 §2.21.4).
+    answered = {(s.message.header.message_id, s.sender) for s in steps if s.message.header.response and s.encrypted}
     for step in steps:
         request = not step.message.header.response and step.exchange_type in ikev2.AFTER_AUTH
         key = (step.message.header.message_id, step.sender.other)
         unseen = case.vantage.one_way is step.sender
-        if request and not unseen and key not in answered and len(step.sent) >= 2:
-            text = (
-                f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered."
-            )
-            yield Fact("v2-request-unanswered", text, step.frames)
+        told = max((s.last.time for s in clear.get(key, ())), default=0)
+        if not request or unseen or key in answered or step.last.time <= told or not _waited_for(case, step):
+            continue
+        text = f"{step.name} {step.message.header.message_id} was sent {how_often(len(step.sent))} and never answered"
+        goes_on = _esp_goes_on(case, key[1], step.first.time, step.last.time)
+        if ikev2.deletes(
+            [step]
+        ):  # who deletes ends it, and an end that had ended it already says nothing (RFC 7296 §1.4.1)
+            yield Fact("v2-delete-unanswered", f"{text}: it deletes an SA.", step.frames)
+        elif not goes_on:
+            yield Fact("v2-request-unanswered", f"{text}.", step.frames)
+        elif len(step.sent) > SOME_LOST:
+            text = f"{text}, while ESP or AH of the {key[1]} goes on: its IKE is silent, and it is there."
+            yield Fact("ike-silent-beside-esp", text, (*step.frames, *goes_on[:2]))
+
+
+SOME_LOST = 2
+"""Of a request and its repetition each may be lost, or the answer: that alone shows no silence."""
+
+
+def _waited_for(case: Case, step: Step) -> bool:
+    """It was sent again and again, or once more and long enough ago, that its answer is not just late."""
+    return len(step.sent) > SOME_LOST or (
+        len(step.sent) == SOME_LOST and case.setting.silence_after(step.first.time) >= SILENCE
+    )
+
+
+def _esp_goes_on(case: Case, side: Side, begun: int, since: int) -> tuple[Frame, ...]:
+    """Frames of ESP or AH of this end that was there before `begun` and goes on behind `since`."""
+    addresses = case.exchange.peer(side).addresses
+    flows = [f for f in case.esp if f.source in addresses and f.first_time < begun and f.last_time > since + CROSSING]
+    return tuple(f.last_frame for f in flows)
+
+
+def _cookies_not_taken(case: Case) -> Iterator[Fact]:
+    """Requests that return the cookie, each answered by a question for one (RFC 7296 §2.6).
+
+    The responder makes it of the initiator's nonce, address and SPI: it fits no more where one of these has changed.
+    One that is asked for anew may be made with the next secret.
+    """
+    init = [s for s in case.exchange.of_type(ExchangeType.IKE_SA_INIT) if s.sender is Side.INITIATOR or _has_cookie(s)]
+    rows = sorted((sighting.time, sighting.frame, s.sender, _has_cookie(s)) for s in init for sighting in s.sent)
+    again = [
+        after[1]
+        for before, after in pairwise(rows)
+        if after[2] is Side.RESPONDER and before[2] is Side.INITIATOR and before[3]
+    ]
+    if len(again) >= COOKIES_REFUSED:
+        text = (
+            f"The initiator returns the COOKIE, and the responder asks for one again ({how_often(len(again))}): it "
+            "does not take what it gave, or what that is made of changes, as by a NAT that takes another port then."
+        )
+        yield Fact("cookie-not-taken", text, tuple(again[:MAX_FRAMES]))
+
+
+COOKIES_REFUSED = 2
+"""The secret of the cookies may change between two requests, and hardly again between the next two."""
+
+
+def _has_cookie(step: Step) -> bool:
+    return any(n.notify_type == NotifyTypeV2.COOKIE for n in step.notifications)
+
+
+ClearAnswers = Mapping[tuple[int, Side], Sequence[Step]]
+
+
+def _clear_answers(steps: Sequence[Step]) -> ClearAnswers:
+    """Errors in clear that are marked as responses, by the message ID of what they answer and their sender."""
+    found: dict[tuple[int, Side], list[Step]] = {}
+    for step in steps:
+        if not step.encrypted and step.message.header.response and error_notifies(step):
+            found.setdefault((step.message.header.message_id, step.sender), []).append(step)
+    return found
+
+
+def _answered_in_clear(case: Case, clear: ClearAnswers) -> Iterator[Fact]:
+    """A request under the IKE SA is answered by an error in clear alone, of who has none (RFC 7296 §2.21.4)."""
+    for request in case.exchange.steps if clear else ():
+        if request.message.header.response or not request.encrypted or request.exchange_type not in ikev2.AFTER_AUTH:
+            continue
+        by, number = request.sender.other, request.message.header.message_id
+        answers = [s for s in clear.get((number, by), ()) if s.last.time >= request.first.time]
+        if not answers or _heard_under_the_sa(case, by, request.first.time, answers[0].first.time):
+            continue
+        names = ", ".join(dict.fromkeys(n.name for s in answers for n in error_notifies(s)))
+        text = (
+            f"{request.name} {number}: the {by} answered with {names} in clear; an end that has the IKE SA encrypts "
+            "what it says (RFC 7296 §2.21.4). It is not authenticated: anybody could have sent it."
+        )
+        yield Fact("v2-answered-in-clear", text, frames_of([request, *answers])[:MAX_FRAMES])
+        return
+
+
+def _heard_under_the_sa(case: Case, side: Side, asked: int, told: int) -> bool:
+    """This end says something encrypted behind the request, or its ESP or AH goes on behind its error."""
+    if any(s.encrypted and s.last.time >= asked for s in case.exchange.sent_by(side)):
+        return True
+    return bool(_esp_goes_on(case, side, told, told))

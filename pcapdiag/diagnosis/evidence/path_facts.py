@@ -206,6 +206,7 @@ def ports(case: Case) -> Iterator[Fact]:
     yield from _back_on_500(e)
     yield from _answer_stays_on_500(e)
     if case.unfinished:
+        yield from _answers_from_another_port(e)
         yield from _port_500_passes(case)
 
 
@@ -258,6 +259,24 @@ def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
                 return
 
 
+def _answers_from_another_port(exchange: Exchange) -> Iterator[Fact]:
+    """An answer has to come from the port that was asked (RFC 7296 §2.11); in IKEv2 the message ID says which it is."""
+    asked: dict[tuple[int, int], set[int]] = {}
+    for step in exchange.steps if exchange.mode is Mode.IKEV2 else ():
+        key = (int(step.exchange_type), step.message.header.message_id)
+        if step.sender is Side.INITIATOR:
+            asked.setdefault(key, set()).update(s.destination_port for s in step.sent)
+            continue
+        known = asked.get(key)
+        if known and step.message.header.response and step.first.source_port not in known:
+            text = (
+                f"The responder's {step.name} comes from port {step.first.source_port}, but the initiator asked port "
+                f"{', '.join(map(str, sorted(known)))}."
+            )
+            yield Fact("answers-from-another-port", text, step.first.frames)
+            return
+
+
 def _port_500_passes(case: Case) -> Iterator[Fact]:
     """UDP 500 between the same two addresses, in both directions and near in time, whoever uses it."""
     e = case.exchange
@@ -272,6 +291,16 @@ def _port_500_passes(case: Case) -> Iterator[Fact]:
         frames = tuple(sorted(frame for frame in both if frame is not None))
         text = "UDP port 500 passes in both directions between these two addresses."
         yield Fact("port-500-both-ways", text, frames)
+
+
+def _answered_off_4500(exchange: Exchange) -> bool:
+    """A request of IKEv2 that went to UDP 4500 is answered from another port: it got there (RFC 7296 §2.1)."""
+    steps = exchange.steps if exchange.mode is Mode.IKEV2 else ()
+    asked = {
+        s.message.header.message_id for s in steps if s.sender is Side.INITIATOR and s.first.floated and s.encrypted
+    }
+    answers = [s for s in steps if s.sender is Side.RESPONDER and s.message.header.response and s.encrypted]
+    return any(s.message.header.message_id in asked and not s.first.floated for s in answers)
 
 
 def port_4500(case: Case) -> Iterator[Fact]:
@@ -291,11 +320,13 @@ def port_4500(case: Case) -> Iterator[Fact]:
             seen[Side.INITIATOR].append(flow.first_frame)
         elif flow.source in (e.responder.address, *e.responder.aliases):
             seen[Side.RESPONDER].append(flow.first_frame)
+    if _answered_off_4500(e):
+        seen = {}  # what went to UDP 4500 did arrive
     for side, frames in seen.items():
         if frames and not seen[side.other] and case.vantage.one_way is not side:
             text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
             yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
-    if all(seen.values()):
+    if seen and all(seen.values()):
         both = (seen[Side.INITIATOR][0], seen[Side.RESPONDER][0])
         yield Fact("port-4500-both-ways", "UDP port 4500 passes in both directions.", both)
 

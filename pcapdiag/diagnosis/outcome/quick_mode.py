@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, room
 from pcapdiag.diagnosis.outcome.stop import (
+    CROSSING,
     REFUSAL,
     SILENCE,
     Outcome,
@@ -129,11 +130,16 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
                 if s.message.header.response
                 and s.message.header.message_id == number
                 and s.sender is not request.sender
-                and s.last.time >= request.first.time
+                and s.last.time >= request.first.time - CROSSING
             ),
             None,
         )
         outcome, reason = _child_outcome(request, answer, requests, chosen, setting)
+        if outcome is Outcome.REJECTED and answer is not None and _crossed(request, answer, steps, chosen):
+            outcome = Outcome.SUPERSEDED
+            reason = (
+                f"{reason[:-1]}. A request of its own had crossed this one and was granted, as where rekeys collide."
+            )
         yield Phase2(
             message_id=number,
             began_by=request.sender,
@@ -177,16 +183,14 @@ def _child_outcome(
         if setting.silence_after(request.first.time) >= SILENCE:
             return Outcome.STALLED, f"It was sent {how_often(len(request.sent))} and not answered."
         return Outcome.INCONCLUSIVE, "The capture ends soon after the request."
-    if answer.opened is not None:
-        refused = not harmless(answer)
-        what = refusal_text(answer) if refused else ""
-    else:
-        refused = room(answer, chosen) < SMALLEST_CHILD_ANSWER
-        first = first_inside(answer)
-        what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
-    if not refused:
+    if not _refuses(answer, chosen):
         return Outcome.COMPLETED, "It was answered, with room for an SA."
-    again = [s for s in requests if s.sender is request.sender and 0 < s.first.time - answer.first.time <= AT_ONCE]
+    first = first_inside(answer)
+    what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
+    if answer.opened is not None:
+        what = refusal_text(answer)
+    own = [s for s in requests if s.sender is request.sender and s is not request]
+    again = [s for s in own if 0 < s.first.time - answer.first.time <= AT_ONCE]
     if again:
         number = again[0].message.header.message_id
         return (
@@ -194,6 +198,31 @@ def _child_outcome(
             f"It was refused with {what}, and asked anew at once (message ID {number}), as with another group.",
         )
     return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
+
+
+def _crossed(request: Step, answer: Step, steps: Sequence[Step], chosen: tuple[Transform, ...]) -> bool:
+    """The end that refuses had asked itself before it answered, and was granted what it asked for.
+
+    Of two rekeys that cross one is refused with TEMPORARY_FAILURE, and nothing is wrong (RFC 7296 §2.25.1).
+    """
+    own = {
+        s.message.header.message_id
+        for s in steps
+        if s.sender is answer.sender and not s.message.header.response and s.first.time <= answer.first.time
+    }
+    return any(
+        s.sender is request.sender
+        and s.message.header.response
+        and s.message.header.message_id in own
+        and s.last.time >= request.first.time
+        and not _refuses(s, chosen)
+        for s in steps
+    )
+
+
+def _refuses(answer: Step, chosen: tuple[Transform, ...]) -> bool:
+    """This answer to CREATE_CHILD_SA makes no SA: by what keys show, or for want of room."""
+    return not harmless(answer) if answer.opened is not None else room(answer, chosen) < SMALLEST_CHILD_ANSWER
 
 
 REKEYED = 300 * SECOND

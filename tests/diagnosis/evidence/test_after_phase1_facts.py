@@ -231,13 +231,14 @@ def test_request_that_nobody_answers(left: bool) -> None:
     octets[19] = 0x08 if left else 0x00
     items = [*init(wire), *auth(wire)]
     asked = [wire.datagram(t, bytes(octets), left=left) for t in (10, 14)]
-    assert "v2-request-unanswered" not in kinds(only([*items, *asked[:1]]))
-    item = fact(only([*items, *asked]), "v2-request-unanswered")
+    assert "v2-request-unanswered" not in kinds(only([*items, *asked[:1]], 60))
+    assert "v2-request-unanswered" not in kinds(only([*items, *asked]))  # the second answer may just be late
+    item = fact(only([*items, *asked], 60), "v2-request-unanswered")
     assert "INFORMATIONAL request 2 was sent twice and never answered" in item.text
     assert [f.number for f in item.frames] == [5, 6]
     answer = bytearray(octets)
     answer[19] = 0x20 if left else 0x28
-    answered = only([*items, *asked, wire.datagram(14.1, bytes(answer), left=not left)])
+    answered = only([*items, *asked, wire.datagram(14.1, bytes(answer), left=not left)], 60)
     assert "v2-request-unanswered" not in kinds(answered)
 
 
@@ -268,6 +269,23 @@ def test_ikev1_has_none_of_it() -> None:
         ("message_6_goes_to_500_behind_the_float", "nat-traversal-off", "answer-stays-on-500"),
         ("invalid_spi_in_clear", "stale-sa", "notify-invalid-spi"),
         ("dpd_answered_in_clear", "stale-sa", "sa-answered-in-clear"),
+        ("request_under_a_forgotten_ike_sa", "stale-sa", "v2-answered-in-clear"),
+        ("ike_auth_for_which_the_responder_knows_no_spi", "stale-sa", "notify-invalid-ike-spi"),
+        ("cookies_that_are_not_taken", "vendor-difference", "cookie-not-taken"),
+        ("ike_auth_answer_in_part", "fragments-dropped", "ip-fragments-missing"),
+        ("client_refuses_a_certificate", "certificate-rejected", "answer-with-certificate"),
+        ("client_deletes_behind_a_certificate", "certificate-rejected", "answer-with-certificate"),
+        ("asked_by_eap_alone", "xauth-failed", "eap-stops"),
+        ("round_of_eap_without_an_answer", "xauth-failed", "eap-round-unanswered"),
+        ("responder_asks_an_initiator_that_never_had_the_answer", "path-loss", "v2-request-unanswered"),
+        ("ike_auth_answered_with_invalid_syntax", "vendor-difference", "notify-invalid-syntax"),
+        ("child_proposals_refused_in_clear", "phase2-proposal-mismatch", "notify-no-proposal-chosen"),
+        ("networks_refused_in_clear", "phase2-selector-mismatch", "notify-ts-unacceptable"),
+        ("single_pair_wanted_in_clear", "phase2-selector-mismatch", "notify-single-pair-required"),
+        ("authentication_refused_in_clear", "psk-mismatch", "v2-auth-refused"),
+        ("ikev2_host_unreachable", "peer-unreachable", "icmp-unreachable-from-path"),
+        ("ikev2_no_listener", "no-ike-listener", "icmp-port-unreachable-from-peer"),
+        ("mm5_without_the_marker", "vendor-difference", "no-marker"),
     ],
 )
 def test_first_cause_after_reports(name: str, cause: str, kind: str) -> None:
@@ -468,3 +486,113 @@ def test_an_end_whose_esp_goes_on_is_alive(last: int, kind: str) -> None:
     (found,) = diagnose([seen.exchange], 100 * SECOND, esp=flows)
     assert kinds(found) & {"dpd-unheeded", "dpd-unanswered"} == {kind}
     assert found.tunnel.state is (TunnelState.UP if kind == "dpd-unheeded" else TunnelState.LOST)
+
+
+def test_an_ike_sa_that_was_forgotten_is_lost() -> None:
+    items, end = made("request_under_a_forgotten_ike_sa")
+    found = only(items, end)
+    assert found.tunnel.state is TunnelState.LOST
+    assert statuses(found)["stale-sa"] == "likely"
+    assert "v2-request-unanswered" not in kinds(found)
+    late = only(items[4:], end)
+    assert (late.stop.outcome, late.tunnel.state) == (Outcome.PARTIAL, TunnelState.LOST)
+    assert statuses(late)["stale-sa"] == "likely"
+
+
+def test_an_error_in_clear_beside_an_answer_is_a_stray_one() -> None:
+    items, end = made("request_under_a_forgotten_ike_sa")
+    wire = Wire()
+    wire.number = 20
+    real = wire.datagram(90.05, ikev2(37, request=False, number=2, inner=0), left=False, ttl=62)
+    assert not kinds(only([*items[:6], real], end)) & {"v2-answered-in-clear", "v2-request-unanswered"}
+
+
+def test_an_error_in_clear_is_no_answer_to_what_is_still_repeated() -> None:
+    """One forged packet must not hide that the peer is silent."""
+    items, end = made("request_under_a_forgotten_ike_sa")
+    alone = [item for n, item in enumerate(items) if n < 6 or not n % 2]
+    assert "v2-request-unanswered" in kinds(only(alone, end))
+
+
+def test_who_does_not_know_the_spis_has_judged_no_key() -> None:
+    found = only(*made("ike_auth_for_which_the_responder_knows_no_spi"))
+    assert found.stop.outcome is Outcome.REJECTED
+    assert "psk-mismatch" not in statuses(found)
+
+
+def test_one_cookie_may_be_asked_for_anew() -> None:
+    items, end = made("cookies_that_are_not_taken")
+    assert "cookie-not-taken" not in kinds(only(items[:4], end))
+    assert "cookie-not-taken" in kinds(only(items[:6], end))
+
+
+def test_a_question_for_another_ike_sa_init_is_no_stop_before_ike_auth() -> None:
+    assert "udp-4500-blocked" not in statuses(only(*made("cookies_that_are_not_taken")))
+    assert "udp-4500-blocked" not in statuses(only(*made("group_that_is_not_offered")))
+
+
+def test_a_rekey_that_is_refused_for_a_collision_is_no_trouble() -> None:
+    found = only(*made("rekeys_that_collide"))
+    assert found.causes == ()
+    assert [p.outcome for p in found.phase2] == [Outcome.COMPLETED, Outcome.SUPERSEDED]
+
+
+def test_esp_that_is_not_known_is_of_a_forgotten_sa() -> None:
+    items, end = made("esp_under_an_spi_that_is_not_known")
+    for found in diagnosed(items, end):
+        assert "does not know the SPI of an ESP or AH packet" in found.stop.reason
+        assert next(iter(statuses(found))) == "stale-sa"
+
+
+def test_a_round_without_an_answer_is_told_from_those_before() -> None:
+    found = only(*made("round_of_eap_without_an_answer"))
+    assert found.stop.reason == "IKE_AUTH request 3 was sent; its response was not seen."
+    assert fact(found, "silence").text.startswith("IKE_AUTH request 3 was sent 5 times; ")
+    assert fact(found, "silence").text.endswith("no further IKE_AUTH response was seen.")
+
+
+@pytest.mark.parametrize("name", ["child_proposals_refused_in_clear", "networks_refused_in_clear"])
+def test_what_ike_auth_is_refused_for_in_clear_is_neither_a_key_nor_phase_1(name: str) -> None:
+    assert not statuses(only(*made(name))).keys() & {"psk-mismatch", "phase1-policy-mismatch", "unknown-peer"}
+
+
+@pytest.mark.parametrize("name", ["ikev2_silence", "silence_after_mm1"])
+def test_silence_has_the_same_causes_in_both_versions(name: str) -> None:
+    causes = {"udp-500-blocked", "peer-unreachable", "unknown-peer", "phase1-policy-mismatch", "ike-version-mismatch"}
+    assert statuses(only(*made(name))).keys() >= {*causes, "wrong-crypto-map-peer", "path-loss"}
+
+
+@pytest.mark.parametrize(
+    ("tries", "until", "kind"),
+    [
+        (4, 20, "v2-request-unanswered"),
+        (4, 80, "ike-silent-beside-esp"),
+        (2, 80, None),
+        (2, 20, "v2-request-unanswered"),
+    ],
+)
+def test_esp_that_goes_on_shows_that_the_end_is_there(tries: int, until: float, kind: str | None) -> None:
+    """Its IKE may be silent; one request and its repetition may both be lost."""
+    wire = Wire()
+    items = [*init(wire), *auth(wire)]
+    asked = ikev2(37, request=True, number=2, inner=0)
+    items += [wire.datagram(at, asked) for at in (30, 34, 41.2, 54.2)[:tries]]
+    (found,) = diagnosed(items, 100)
+    ends = ((LEFT, RIGHT), (RIGHT, LEFT))
+    flows = [
+        EspFlow(*ends[n], None, None, n, 9, Frame(0, 50 + n), Frame(0, 60 + n), 2 * SECOND, round(until * SECOND))
+        for n in (0, 1)
+    ]
+    (found,) = diagnose([found.exchange], 100 * SECOND, esp=flows)
+    shown = kinds(found) & {"v2-request-unanswered", "ike-silent-beside-esp"}
+    assert shown == ({kind} if kind else set())
+    lost = kind == "v2-request-unanswered"
+    assert found.tunnel.state is (TunnelState.LOST if lost else TunnelState.UP)
+
+
+def test_a_delete_without_an_answer_is_no_lost_peer() -> None:
+    found = only(*made("delete_that_is_not_answered"))
+    assert "v2-delete-unanswered" in kinds(found)
+    assert "v2-request-unanswered" not in kinds(found)
+    assert found.tunnel.state is TunnelState.UP
+    assert found.causes == ()

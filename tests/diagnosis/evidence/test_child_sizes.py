@@ -10,7 +10,7 @@ from tests.diagnosis.scenarios import COOKIES, fact, ikev2, kinds, only
 from tests.messages import LEFT, RIGHT, SECOND, Wire, message
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
-IDR, AUTHENTICATION, EAP = 36, 39, 48
+IDR, AUTHENTICATION, NOTIFY, EAP = 36, 39, 41, 48
 KIND = "ike-auth-without-child"
 SA = bytes.fromhex("0000002c010100040300000c0100000c800e0100030000080300000c0300000802000005000000080400000e")
 """One proposal: AES-CBC-256, HMAC-SHA2-256-128, HMAC-SHA2-256, modp2048."""
@@ -60,13 +60,22 @@ def test_every_size(octets: int) -> None:
     """The vector of AES-CBC takes 16 octets, the check value 16, the padding one at least."""
     found = kinds(with_answer(octets))
     assert (KIND in found) == (PROOF <= octets - 33 < NEED)
-    assert ("v2-auth-refused" in found) == (octets - 33 < PROOF)
+    assert ("v2-auth-refused" in kinds(with_answer(octets, NOTIFY))) == (octets - 33 < PROOF + 8)
+    assert ("eap-stops" in found) == (octets - 33 < PROOF)
 
 
 def test_the_last_answer_of_eap_has_no_identity() -> None:
     assert KIND in kinds(with_answer(NEED - 8 + 32, AUTHENTICATION))
     assert KIND not in kinds(with_answer(NEED - 8 + 33, AUTHENTICATION))
     assert KIND not in kinds(with_answer(60, EAP))
+
+
+def test_a_notify_that_comes_first_takes_its_own_room() -> None:
+    """Behind it IDr and AUTH have to fit as well, so a refusal with a long text in it is none of those."""
+    assert "v2-auth-refused" in kinds(with_answer(PROOF + 8 + 32, NOTIFY))
+    assert "v2-auth-refused" not in kinds(with_answer(PROOF + 8 + 33, NOTIFY))
+    assert KIND in kinds(with_answer(NEED + 8 + 32, NOTIFY))
+    assert KIND not in kinds(with_answer(NEED + 8 + 33, NOTIFY))
 
 
 def test_while_eap_may_go_on_nothing_is_said() -> None:

@@ -13,7 +13,7 @@ from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import PUBLIC, choice, fact, floated, ikev2, keying, kinds, nat_ds, offer, only, statuses
-from tests.diagnosis.scenes import made
+from tests.diagnosis.scenes import answered_from_port_500, made
 from tests.messages import LEFT, RIGHT, Wire, main_mode
 
 
@@ -111,3 +111,21 @@ def test_the_first_drafts_of_nat_traversal_stay_on_500(vendor_id: tuple[int, byt
 
 def test_nat_traversal_is_not_blamed_where_the_capture_ends() -> None:
     assert statuses(only(*made("capture_ends_after_message_5_that_did_not_move")))["nat-traversal-off"] == "possible"
+
+
+@pytest.mark.parametrize(("ttl", "status"), [(64, "possible"), (57, "likely")])
+def test_answers_from_another_port_than_was_asked(ttl: int, status: str) -> None:
+    """What is answered has arrived: UDP 4500 is open on the way there. At the initiator the answers do arrive."""
+    found = only(*answered_from_port_500(ttl))
+    assert "comes from port 500, but the initiator asked port 4500" in fact(found, "answers-from-another-port").text
+    assert "port-4500-only-initiator" not in kinds(found)
+    assert statuses(found)["path-loss"] == status
+    assert "udp-4500-blocked" not in statuses(found)
+
+
+def test_what_arrives_at_the_responder_is_not_filtered_before_it() -> None:
+    """Of IKEv2 as of IKEv1: message 1 has passed routers and nothing answers it."""
+    for name in ("silence_behind_the_path", "ikev2_silence_behind_the_path"):
+        found = only(*made(name))
+        assert next(iter(statuses(found))) == "unknown-peer"
+        assert statuses(found)["udp-500-blocked"] == "possible"
