@@ -12,6 +12,7 @@ from pcapdiag.diagnosis.outcome.room import (
     surely_holds_proof,
 )
 from pcapdiag.diagnosis.outcome.stop import Outcome
+from pcapdiag.exchange.model import Step
 from pcapdiag.ike.registry import PayloadType
 
 
@@ -28,7 +29,7 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
         return
     chosen = chosen_transforms(e)
     refused = case.stop.outcome is Outcome.REJECTED
-    if not (surely_holds_proof if refused else holds_proof)(answer, chosen):
+    if _may_refuse(case, answer) or not (surely_holds_proof if refused else holds_proof)(answer, chosen):
         return  # it is no proof at all, and judged as that
     inside, need = room(answer, chosen), needed_for_child(answer, chosen)
     if inside < need:
@@ -37,6 +38,27 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
             f"proof of identity takes {need} at least: the IKE SA comes up without a Child SA."
         )
         yield Fact("ike-auth-without-child", text, answer.frames)
+
+
+def may_be_refused(case: Case) -> Iterator[Fact]:
+    """An IKE_AUTH response that may accept or refuse, for all that shows: it is small, and a Notify comes first."""
+    answer = next(iter(case.exchange.named("IKE_AUTH response")[-1:]), None)
+    if answer is not None and answer.opened is None and _may_refuse(case, answer):
+        text = (
+            "The IKE_AUTH response is small, and a Notify comes first in it, as in a refusal; the algorithms agreed on "
+            "are not in the capture, so a short proof of identity may be behind it as well."
+        )
+        yield Fact("ike-auth-may-be-refused", text, answer.frames)
+
+
+def _may_refuse(case: Case, answer: Step) -> bool:
+    """Nothing shows that it was accepted, and with some algorithms it is too short for a proof.
+
+    IDr and AUTH stand in an answer that accepts, and the first payload inside is named in clear (RFC 7296 §1.2, §3.14).
+    """
+    undecided = case.stop.outcome is Outcome.INCONCLUSIVE and case.stop.frames == answer.frames
+    chosen = chosen_transforms(case.exchange)
+    return undecided and first_inside(answer) == PayloadType.NOTIFY2 and not surely_holds_proof(answer, chosen)
 
 
 def _made_later(case: Case) -> bool:

@@ -3,14 +3,16 @@
 import pytest
 
 from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import COOKIES, fact, ikev2, kinds, only
 from tests.messages import LEFT, RIGHT, SECOND, Wire, message
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
-IDR, AUTHENTICATION, EAP = 36, 39, 48
+IDR, AUTHENTICATION, NOTIFY, EAP = 36, 39, 41, 48
 KIND = "ike-auth-without-child"
 SA = bytes.fromhex("0000002c010100040300000c0100000c800e0100030000080300000c0300000802000005000000080400000e")
 """One proposal: AES-CBC-256, HMAC-SHA2-256-128, HMAC-SHA2-256, modp2048."""
@@ -116,3 +118,33 @@ def test_a_child_that_was_answered_counts_without_its_request() -> None:
     asked = (1.0, ikev2(CREATE, request=True, number=2), True)
     assert KIND not in kinds(with_answer(100, IDR, answered))
     assert KIND in kinds(with_answer(100, IDR, asked, refused))
+
+
+def _of_unknown_algorithms(inner: int, octets: int) -> Diagnosis:
+    """A capture that was cut short does not hold the proposals; the size of the answer is known all the same."""
+    wire = Wire()
+    rows = [
+        (0.0, ikev2(INIT, request=True), True),
+        (0.1, ikev2(INIT, request=False), False),
+        (0.2, ikev2(AUTH, request=True, number=1), True),
+        (0.3, ikev2(AUTH, request=False, number=1, inner=inner, octets=octets), False),
+    ]
+    return only([wire.datagram(at, octets, left=left) for at, octets, left in rows], 60)
+
+
+def test_a_notify_in_an_answer_of_unknown_algorithms_may_refuse_all_of_it() -> None:
+    """44 octets: a Notify with a vector and a check value around it, or IDr and AUTH with less around them."""
+    found = _of_unknown_algorithms(NOTIFY, 44)
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert KIND not in kinds(found)
+    assert fact(found, "ike-auth-may-be-refused").frames == found.stop.frames
+    leads = [(c.cause.id, c.status) for c in found.causes if c.leads]
+    assert leads[0] == ("psk-mismatch", Status.POSSIBLE)
+    assert {status for _, status in leads} == {Status.POSSIBLE}
+    assert "phase2-proposal-mismatch" in dict(leads)
+
+
+def test_an_answer_that_begins_with_an_identity_accepts() -> None:
+    found = _of_unknown_algorithms(IDR, 44)
+    assert KIND in kinds(found)
+    assert "ike-auth-may-be-refused" not in kinds(found)
