@@ -19,6 +19,7 @@ ASA_OR_IOS = ("asa", "ios")
 
 OF_NAME: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Cisco VPN 3000/ASA (Altiga)", ("asa",)),
+    ("Cisco VPN 3000 client", ()),  # a program on somebody's computer
     ("Cisco dynamic route", ("ios",)),
     ("Cisco VPN revision 2", ("ios",)),
 )
@@ -38,11 +39,15 @@ OF_VENDOR: dict[str, tuple[str, ...]] = {
 }
 """Whose commands a device of that vendor understands; of every other vendor none are known."""
 
+RUN_BY_AZURE = "Microsoft Windows"
+"""Azure's gateways send the vendor IDs of the Windows that they run, and so does any other Windows."""
+
 OF_SCHEDULE: dict[str, tuple[str, ...]] = {
     "strongswan": ("strongswan", "pfsense"),
     "libreswan": ("libreswan",),
     "cisco-asa": ("asa",),
     "cisco-ios": ("ios",),
+    "racoon": ("mikrotik",),  # RouterOS' IKE descends from racoon
     "fortinet": ("fortigate",),
     "openiked": ("openiked",),
 }
@@ -56,6 +61,7 @@ class Basis(StrEnum):
 
     GIVEN = "given"
     VENDOR_ID = "vendor-id"
+    VENDOR_HINT = "vendor-hint"
     SCHEDULE = "schedule"
     NONE = "none"
 
@@ -97,7 +103,7 @@ class Platform(Record, frozen=True):
     @property
     def name(self) -> str | None:
         """What it is called where one platform is left, however that is known; else what its vendor IDs name."""
-        if len(self.possible) == 1:
+        if len(self.possible) == 1 and self.basis is not Basis.VENDOR_HINT:
             return PLATFORM_NAMES[self.possible[0]]
         return ", ".join(self.vendors[:3]) or None
 
@@ -175,6 +181,9 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
                 return (platform,), Basis.GIVEN
     by_vendor = _by_vendor_ids(exchange, side)
     if by_vendor is not None:
+        vendors = exchange.peer(side).vendors
+        if _public(addresses[0]) and vendors and all(name.startswith(RUN_BY_AZURE) for name in vendors):
+            return ("azure",), Basis.VENDOR_HINT
         return by_vendor, Basis.VENDOR_ID
     by_schedule = _by_schedule(exchange, side)
     if by_schedule:
