@@ -54,8 +54,11 @@ def _lines(diagnosis: Explained, ours: Side, causes: list[RankedCause]) -> Itera
     us = "us" if known == here else "us, behind NAT: you see another address"
     yield f"The IPsec tunnel between {there} (you) and {here} ({us}) does not work. {mode}; {role}."
     theirs = f"vantage-{ours.other}" in kinds
+    compared = any(kind.startswith("compare-") for kind in kinds)
     whose = "A capture taken on your side" if theirs else "Our capture"
-    yield f"{whose}, of {began:%Y-%m-%d %H:%M:%S} UTC, shows: {diagnosis.stop.reason}"
+    of = f"of {began:%Y-%m-%d %H:%M:%S} UTC"
+    said = f"Captures at several points, {of}, show" if compared else f"{whose}, {of}, shows"
+    yield f"{said}: {diagnosis.stop.reason}"
     answer = e.responder_spi.hex() if e.responder_spi else "none"
     yield f"To find it in your log: {'SPIs' if two else 'cookies'} {e.initiator_spi.hex()} and {answer}."
     yield ""
@@ -69,7 +72,7 @@ def _lines(diagnosis: Explained, ours: Side, causes: list[RankedCause]) -> Itera
             if check.does == "debug":
                 yield f"      (and to end it: {'; '.join(check.undo)})"
     yield ""
-    if theirs:
+    if theirs or compared:
         yield "What your log says at that time helps most."
         return
     yield (
