@@ -127,7 +127,8 @@ def nat(case: Case) -> Iterator[Fact]:
             continue
         seen = case.address(side)
         if found.translated:
-            text = f"NAT in front of the {side}: {found.text}"
+            where = "NAT may be in front" if found.place == "before" else "NAT in front"
+            text = f"{where} of the {side}: {found.text}"
             also = ("nat", f"nat-{found.place}-{side}") if found.place else ("nat",)
             yield Fact(f"nat-{side}", text, found.frames, also)
         elif found.faked:
