@@ -283,9 +283,9 @@ def platform_note(placed: PlacedCheck) -> str:
     if placed.basis is Basis.SCHEDULE:
         return "By its retransmissions it may be this; they are a hint:"
     if placed.basis is Basis.VENDOR_ID:
-        return "By its vendor IDs it is one of these:"
+        return "Its vendor IDs are those that these send:"
     if placed.basis is Basis.VENDOR_HINT:
-        return "Its vendor IDs are those of Windows, which this runs, too; they are a hint:"
+        return "By its vendor IDs it may be this; others send them, too, so they are a hint:"
     return "Nothing shows what this device is. By platform:"
 
 

@@ -42,6 +42,9 @@ OF_VENDOR: dict[str, tuple[str, ...]] = {
 RUN_BY_AZURE = "Microsoft Windows"
 """Azure's gateways send the vendor IDs of the Windows that they run, and so does any other Windows."""
 
+SHARED_BY_SCREENOS, SRX_ALONE = "NetScreen or SRX", "Juniper SRX"
+"""Vendor IDs of Juniper: one that a NetScreen sends as well, and one that it does not."""
+
 OF_SCHEDULE: dict[str, tuple[str, ...]] = {
     "strongswan": ("strongswan", "pfsense"),
     "libreswan": ("libreswan",),
@@ -181,17 +184,14 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
                 return (platform,), Basis.GIVEN
     by_vendor = _by_vendor_ids(exchange, side)
     if by_vendor is not None:
-        vendors = exchange.peer(side).vendors
-        if _public(addresses[0]) and vendors and all(name.startswith(RUN_BY_AZURE) for name in vendors):
-            return ("azure",), Basis.VENDOR_HINT
-        return by_vendor, Basis.VENDOR_ID
+        return by_vendor
     by_schedule = _by_schedule(exchange, side)
     if by_schedule:
         return by_schedule, Basis.SCHEDULE
     return (_ANYWHERE if _public(addresses[0]) else _NOT_IN_A_CLOUD), Basis.NONE
 
 
-def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
+def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[tuple[str, ...], Basis] | None:
     """By the vendor IDs that an end sends; empty for a vendor of which no commands are known; None: none tells."""
     ids = [v for step in exchange.sent_by(side) for v in step.vendor_ids]
     if not ids:
@@ -199,13 +199,16 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
     names = {v.name for v in ids}
     for name, platforms in OF_NAME:
         if name in names:
-            return platforms
+            return platforms, Basis.VENDOR_ID
     # Huawei says some of Cisco's words too: what only one vendor says comes first.
     vendors = sorted({v.vendor for v in ids if v.vendor}, key=lambda vendor: vendor == "Cisco")
+    if vendors == [RUN_BY_AZURE] and _public(exchange.peer(side).address):
+        return ("azure",), Basis.VENDOR_HINT
     for vendor in vendors:
         if vendor in OF_VENDOR:
-            return OF_VENDOR[vendor]
-    return () if vendors else None
+            shared = vendor == "Juniper" and SHARED_BY_SCREENOS in names and SRX_ALONE not in names
+            return OF_VENDOR[vendor], Basis.VENDOR_HINT if shared else Basis.VENDOR_ID
+    return ((), Basis.VENDOR_ID) if vendors else None
 
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:

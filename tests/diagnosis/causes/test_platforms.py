@@ -94,6 +94,14 @@ def test_windows_at_a_public_address_may_be_azure() -> None:
     assert end.name == "Microsoft Windows 8, Server 2012 or later"
 
 
+def test_what_a_netscreen_sends_too_is_a_hint_at_an_srx() -> None:
+    shared = (13, bytes.fromhex("699369228741c6d4ca094c93e242c9de19e7b7c60000000500000500"))
+    alone = (13, bytes.fromhex("fd808804df73b15150709d878044cde0ac1efcde"))
+    assert (_responder(shared).possible, _responder(shared).basis) == (("juniper",), Basis.VENDOR_HINT)
+    assert _responder(shared).name == "Juniper"
+    assert (_responder(shared, alone).possible, _responder(shared, alone).certain) == (("juniper",), True)
+
+
 def test_an_asa_is_not_told_from_an_ftd() -> None:
     """The same software negotiates on both, and sends the same vendor IDs."""
     assert _responder(ALTIGA).name == "Cisco ASA or FTD"
