@@ -15,6 +15,9 @@ from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Step
 from pcapdiag.ike.registry import PayloadType
 
+ACCEPTS = (PayloadType.IDR, PayloadType.CERT2, PayloadType.AUTH)
+"""What an answer to IKE_AUTH that refuses does not hold."""
+
 
 def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
@@ -41,12 +44,12 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
 
 
 def may_be_refused(case: Case) -> Iterator[Fact]:
-    """An IKE_AUTH response that may accept or refuse, for all that shows: it is small, and a Notify comes first."""
+    """An IKE_AUTH response that may accept or refuse, for all that shows."""
     answer = next(iter(case.exchange.named("IKE_AUTH response")[-1:]), None)
     if answer is not None and answer.opened is None and _may_refuse(case, answer):
         text = (
-            "The IKE_AUTH response is small, and a Notify comes first in it, as in a refusal; the algorithms agreed on "
-            "are not in the capture, so a short proof of identity may be behind it as well."
+            "The IKE_AUTH response is small: it may hold a refusal alone, or a short proof of identity. The algorithms "
+            "agreed on, which would tell by the size, are not in the capture."
         )
         yield Fact("ike-auth-may-be-refused", text, answer.frames)
 
@@ -58,7 +61,7 @@ def _may_refuse(case: Case, answer: Step) -> bool:
     """
     undecided = case.stop.outcome is Outcome.INCONCLUSIVE and case.stop.frames == answer.frames
     chosen = chosen_transforms(case.exchange)
-    return undecided and first_inside(answer) == PayloadType.NOTIFY2 and not surely_holds_proof(answer, chosen)
+    return undecided and first_inside(answer) not in ACCEPTS and not surely_holds_proof(answer, chosen)
 
 
 def _made_later(case: Case) -> bool:

@@ -132,7 +132,7 @@ def _of_unknown_algorithms(inner: int, octets: int) -> Diagnosis:
     return only([wire.datagram(at, octets, left=left) for at, octets, left in rows], 60)
 
 
-def test_a_notify_in_an_answer_of_unknown_algorithms_may_refuse_all_of_it() -> None:
+def test_a_small_answer_of_unknown_algorithms_may_refuse_all_of_it() -> None:
     """44 octets: a Notify with a vector and a check value around it, or IDr and AUTH with less around them."""
     found = _of_unknown_algorithms(NOTIFY, 44)
     assert found.stop.outcome is Outcome.INCONCLUSIVE
