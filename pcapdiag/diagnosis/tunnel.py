@@ -8,17 +8,10 @@ from enum import StrEnum
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.evidence.case import Case, Evidence
-from pcapdiag.diagnosis.outcome.room import (
-    MOST_AROUND,
-    chosen_transforms,
-    first_inside,
-    holds_child,
-    needed_for_child,
-    room,
-)
+from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, holds_child
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Mode, Step
-from pcapdiag.ike.registry import PayloadType, TransformTypeV2
+from pcapdiag.ike.registry import PayloadType
 from pcapdiag.knowledge.kinds import like
 from pcapdiag.record import Record
 
@@ -130,9 +123,4 @@ def _answer_with_child(case: Case) -> Step | None:
     last = answers[-1]
     if last.opened is not None:
         return last if any(p.type == PayloadType.SA2 for p in last.opened.payloads) else None
-    chosen = chosen_transforms(case.exchange)
-    if not last.encrypted or not holds_child(last, chosen):
-        return None
-    # What is around the payloads is known by the algorithms; where these are not in the capture it may be the most.
-    known = any(t.kind == TransformTypeV2.ENCR for t in chosen)
-    return last if known or room(last, chosen) - MOST_AROUND >= needed_for_child(last, chosen) else None
+    return last if last.encrypted and holds_child(last, chosen_transforms(case.exchange)) else None

@@ -5,9 +5,8 @@ import pytest
 from pcapdiag.diagnosis.tunnel import NO_CHILD, TunnelState
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES, SHARED
-from tests.diagnosis.scenarios import diagnosed, ikev2, only
+from tests.diagnosis.scenarios import diagnosed, only
 from tests.diagnosis.scenes import SCENES, made
-from tests.messages import Wire
 
 LAB = SHARED / "lab"
 
@@ -64,14 +63,3 @@ def test_a_refused_further_child_leaves_the_first_one() -> None:
 
 def test_no_child_is_told_by_kinds_that_exist() -> None:
     assert len(set(NO_CHILD)) == len(NO_CHILD)
-
-
-@pytest.mark.parametrize(("octets", "state"), [(132, "unknown"), (176, "unknown"), (177, "up")])
-def test_of_unknown_algorithms_an_answer_may_be_filled_by_what_is_around_its_payloads(octets: int, state: str) -> None:
-    """A capture that begins behind IKE_SA_INIT, or cuts it, has no algorithms: 72 octets may be around the payloads."""
-    wire = Wire()
-    items = [
-        wire.datagram(0, ikev2(35, request=True, number=1)),
-        wire.datagram(0.1, ikev2(35, request=False, number=1, inner=36, octets=octets), left=False),
-    ]
-    assert only(items, 60).tunnel.state == state

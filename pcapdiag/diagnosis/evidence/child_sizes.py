@@ -12,11 +12,10 @@ from pcapdiag.diagnosis.outcome.room import (
     surely_holds_proof,
 )
 from pcapdiag.diagnosis.outcome.stop import Outcome
-from pcapdiag.exchange.model import Step
 from pcapdiag.ike.registry import PayloadType
 
 ACCEPTS = (PayloadType.IDR, PayloadType.CERT2, PayloadType.AUTH)
-"""What an answer to IKE_AUTH that refuses does not hold."""
+"""What an answer to IKE_AUTH that refuses does not hold; what comes first inside is named in clear (RFC 7296 §3.14)."""
 
 
 def no_room_for_a_child(case: Case) -> Iterator[Fact]:
@@ -31,9 +30,8 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     if answer is not e.named("IKE_AUTH response")[-1] or _eap_may_go_on(case, len(answers)):
         return
     chosen = chosen_transforms(e)
-    refused = case.stop.outcome is Outcome.REJECTED
-    if _may_refuse(case, answer) or not (surely_holds_proof if refused else holds_proof)(answer, chosen):
-        return  # it is no proof at all, and judged as that
+    if not surely_holds_proof(answer, chosen):
+        return  # it is no proof at all, and judged as that, or it may be none
     inside, need = room(answer, chosen), needed_for_child(answer, chosen)
     if inside < need:
         text = (
@@ -46,22 +44,15 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
 def may_be_refused(case: Case) -> Iterator[Fact]:
     """An IKE_AUTH response that may accept or refuse, for all that shows."""
     answer = next(iter(case.exchange.named("IKE_AUTH response")[-1:]), None)
-    if answer is not None and answer.opened is None and _may_refuse(case, answer):
+    undecided = answer is not None and case.stop.outcome is Outcome.INCONCLUSIVE and case.stop.frames == answer.frames
+    if answer is None or not undecided or answer.opened is not None or first_inside(answer) in ACCEPTS:
+        return
+    if not surely_holds_proof(answer, chosen_transforms(case.exchange)):
         text = (
             "The IKE_AUTH response is small: it may hold a refusal alone, or a short proof of identity. The algorithms "
             "agreed on, which would tell by the size, are not in the capture."
         )
         yield Fact("ike-auth-may-be-refused", text, answer.frames)
-
-
-def _may_refuse(case: Case, answer: Step) -> bool:
-    """Nothing shows that it was accepted, and with some algorithms it is too short for a proof.
-
-    IDr and AUTH stand in an answer that accepts, and the first payload inside is named in clear (RFC 7296 §1.2, §3.14).
-    """
-    undecided = case.stop.outcome is Outcome.INCONCLUSIVE and case.stop.frames == answer.frames
-    chosen = chosen_transforms(case.exchange)
-    return undecided and first_inside(answer) not in ACCEPTS and not surely_holds_proof(answer, chosen)
 
 
 def _made_later(case: Case) -> bool:
