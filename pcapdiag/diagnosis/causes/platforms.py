@@ -11,9 +11,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 from pcapdiag.diagnosis.outcome.retransmission import schedule_of
-from pcapdiag.exchange.model import Exchange, Mode, Side
+from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.knowledge.platform_names import PLATFORM_NAMES, platform_named, speaks
 from pcapdiag.record import Record
+from pcapdiag.units import SECOND
 
 ASA_OR_IOS = ("asa", "ios")
 
@@ -54,6 +55,9 @@ OF_SCHEDULE: dict[str, tuple[str, ...]] = {
     "fortinet": ("fortigate",),
     "openiked": ("openiked",),
 }
+
+PROMPTLY = round(0.3 * SECOND)
+"""What comes so soon behind a message answers it; the shortest timer, libreswan's, is half a second."""
 
 CLOUD = ("azure", "aws")
 """These are reached at public addresses."""
@@ -213,9 +217,24 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[tuple[str, ...], Bas
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
     for step in exchange.sent_by(side):
-        if len(step.sent) > 2 and (schedule := schedule_of(step.times)) is not None:
+        if len(step.sent) > 2 and _by_itself(exchange, step) and (schedule := schedule_of(step.times)) is not None:
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
+
+
+def _by_itself(exchange: Exchange, step: Step) -> bool:
+    """Whether a message is sent again by its sender's own timer, and not in answer to what the other end sends again.
+
+    A response of IKEv2 never is (RFC 7296 §2.1), nor a notify. What follows a copy of the other end's each
+    time has that end's rhythm, and so may all that a responder says where the capture has nothing of the initiator.
+    """
+    if step.message.header.major == 2:
+        return not step.message.header.response
+    asked = [time for other in exchange.sent_by(step.sender.other) for time in other.times]
+    if not step.number or (step.sender is Side.RESPONDER and not asked):
+        return False
+    prompted = [t for t in step.times[1:] if any(0 <= t - time <= PROMPTLY for time in asked)]
+    return step.sender is Side.INITIATOR or len(prompted) < len(step.times) - 1
 
 
 _ANYWHERE = tuple(PLATFORM_NAMES)

@@ -75,6 +75,20 @@ def test_a_schedule_is_a_hint() -> None:
     assert not end.certain
 
 
+def test_the_rhythm_of_answers_is_that_of_who_asks() -> None:
+    wire = Wire()
+    times = (0, 4, 11.2, 24.16, 47.5, 89.5)
+    asked = [wire.datagram(t, offer()) for t in times]
+    answered = [wire.datagram(t + 0.05, choice(), left=False) for t in times]
+    (found,) = diagnosed([*asked, *answered], 170)
+    assert found.platform(Side.INITIATOR).basis is Basis.SCHEDULE
+    assert found.platform(Side.RESPONDER).basis is Basis.NONE
+    (alone,) = diagnosed(answered, 170)
+    assert alone.platform(Side.RESPONDER).basis is Basis.NONE
+    (own,) = diagnosed([asked[0], *answered], 170)
+    assert own.platform(Side.RESPONDER).basis is Basis.SCHEDULE
+
+
 def test_a_schedule_that_two_share_hints_at_both() -> None:
     wire = Wire()
     (found,) = diagnosed([wire.datagram(t, offer()) for t in (0, 10, 20, 30, 40, 50)], 120)
