@@ -147,6 +147,15 @@ def test_a_debug_of_ios_is_seen_in_the_session_that_asks_for_it() -> None:
     assert all(c.first[0] == "terminal monitor" and c.undo[-1] == "terminal no monitor" for c in debugs)
 
 
+def test_where_the_answer_arrives_the_path_is_not_looked_at() -> None:
+    """What gets to the interface of the end that waits is dropped there, or not taken: its filters and its log tell."""
+    (found,) = diagnosed(*made("mm6_gets_to_the_initiator_and_is_not_taken"))
+    assert "path-loss" in [c.cause.id for c in found.causes if c.leads]
+    assert {p.side for c in found.causes if c.cause.id == "path-loss" for p in fitting_checks(c, found)} == {
+        Side.INITIATOR
+    }
+
+
 # --- in scenes -------------------------------------------------------------------------------------------------
 
 

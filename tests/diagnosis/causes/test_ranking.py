@@ -591,6 +591,7 @@ ONLY_WRITTEN = {
     "sweep",
     # counted by the capture layer
     "esp-one-way",
+    "esp-outside-udp",
     "arp-unanswered",
     # only where candidate keys are given
     *(f"psk-of-{side}-{how}" for side in ("initiator", "responder") for how in ("matches", "differs")),
