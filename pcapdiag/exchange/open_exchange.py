@@ -78,6 +78,7 @@ class OpenStep(Struct):
 class OpenExchange(Struct):
     """An exchange that is still being collected. The `first` end sent the first message that was seen.
 
+    thin_at -- as many have to be uncounted before its middle is looked for again
     engaged -- it went on: see `goes_on`; size -- octets that are kept of it, pieces that wait for others not counted
     """
 
@@ -97,6 +98,7 @@ class OpenExchange(Struct):
     icmp_errors: list[IcmpError] = field(default_factory=list)
     fragment_losses: list[FragmentLoss] = field(default_factory=list)
     uncounted: int = 0
+    thin_at: int = 0
     engaged: bool = False
     size: int = 0
 

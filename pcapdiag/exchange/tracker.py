@@ -52,12 +52,13 @@ MAX_OPENINGS_TOLD = 1_000
 are folded."""
 MAX_ALIKE_TOLD = 100
 """Of those, so many between the same two ends, before the others of these give way to openings of other ends."""
-MAX_STEPS = 4_096
-"""Different messages kept in one exchange; more are counted."""
+MAX_STEPS, KEPT_STEPS = 4_096, 512
+"""Different messages kept in one exchange. Where there are more, those in the middle are only counted: of what followed
+phase 1 the first `KEPT_STEPS` and the last stay, since its end is what tells how it goes."""
 MAX_SIGHTINGS = 256
-"""Transmissions kept of one message; more are counted."""
+"""Transmissions kept of one message, the last one always; the others are counted."""
 MAX_EXCHANGE_OCTETS = 8 << 20
-"""Octets kept of one exchange, its messages and their transmissions; more are counted."""
+"""Octets kept of one exchange, its messages and their transmissions; beyond it, as beyond `MAX_STEPS`."""
 MAX_OCTETS = 128 << 20
 """Octets that are kept of exchanges that went on, and as many of the others: beyond it, those that were quiet longest
 are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
@@ -276,7 +277,7 @@ class Tracker:
         key = (by_first, octets)
         step = found.by_content.get(key)
         if step is None:
-            if found.steps and (len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS):
+            if _is_full(found) and not self._shortened(found):
                 found.uncounted += 1
                 return None
             self._keep(found, _SIGHTING + _cost(octets, sighting.frames))
@@ -286,6 +287,8 @@ class Tracker:
             return step
         if len(step.sent) + len(step.duplicates) >= MAX_SIGHTINGS or found.size >= MAX_EXCHANGE_OCTETS:
             step.uncounted += 1
+            if not is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
+                step.sent[-1] = sighting  # until when it was sent matters more than each time
             return step
         self._keep(found, _SIGHTING + _FRAME * len(sighting.frames))
         if is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
@@ -293,6 +296,16 @@ class Tracker:
         else:
             step.sent.append(sighting)
         return step
+
+    def _shortened(self, found: OpenExchange) -> bool:
+        """Forget the middle of an exchange that is full; False where there is none, or not yet again."""
+        if not found.engaged or found.uncounted < found.thin_at:
+            return False
+        kept = min(KEPT_STEPS, max(len(found.steps) // 8, 1))  # few where they are large
+        if self.thin(found.id, kept) < kept:
+            # To look through all of it for each message, and find a few, would take long.
+            found.thin_at = found.uncounted + kept
+        return not _is_full(found)
 
     def _keep(self, found: OpenExchange, octets: int) -> None:
         """Count octets that are kept of it; fewer than none: that are no longer kept."""
@@ -625,6 +638,10 @@ class Tracker:
     def folded(self) -> tuple[Folded, ...]:
         """What had to make room, by its ends and how far it went; those with the most exchanges first."""
         return self._folder.folded()
+
+
+def _is_full(found: OpenExchange) -> bool:
+    return bool(found.steps) and (len(found.steps) >= MAX_STEPS or found.size >= MAX_EXCHANGE_OCTETS)
 
 
 def _cost(octets: bytes, frames: Sequence[Frame]) -> int:

@@ -91,9 +91,8 @@ Row = Rung | Fold | Missing | Bounce
 
 def rows(exchange: Exchange, diagnosis: Diagnosis | None = None) -> tuple[Row, ...]:
     """The rows of a ladder, in order; with a diagnosis also what did not come, and what evidence is about is told."""
-    evidence = [i for i in diagnosis.evidence if i.id in cited(diagnosis.causes)] if diagnosis is not None else []
     runs = list(alike(exchange.steps))
-    told = _told(runs, {f for item in evidence for f in item.frames})
+    told = told_of(runs, diagnosis)
     timed: list[tuple[int, Row]] = [(b.errors[0].time, b) for b in _bounces(exchange)]
     ports: tuple[int, int] | None = None
     folded: list[Step] = []
@@ -113,8 +112,10 @@ def rows(exchange: Exchange, diagnosis: Diagnosis | None = None) -> tuple[Row, .
     return _with_missing([row for _, row in timed], exchange, diagnosis)
 
 
-def _told(runs: Sequence[Sequence[Step]], frames: Collection[Frame]) -> set[int]:
+def told_of(runs: Sequence[Sequence[Step]], diagnosis: Diagnosis | None) -> set[int]:
     """Which runs are told one by one. A gap of one is told as well: a row that counts it would be no shorter."""
+    evidence = [i for i in diagnosis.evidence if i.id in cited(diagnosis.causes)] if diagnosis is not None else []
+    frames = {f for item in evidence for f in item.frames}
     behind = next((n for n, run in enumerate(runs) if not of_phase1(run[0])), len(runs))
     informational = [n for n in range(behind, len(runs)) if runs[n][0].exchange_type == ExchangeType.INFORMATIONAL]
     later = sorted({*informational, *(n for n, run in enumerate(runs) if not of_phase1(run[0]))})

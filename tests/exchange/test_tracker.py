@@ -1,6 +1,7 @@
 """How messages become exchanges: cookies, peers, NAT, fragments, copies, floods."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.exchange import tracker
 from pcapdiag.exchange.model import Exchange, Mode, Side
-from pcapdiag.exchange.tracker import MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
+from pcapdiag.exchange.tracker import KEPT_STEPS, MAX_OPENINGS_TOLD, MAX_SIGHTINGS, MAX_STEPS, Tracker
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -488,11 +489,47 @@ def test_one_message_a_thousand_times_is_counted_beyond_the_limit() -> None:
     assert step.uncounted == 1000 - MAX_SIGHTINGS
 
 
-def test_different_messages_beyond_the_limit_are_counted() -> None:
+def test_of_more_messages_than_are_kept_those_in_the_middle_are_counted() -> None:
+    """What comes last tells how it goes: a week of DPD and then a peer that is gone."""
     wire = Wire()
-    items = [wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8)) for n in range(MAX_STEPS + 5)]
+
+    def dpd(n: int) -> Datagram:
+        return wire.datagram(n, message(5, message_id=n, sealed=struct.pack("!I", n) * 8))
+
+    items = [dpd(n) for n in range(MAX_STEPS)]
+    (full,) = track(*items)
+    assert (len(full.steps), full.uncounted) == (MAX_STEPS, 0)
+    items += [dpd(n) for n in range(MAX_STEPS, 3 * MAX_STEPS)]
     (exchange,) = track(*items)
-    assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 5)
+    assert len(exchange.steps) + exchange.uncounted == len(items)
+    assert 2 * KEPT_STEPS < len(exchange.steps) <= MAX_STEPS
+    frames = [item.frame for item in items]
+    assert [s.first.frame for s in exchange.steps[:KEPT_STEPS]] == frames[:KEPT_STEPS]
+    assert [s.first.frame for s in exchange.steps[-KEPT_STEPS:]] == frames[-KEPT_STEPS:]
+
+
+def test_a_flood_under_one_message_id_is_counted_and_does_not_take_long() -> None:
+    """Messages with one message ID go or stay together, so that there is no middle: it is not looked for each time."""
+    wire, found = Wire(), Tracker()
+    looked = 0
+
+    def thin(number: int, kept: int, real: Callable[[int, int], int] = found.thin) -> int:
+        nonlocal looked
+        looked += 1
+        return real(number, kept)
+
+    found.thin = thin  # type: ignore[method-assign]
+    for n in range(MAX_STEPS + 2_000):
+        found.feed(wire.datagram(n, message(5, message_id=7, sealed=struct.pack("!I", n) * 8)))
+    (exchange,) = found.exchanges()
+    assert (len(exchange.steps), exchange.uncounted) == (MAX_STEPS, 2_000)
+    assert looked <= 2_000 // KEPT_STEPS + 1
+
+
+def test_the_last_of_many_transmissions_is_kept() -> None:
+    wire = Wire()
+    (exchange,) = track(*[wire.datagram(n, main_mode(1)) for n in range(1000)])
+    assert exchange.steps[0].last.time == wire.datagram(999, main_mode(1)).time
 
 
 def test_an_exchange_keeps_so_many_octets_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

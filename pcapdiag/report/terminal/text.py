@@ -18,7 +18,7 @@ from pcapdiag.exchange.model import Folded, Side, Step
 from pcapdiag.exchange.tracker import TrackerCounts
 from pcapdiag.findings import Findings
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.report.ladder import alike, cited, marks_of, of_phase1, short_name
+from pcapdiag.report.ladder import Fold, alike, cited, marks_of, of_phase1, short_name, told_of
 from pcapdiag.report.phrases import (
     again,
     capture_line,
@@ -220,13 +220,22 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
     if len(left) + len(right) > width + 10:
         left, right = "initiator", "responder"
     yield layout.paint(f"  {'frame':>7}  {'time':>11}   {left}{right:>{width + 12 - len(left)}}", dim=True)
-    for first, *rest in alike(shown):
+    runs = list(alike(shown))
+    told = told_of(runs, diagnosis) if layout.detail <= 0 else range(len(runs))
+    folded: list[Step] = []
+    for number, (first, *rest) in enumerate(runs):
+        if number not in told:
+            folded += (first, *rest)
+            continue
+        yield from _folded(folded, start, layout)
+        folded = []
         yield _rung(first, start, width, layout) + _mark(first, marks)
         yield from _repeats(first, layout)
         if rest:
             frames = frame_list((f for s in rest for f in s.frames), several=layout.several)
             text = f"{len(rest)} more like it, each its own message ({frames})"
             yield from textwrap.wrap(text, layout.width, initial_indent=" " * 23, subsequent_indent=" " * 23)
+    yield from _folded(folded, start, layout)
     if stop.missing and stop.waits_for and stop.outcome is not Outcome.REJECTED:
         for line in _noted("", "", f"✗ {missing_text(exchange, stop)}", layout):
             yield layout.paint(line, fg=OUTCOME_COLOURS[stop.outcome])
@@ -235,6 +244,17 @@ def ladder(diagnosis: Diagnosis, layout: Layout) -> Iterator[str]:
         yield from _noted(frame_number(error.frame, several=layout.several), offset(error.time - start), text, layout)
     if len(exchange.icmp_errors) > 3:
         yield from _noted("", "", f"! and {len(exchange.icmp_errors) - 3} more such errors", layout)
+
+
+def _folded(steps: Sequence[Step], start: int, layout: Layout) -> Iterator[str]:
+    """A line for messages that are not told one by one."""
+    if not steps:
+        return
+    fold = Fold(tuple(steps))
+    counts = ", ".join(f"{count} {label}" for label, count in fold.counts.items())
+    first = fold.steps[0].first
+    text = f"⋮ {counts}, until {offset(fold.steps[-1].last.time - start)} s (-v shows each)"
+    yield from _noted(frame_number(first.frame, several=layout.several), offset(first.time - start), text, layout)
 
 
 def _noted(frame: str, offset: str, text: str, layout: Layout) -> list[str]:

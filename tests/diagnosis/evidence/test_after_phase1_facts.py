@@ -1,5 +1,6 @@
 """Facts about what follows phase 1: room for PFS in Quick Mode, ESP by direction, rekeys, IKEv2's side steps."""
 
+import struct
 from collections.abc import Sequence
 
 import pytest
@@ -8,9 +9,10 @@ from msgspec.structs import replace
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
 from pcapdiag.diagnosis.causes.checks import next_checks
 from pcapdiag.diagnosis.causes.platforms import Given
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
-from pcapdiag.exchange.tracker import Tracker
+from pcapdiag.exchange.tracker import MAX_STEPS, Tracker
 from tests.diagnosis.scenarios import (
     choice,
     diagnosed,
@@ -326,6 +328,32 @@ def test_dpd_of_a_capture_of_one_direction_is_not_unanswered(left: bool) -> None
     assert "dpd-unanswered" in kinds(only(items, 60))
     seen = [d for d in items if (d.source == LEFT) is left]
     assert "dpd-unanswered" not in kinds(only(seen, 60))
+
+
+def test_a_peer_that_is_gone_behind_days_of_dpd_is_seen() -> None:
+    """More messages than are kept of one exchange: those in the middle are left out, not the end."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *(wire.datagram(1, quick_mode(n), left=n != 2) for n in (1, 2, 3))]
+    for n in range(1, MAX_STEPS):
+        asked, answered = (message(5, message_id=2 * n + k, sealed=struct.pack("!Q", 2 * n + k) * 7) for k in (0, 1))
+        items += [wire.datagram(30 * n, asked), wire.datagram(30 * n + 0.02, answered, left=False)]
+    end = 30 * MAX_STEPS
+    well = only(items, end + 100)
+    assert (well.tunnel.state, well.causes) == (TunnelState.UP, ())
+    gone = [*items, *(wire.datagram(end + 5 * n, informational(n, n)) for n in (1, 2, 3, 4))]
+    lost = only(gone, end + 100)
+    assert "dpd-unanswered" in kinds(lost)
+    assert lost.causes[0].cause.id == "peer-lost"
+
+
+def test_thousands_of_quick_modes_under_one_sa_are_not_unanswered() -> None:
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    for n in range(1, MAX_STEPS // 2):
+        items += [wire.datagram(60 * n + k / 50, quick_mode(k, n), left=k != 2) for k in (1, 2, 3)]
+    found = only(items, 60 * MAX_STEPS)
+    assert {quick.outcome for quick in found.phase2} == {Outcome.COMPLETED}
+    assert (found.tunnel.state, found.causes) == (TunnelState.UP, ())
 
 
 def test_a_request_of_a_capture_of_one_direction_is_not_unanswered() -> None:

@@ -274,6 +274,11 @@ def test_what_is_only_counted_of_an_exchange_is_said() -> None:
     wire = Wire()
     items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
     items += [wire.datagram(1 + n / 1000, informational(7, n), left=n % 2 == 0) for n in range(MAX_STEPS + 20)]
-    text = as_text(of_items(items, 60))
+    report = of_items(items, 60)
+    uncounted = report.diagnoses[0].exchange.uncounted
+    assert uncounted > MAX_STEPS // 2
+    text = as_text(report)
     said = " ".join(text.split())
-    assert "26 more messages, fragments and ICMP errors of this exchange are only counted." in said
+    assert f"{uncounted} more messages, fragments and ICMP errors of this exchange are only counted." in said
+    assert len(text.splitlines()) < 80
+    assert f"⋮ {len(report.diagnoses[0].exchange.steps) - 32 - 3} Informational, until +5.112 s (-v shows each)" in said
