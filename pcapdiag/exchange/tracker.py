@@ -60,8 +60,12 @@ MAX_SIGHTINGS = 256
 MAX_EXCHANGE_OCTETS = 8 << 20
 """Octets kept of one exchange, its messages and their transmissions; beyond it, as beyond `MAX_STEPS`."""
 MAX_OCTETS = 128 << 20
-"""Octets that are kept of exchanges that went on, and as many of the others: beyond it, those that were quiet longest
-are folded. It takes messages far larger than usual to meet this before MAX_EXCHANGES."""
+"""Octets that are kept of exchanges that went on, and as many of the others: beyond it, the middle of long ones is
+only counted, and where that is not enough those that were quiet longest are folded."""
+THIN_STEPS = (32, 8)
+"""Of what followed phase 1 so many of the first and of the last messages stay then; at last so many."""
+MAX_FOLDED = 100_000
+"""Exchanges that went on and were folded, of which it is known that what comes later is theirs; of more, the latest."""
 MAX_DATAGRAM = 65_535 - 28
 """Octets of the largest UDP payload in IPv4 (RFC 768, RFC 791): a message in fragments is no longer."""
 MAX_FRAGMENT_LOSSES = 64
@@ -79,11 +83,15 @@ _PHASE_1 = (
 
 
 class TrackerCounts(Struct):
-    """What the tracker did with what it was fed, in messages and errors."""
+    """What the tracker did with what it was fed, in messages and errors.
+
+    after_folding -- messages of exchanges that had been folded by then
+    """
 
     messages: int = 0
     not_ike: int = 0
     icmp_unmatched: int = 0
+    after_folding: int = 0
 
 
 class Tracker:
@@ -117,6 +125,8 @@ class Tracker:
         self._by_pair: dict[tuple[int, bytes, str, str], OpenExchange] = {}
         self._by_cookie: dict[bytes, Opening | list[OpenExchange]] = {}
         self._latest: LatestSenders | None = None  # kept from when it is first asked for
+        self._folded: dict[bytes, None] = {}
+        self._thin_again = 0
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -219,9 +229,12 @@ class Tracker:
         self._keep(found, _SIGHTING + _FRAME * len(loss.frames))
         return found.id
 
-    def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> int:
+    def _message(self, datagram: Datagram, message: Message, octets: bytes, cut_by_ip_loss: bool = False) -> int | None:
         header = message.header
         found = self._find(header, datagram, octets)
+        if found is None and self._folded and _spis(header.major, octets[:16]) in self._folded:
+            self.counts.after_folding += 1
+            return None
         if found is None:
             found = self._begin(header, datagram, self._next_id)
             self._next_id += 1
@@ -405,10 +418,24 @@ class Tracker:
         fold_oldest = self._fold_oldest
         for _ in range(surplus):
             fold_oldest(table)
+        if table is self._engaged and self._engaged_octets > MAX_OCTETS:
+            self._thin_all()
         # Where it is octets that there are too many of, a few exchanges may be all that there is.
         while self._octets_of(table) > MAX_OCTETS and len(table) > 1:
             self._fold_oldest(table)
         self._prune_latest()
+
+    def _thin_all(self) -> None:
+        """Forget the middle of long exchanges: hours of DPD must not push out what began before them."""
+        if self.counts.messages < self._thin_again:
+            return
+        for kept in THIN_STEPS:
+            for number, found in self._engaged.items():
+                if len(found.steps) > 4 * kept:
+                    self.thin(number, kept)
+            if self._engaged_octets <= MAX_OCTETS // 2:
+                return
+        self._thin_again = self.counts.messages + self._max_exchanges  # to look at all of them takes long
 
     def _octets_of(self, table: object) -> int:
         return self._engaged_octets if table is self._engaged else self._opening_octets
@@ -426,6 +453,10 @@ class Tracker:
         """Count an exchange of which more was seen, and forget it."""
         self._forget(gone)
         if gone.engaged:
+            for answer in gone.responder_spis:
+                self._folded[_spis(gone.major, gone.initiator_spi + answer)] = None
+            while len(self._folded) > MAX_FOLDED:
+                del self._folded[next(iter(self._folded))]
             exchange = build(gone)
             self._folder.add(exchange, self._judge(exchange, self._now) if self._judge else None)
         else:
@@ -638,6 +669,11 @@ class Tracker:
     def folded(self) -> tuple[Folded, ...]:
         """What had to make room, by its ends and how far it went; those with the most exchanges first."""
         return self._folder.folded()
+
+
+def _spis(major: int, both: bytes) -> bytes:
+    """What tells an exchange whose responder has answered."""
+    return bytes((major,)) + both
 
 
 def _is_full(found: OpenExchange) -> bool:

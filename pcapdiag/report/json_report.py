@@ -51,7 +51,7 @@ def render(report: Findings, beside: "Sequence[JoinedLog]" = ()) -> Iterator[str
             "errors": list(report.errors),
             "dropped": {
                 "evicted_exchanges": sum(f.exchanges for f in report.folded),
-                "evicted_messages": sum(f.messages for f in report.folded),
+                "evicted_messages": sum(f.messages for f in report.folded) + report.counts.after_folding,
                 "icmp_errors_unmatched": report.counts.icmp_unmatched,
             },
             "folded": [_folded(f) for f in report.folded],

@@ -205,6 +205,8 @@ def loss_lines(folded: Sequence[Folded], counts: TrackerCounts) -> Iterator[str]
         if len(found) > len(shown):
             rest = total - sum(c.exchanges for c in shown)
             yield f"  {rest} others, between {len(found) - len(shown)} pairs of ends: see --json"
+    if counts.after_folding:
+        yield f"{counts.after_folding} messages came for exchanges that were only counted by then."
     if counts.icmp_unmatched:
         yield f"{counts.icmp_unmatched} ICMP errors quote datagrams on IKE ports that belong to no exchange here."
 

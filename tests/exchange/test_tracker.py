@@ -561,6 +561,50 @@ def test_large_messages_fold_what_was_quiet_longest(monkeypatch: pytest.MonkeyPa
     assert (found._opening_octets, found._engaged_octets) == (0, 0)
 
 
+def _dpd_of_many(wires: int, rounds: int) -> list[Datagram]:
+    """So many exchanges that came up, each with so many rounds of DPD, all at the same time."""
+    items = []
+    for n in range(1, wires + 1):
+        wire, cookies = Wire(), (bytes([n] * 8), bytes([n + 100] * 8))
+        items += wire.main_mode(n / 100, 1, 2, 3, 4, 5, 6, cookies=cookies)
+        for k in range(1, rounds + 1):
+            for left in (True, False):
+                sealed = struct.pack("!HB", k, left) * 20
+                dpd = message(5, cookies=cookies, message_id=2 * k + left, sealed=sealed)
+                items.append(wire.datagram(30 * k + n / 100 + (not left) / 1000, dpd, left=left))
+    return sorted(items, key=lambda item: item.time)
+
+
+def test_dpd_all_day_pushes_no_exchange_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for all their messages, long exchanges lose their middle before any is folded."""
+    monkeypatch.setattr(tracker, "MAX_OCTETS", 1_000_000)
+    found = Tracker()
+    items = _dpd_of_many(20, 200)
+    for item in items:
+        found.feed(item)
+        assert found.octets < 1_010_000
+    kept = list(found.exchanges())
+    assert (len(kept), found.folded()) == (20, ())
+    assert {e.last_message for e in kept} == {6}
+    assert max(e.last_time for e in kept) == items[-1].time
+    assert all(e.last_time > items[-1].time - 30 * SECOND for e in kept)
+    assert sum(len(e.steps) + e.uncounted for e in kept) == len(items)
+
+
+def test_what_comes_for_a_folded_exchange_begins_no_other_one() -> None:
+    """Its phase 1 was seen: it must not be told as one of which it was not."""
+    found = Tracker(4)
+    items = _dpd_of_many(9, 3)
+    for item in items:
+        found.feed(item)
+    assert len(list(found.exchanges())) <= 4
+    assert sum(f.exchanges for f in found.folded()) + len(list(found.exchanges())) == 9
+    assert not [f for f in found.folded() if f.mode is not Mode.MAIN]
+    told = sum(len(e.steps) for e in found.exchanges()) + sum(f.messages for f in found.folded())
+    assert found.counts.after_folding > 0
+    assert told + found.counts.after_folding == len(items) == found.counts.messages
+
+
 def test_octets_of_openings_are_counted_as_they_come_and_go() -> None:
     wire, found = Wire(), Tracker(4, 2)
     for n in range(1, 30):
