@@ -145,15 +145,19 @@ def behind_nat(*flows: EspFlow) -> Diagnosis:
 def test_esp_outside_udp_one_way_behind_nat() -> None:
     found = behind_nat(flow(9))
     assert {"esp-one-way", "esp-outside-udp"} <= kinds(found)
-    assert statuses(found)["nat-traversal-off"] == "likely"
+    assert "ESP from the initiator goes as IP protocol 50" in fact(found, "esp-outside-udp").text
+    assert statuses(found)["nat-traversal-off"] == "possible"  # both ends announced it, and some NATs pass ESP
     assert found.causes[0].cause.id == "nat-traversal-off"
+    told = replace(found, given=Given((("responder", "asa"),)))
+    commands = [p.check.command or "" for p in next_checks(told) if p.cause == "nat-traversal-off"]
+    assert commands == ["show run crypto map"]  # that it is on in general, its vendor ID shows
 
 
 def test_esp_one_way_inside_udp_behind_nat() -> None:
     inside = replace(flow(9), source_port=4500, destination_port=4500)
     found = behind_nat(inside)
     assert "esp-one-way" in kinds(found)
-    assert statuses(found).get("nat-traversal-off") != "likely"
+    assert statuses(found).get("nat-traversal-off") != "possible"
 
 
 def test_packets_one_way_are_counted_before_the_log_is_read() -> None:
