@@ -370,10 +370,11 @@ def stream(
             print(told.diagnosis.exchange.initiator.address, told.diagnosis.stop.outcome)
 
     An exchange is told when it has been quiet for as long as the rules look ahead, five minutes by the time of the
-    capture. It is told again, with a higher `revision`, where more came for it, and where the rest of the capture makes
-    its verdict another one: `corrects` says which part of it. The last that is told of each is what `analyze` says,
-    but for what sentences count, as how often a peer tried until then. What was told is kept on disk, in a temporary
-    file, until the end.
+    capture; DPD under an SA that is up does not count as going on. It is told again, with a higher `revision`, where
+    more came for it, and where the rest of the capture makes its verdict another one: `corrects` says which part of it.
+    The last that is told of each is what `analyze` says, but for what sentences count, as how often a peer tried until
+    then, and for messages of DPD, of which fewer are kept. What was told is kept on disk, in a temporary file, until
+    the end.
 
     The arguments, and what is raised, are those of `analyze`.
     """

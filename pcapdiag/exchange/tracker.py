@@ -525,13 +525,25 @@ class Tracker:
         elif gone is not None:
             self._forget(gone)
 
-    def resume(self, number: int, items: Sequence[Datagram | IcmpError | FragmentLoss]) -> None:
-        """Take up an exchange again, by what came of it, under its number; nothing is counted a second time."""
+    def passed(self, datagram: Datagram, number: int) -> None:
+        """Count a message of an exchange that was let go of, without taking it up again."""
+        self.counts.messages += 1
+        self._now = datagram.time
+        if self._latest is not None:
+            self._latest.note(datagram, number)
+
+    def resume(self, number: int, items: Sequence[Datagram | IcmpError | FragmentLoss], uncounted: int = 0) -> None:
+        """Take up an exchange again, by what came of it, under its number; nothing is counted a second time.
+
+        uncounted -- messages that came as well
+        """
         following, counts, now = self._next_id, copy(self.counts), self._now
         self._next_id = number
         for item in items:
             self.feed(item)
         self._next_id, self.counts, self._now = following, counts, now
+        if uncounted and (found := self._kept(number)) is not None:
+            found.uncounted += uncounted
 
     def release(self, number: int, outcome: str | None = None) -> bool:
         """Fold an exchange that nothing more is expected of; `outcome`: how it ended. False where it is not kept."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pcapdiag.capture.datagram import Captured, EspFlow, Frame, UnansweredArp
+from pcapdiag.capture.datagram import EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.causes.platforms import NOTHING_GIVEN, Given
 from pcapdiag.diagnosis.evidence.case import MANY
 from pcapdiag.diagnosis.outcome.stop import Outcome
@@ -15,7 +15,7 @@ from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.record import Record
-from pcapdiag.streaming.spill import Items
+from pcapdiag.streaming.spill import Came, Items
 from pcapdiag.streaming.told import Told, Verdict, changes, verdict_of
 
 UNBOUNDED = 1 << 62
@@ -52,7 +52,7 @@ class Question(Record, frozen=True):
     asked: tuple[Asked, ...]
     now: int
     gaps: tuple[int, ...]
-    parts: tuple[tuple[int, list[Captured]], ...]
+    parts: tuple[tuple[int, Came], ...]
     keepalives: tuple[KeepaliveFlow, ...] = ()
     esp: tuple[EspFlow, ...] = ()
     unanswered: tuple[UnansweredArp, ...] = ()
@@ -143,13 +143,13 @@ def alive_of(flows: Iterable[KeepaliveFlow]) -> frozenset[str]:
     return frozenset(f.source for f in flows if NAT_T_PORT in (f.source_port, f.destination_port))
 
 
-def rebuilt(parts: Iterable[tuple[int, list[Captured]]]) -> list[Exchange]:
+def rebuilt(parts: Iterable[tuple[int, Came]]) -> list[Exchange]:
     """Exchanges out of what came of them."""
     tracker = Tracker(UNBOUNDED, UNBOUNDED)
     tracker.remember_latest()
     found = []
-    for number, items in parts:
-        tracker.resume(number, items)
+    for number, came in parts:
+        tracker.resume(number, came.items, came.uncounted)
         exchange = tracker.exchange(number)
         if exchange is not None and exchange.steps:
             found.append(exchange)
@@ -234,7 +234,7 @@ def _encode(questions: Collection[Question]) -> bytes:
         [
             _Written(
                 q.pair, list(q.asked), q.now, q.gaps,
-                [number for number, _ in q.parts], [Items.of(items) for _, items in q.parts],
+                [number for number, _ in q.parts], [Items.of(came) for _, came in q.parts],
                 q.keepalives, q.esp, q.unanswered, q.met,
             )
             for q in questions

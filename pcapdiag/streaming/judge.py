@@ -1,10 +1,11 @@
 """The stream itself, without files: feed it what captures yield, take what is told.
 
 An exchange is told when it has been quiet for as long as the rules look ahead, and what came of it goes to disk
-(`spill`). When more comes for it, a delete after hours, it is taken up again and told once more. What the rest of a
-capture can change in a verdict without a message of its own, another exchange of the same peers in another mode, ESP
-that begins late, is looked at when the capture ends: those conversations are judged again as a whole, and a verdict
-that is another one by then is told as a correction.
+(`spill`). When more comes for it, a new Quick Mode after hours, it is taken up again and told once more. DPD under an
+SA that is up keeps nothing open: it is put beside what was told (`parking`) until it ends, or something else comes.
+What the rest of a capture can change in a verdict without a message of its own, another exchange of the same peers in
+another mode, ESP that begins late, is looked at when the capture ends: those conversations are judged again as a
+whole, and a verdict that is another one by then is told as a correction.
 
 What is held is what is open, and a few numbers for each conversation and exchange. Judging is a court's (`court`),
 which may sit in other processes: what it finds is taken when the next ones are due, so that all of it is the same
@@ -26,7 +27,8 @@ from pcapdiag.exchange.model import Exchange, Mode
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.ike.nat_traversal import KEEPALIVE, NON_ESP_MARKER
 from pcapdiag.streaming.court import UNBOUNDED, Asked, Court, Ends, Note, Pair, Question, alive_of, rebuilt
-from pcapdiag.streaming.spill import Spill
+from pcapdiag.streaming.parking import Parked, may_be_dpd, shows_up, version_of
+from pcapdiag.streaming.spill import Came, Spill
 from pcapdiag.streaming.told import Verdict
 from pcapdiag.units import SECOND
 
@@ -46,18 +48,27 @@ MAX_TALKS = 100_000
 """Conversations that are looked at again at the end; of more, those that were quiet longest are only counted."""
 MAX_AGAIN = 20_000
 """Exchanges of a conversation up to which it is judged again as a whole."""
+MAX_PARKED = 100_000
+"""Exchanges that were told and of which nothing but DPD came since; of more, those quiet longest are judged again."""
+PARKED_FOR = 3_600 * SECOND
+"""One of them that was quiet for so long is judged again."""
 MAX_MET = 64
 """Responders that are remembered of one initiator; from MANY on it makes no difference how many."""
 
 
 class _Open(Struct):
-    """An exchange that is open: what came of it, and how often it was told."""
+    """An exchange that is open: what came of it, and how often it was told.
+
+    last -- when the last message came that was not DPD under an SA that is up
+    up -- the version of IKE, where something shows that its SA is; else 0
+    """
 
     talk: Pair
     last: int
-    items: list[Captured] = field(default_factory=list)
+    came: Came = field(default_factory=lambda: Came([]))
     revision: int = 0
     until: Frame | None = None
+    up: int = 0
 
 
 class Talk(Struct):
@@ -93,7 +104,7 @@ class _Recent(Struct):
     """An exchange that was told a moment ago; ends -- its addresses."""
 
     last: int
-    items: list[Captured]
+    came: Came
     ends: Ends
 
 
@@ -116,7 +127,8 @@ class Judge:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._gone: dict[bytes, int | tuple[int, ...]] = {}
         # By the number of an exchange: where it stands on disk, and which of `_verdicts` was told of it last.
-        self._places, self._said, self._revisions = array("q"), array("l"), array("H")
+        self._places, self._said, self._revisions, self._up = array("q"), array("l"), array("H"), bytearray()
+        self._parked: OrderedDict[int, Parked] = OrderedDict()
         self._verdicts: dict[Verdict, int] = {}
         self._by_number: list[Verdict] = []
         self._with_recent: dict[Pair, Talk] = {}
@@ -136,7 +148,10 @@ class Judge:
 
     def feed(self, item: Captured) -> Sequence[Any]:
         """Take in one item of a capture."""
+        dpd = isinstance(item, Datagram) and may_be_dpd(item.payload)
         if self._gone:
+            if dpd and isinstance(item, Datagram) and self._park(item):
+                return self._advance(item.time)
             self._take_up(item)
         number = self.tracker.feed(item)
         time = item.last_time if isinstance(item, FragmentLoss) else item.time
@@ -147,16 +162,25 @@ class Judge:
         found = self._open.get(number)
         if found is None:
             found = self._begin(number, item, time)
-        found.items.append(item)
-        if time > found.last:
-            found.last = time
-        self._open.move_to_end(number)
+        found.came.items.append(item)
+        if not found.up:
+            found.up = shows_up(item)
+        if not (dpd and found.up):
+            found.last = max(found.last, time)
+            self._open.move_to_end(number)
+        return self._advance(time)
+
+    def _advance(self, time: int) -> Sequence[Any]:
+        """It is that time by the capture: have those judged that are due."""
         if time > self._now:
             self._now = time
             if time >= self._next_sweep:
                 return self._sweep()
-        crowded = len(self._open) > MAX_OPEN or self.tracker.octets > MAX_OCTETS
-        return self._make_room() if crowded else ()
+        if len(self._open) > MAX_OPEN or self.tracker.octets > MAX_OCTETS:
+            return self._make_room()
+        if len(self._parked) > MAX_PARKED:
+            return self._have_judged(self._unparked(list(self._parked)[: MAX_PARKED // 100]))
+        return ()
 
     def gap(self, end: int) -> None:
         """The capturing stopped at `end`, and went on later: what was silent then was not watched."""
@@ -180,6 +204,37 @@ class Judge:
             self._alive.setdefault(_between(item), {})[key] = None
 
     # -- what comes late -----------------------------------------------------------------------------------------
+
+    def _park(self, item: Datagram) -> bool:
+        """Put DPD with the exchange that it belongs to, where that was told; False where it has to be looked at.
+
+        A gateway hears it from each peer every few seconds, all day. Only what comes in the end can matter.
+        """
+        number = self._gone.get(_cookie(item))
+        if not isinstance(number, int) or number >= len(self._up):
+            return False
+        if self._up[number] != version_of(item.payload) or self._places[number] < 0:
+            return False
+        pair, parked = _between(item), self._parked.get(number)
+        if parked is None:
+            talk = self.talks.get(pair)
+            if talk is None or number not in talk.told:
+                return False
+            parked = self._parked[number] = Parked(pair, item.time)
+        elif parked.talk != pair:
+            return False
+        self.tracker.passed(item, number)
+        parked.add(item)
+        self._parked.move_to_end(number)
+        return True
+
+    def _unparked(self, numbers: Iterable[int]) -> dict[Pair, list[int]]:
+        """Take these up again, by their conversations."""
+        found: dict[Pair, list[int]] = {}
+        for number in numbers:
+            found.setdefault(self._parked[number].talk, []).append(number)
+            self._restore(number)
+        return found
 
     def _take_up(self, item: Captured) -> None:
         """Take up again what this belongs to, where that was told."""
@@ -206,15 +261,21 @@ class Judge:
             return
         if not self._revisions[number]:  # it was asked about, and the answer is still on its way
             self._ready += self._heard()
-        items = self._spill.read(place)
+        came = self._spill.read(place)
+        items = came.items
+        until = max(map(_frame, items))
         self._places[number] = -1
-        self.tracker.resume(number, items)
+        parked = self._parked.pop(number, None)
+        if parked is not None:
+            items += parked.datagrams()
+            came.uncounted += parked.uncounted
+        self.tracker.resume(number, items, came.uncounted)
         gone = self._gone.pop(_cookie(items[0]), None)
         if isinstance(gone, tuple) and (rest := tuple(n for n in gone if n != number)):
             self._gone[_cookie(items[0])] = rest
         pair = _between(items[0])
         last = max(_time(item) for item in items)
-        self._open[number] = _Open(pair, last, items, self._revisions[number], max(map(_frame, items)))
+        self._open[number] = _Open(pair, last, came, self._revisions[number], until, self._up[number])
         talk = self._talk(pair)
         talk.open[number] = None
         talk.recent.pop(number, None)
@@ -229,6 +290,13 @@ class Judge:
             if found.last > until:
                 break
             quiet.setdefault(found.talk, []).append(number)
+        due = []
+        for number, parked in self._parked.items():
+            if parked.last > self._now - PARKED_FOR:
+                break
+            due.append(number)
+        for pair, numbers in self._unparked(due).items():
+            quiet.setdefault(pair, []).extend(numbers)
         return self._have_judged(quiet)
 
     def _make_room(self) -> list[Any]:
@@ -275,19 +343,19 @@ class Judge:
         self._with_recent[pair] = talk
         for number in talk.open:
             found = self._open[number]
-            talk.recent[number] = _Recent(found.last, found.items, self.tracker.ends(number))
+            talk.recent[number] = _Recent(found.last, found.came, self.tracker.ends(number))
         beside = sorted(talk.recent.items())
         question = self._beside(pair, {recent.ends for _, recent in beside}, flows)
         asked = tuple([self._asked(number) for number in numbers])
         if self._court.rebuilds:
-            return replace(question, asked=asked, parts=tuple([(n, recent.items) for n, recent in beside]))
+            return replace(question, asked=asked, parts=tuple([(n, recent.came) for n, recent in beside]))
         return replace(question, asked=asked, exchanges=tuple(self._built(talk, beside)))
 
     def _built(self, talk: Talk, beside: Iterable[tuple[int, _Recent]]) -> Iterator[Exchange]:
         """The exchanges themselves; what was told is built anew, which few of them are asked for."""
         for number, recent in beside:
             if number not in talk.open:
-                yield from rebuilt(((number, recent.items),))
+                yield from rebuilt(((number, recent.came),))
                 continue
             exchange = self.tracker.exchange(number)
             if exchange is not None and exchange.steps:
@@ -324,13 +392,15 @@ class Judge:
             self._places.extend([-1] * more)
             self._said.extend([0] * more)
             self._revisions.extend([0] * more)
-        self._places[number] = self._spill.add(found.items)
+            self._up.extend(bytes(more))
+        self._places[number] = self._spill.add(found.came)
+        self._up[number] = found.up
         if not found.revision:
             talk.told.append(number)
-            talk.spans.extend((_time(found.items[0]), self._now))
+            talk.spans.extend((_time(found.came.items[0]), self._now))
         else:
             talk.spans[2 * talk.told.index(number) + 1] = self._now
-        cookie = _cookie(found.items[0])
+        cookie = _cookie(found.came.items[0])
         known = self._gone.get(cookie)
         self._gone[cookie] = number if known is None else (*(known if isinstance(known, tuple) else (known,)), number)
         if len(self._gone) > MAX_GONE:
@@ -425,6 +495,8 @@ class Judge:
         for number, found in self._open.items():
             still.setdefault(found.talk, []).append(number)
         yield from self._have_judged(still)
+        while self._parked:
+            yield from self._have_judged(self._unparked(list(self._parked)[:MAX_RECENT]))
         yield from self._heard()
         self._remember()
         flows = self._flows()
@@ -467,10 +539,10 @@ class Judge:
         talk = self.talks[pair]
         parts, asked = [], []
         for number in sorted(talk.told):
-            items = self._spill.read(self._places[number])
-            parts.append((number, items))
+            came = self._spill.read(self._places[number])
+            parts.append((number, came))
             verdict = self._verdict(number)
-            asked.append(Asked(number, self._revisions[number], verdict, max(map(_frame, items)), again=True))
+            asked.append(Asked(number, self._revisions[number], verdict, max(map(_frame, came.items)), again=True))
         return replace(self._beside(pair, talk.ends, flows), parts=tuple(parts), asked=tuple(asked))
 
 

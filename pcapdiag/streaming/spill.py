@@ -1,7 +1,7 @@
 """Exchanges that were told, on disk: what came of each can be had again when more comes."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,6 +12,13 @@ BUFFER = 1 << 20
 """Octets that wait to be written."""
 
 
+class Came(msgspec.Struct):
+    """What came of an exchange, in order. uncounted -- messages that came as well, and are not held"""
+
+    items: list[Captured]
+    uncounted: int = 0
+
+
 class Items(msgspec.Struct, array_like=True):
     """What came of an exchange, as it is written: items by their kinds, and `order`, the kind of each (0 to 2)."""
 
@@ -19,22 +26,23 @@ class Items(msgspec.Struct, array_like=True):
     datagrams: list[Datagram]
     errors: list[IcmpError]
     losses: list[FragmentLoss]
+    uncounted: int
 
     @classmethod
-    def of(cls, items: Iterable[Captured]) -> "Items":
+    def of(cls, came: Came) -> "Items":
         """Apart by their kinds."""
         sorts: tuple[list[Any], ...] = ([], [], [])
         order = bytearray()
-        for item in items:
+        for item in came.items:
             kind = _KINDS.index(type(item))
             order.append(kind)
             sorts[kind].append(item)
-        return cls(bytes(order), *sorts)
+        return cls(bytes(order), sorts[0], sorts[1], sorts[2], came.uncounted)
 
-    def together(self) -> list[Captured]:
+    def together(self) -> Came:
         """In the order in which they came."""
         sorts: list[Iterator[Captured]] = [iter(self.datagrams), iter(self.errors), iter(self.losses)]
-        return [next(sorts[kind]) for kind in self.order]
+        return Came([next(sorts[kind]) for kind in self.order], self.uncounted)
 
 
 _KINDS = (Datagram, IcmpError, FragmentLoss)
@@ -53,9 +61,9 @@ class Spill:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Items).decode
 
-    def add(self, items: Iterable[Captured]) -> int:
+    def add(self, came: Came) -> int:
         """Write what came of an exchange; return where it stands. Raises OSError for a full disk."""
-        octets = self._encode(Items.of(items))
+        octets = self._encode(Items.of(came))
         place = self._end
         self._waiting += (len(octets).to_bytes(4, "big"), octets)
         self._end += 4 + len(octets)
@@ -63,7 +71,7 @@ class Spill:
             self._flush()
         return place
 
-    def read(self, place: int) -> list[Captured]:
+    def read(self, place: int) -> Came:
         """What stands there."""
         self._flush()
         self._file.seek(place)
