@@ -20,6 +20,7 @@ from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI, Header
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import VendorId
 from pcapdiag.units import SECOND
 
 MAX_NAMES = 64
@@ -343,14 +344,23 @@ def _with_ip_fragments_lost(found: OpenExchange) -> list[OpenStep]:
     return steps
 
 
+def _product(vendor_id: VendorId) -> str:
+    """The product that an ID names, with its version; what follows the ID of an extension is none of a product."""
+    vendor, version = vendor_id.vendor or "", vendor_id.version
+    if version is None or vendor_id.feature is not None:
+        return vendor
+    return f"{vendor} {version.removeprefix(vendor.split()[-1]).lstrip()}"
+
+
 def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
     names: dict[str, None] = {}
     for step in steps:
         if step.sender is side and len(names) < MAX_NAMES:
             for vendor_id in step.vendor_ids[:MAX_NAMES]:
                 if vendor_id.vendor:
-                    version = f" {vendor_id.version}" if vendor_id.version else ""
-                    names.setdefault(f"{vendor_id.vendor}{version}")
+                    names.setdefault(_product(vendor_id))
+    # One that another says with its version is told once.
+    names = {name: None for name in names if not any(other.startswith(f"{name} ") for other in names)}
     shown = (
         f"{payload.id_type.label} {payload.text}"
         for step in steps

@@ -954,6 +954,14 @@ def ikev2_authentication_refused() -> Scene:
 
 
 @scene
+def ikev2_answer_of_unknown_algorithms() -> Scene:
+    """A capture that cuts packets short has no proposals; 72 octets may hold a refusal, or a short proof."""
+    wire = Wire()
+    answer = ikev2(35, request=False, number=1, inner=41, octets=40)
+    return [*_v2_init(wire), wire.datagram(0.3, answer, left=False)], 60
+
+
+@scene
 def ikev2_certificate_refused() -> Scene:
     wire = Wire()
     request = (38, b"\x04" + bytes(20))

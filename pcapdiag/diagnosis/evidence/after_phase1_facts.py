@@ -333,9 +333,10 @@ def _outside_udp(case: Case, flows: Sequence[EspFlow]) -> Iterator[Fact]:
     bare = [f for f in flows if f.source_port is None and f.protocol == "esp"]
     floated = any(s.first.floated for s in case.exchange.steps)
     if bare and floated and view is not None and view.translated:
+        sides = " and ".join(s for s in Side if any(f.source in case.exchange.peer(s).addresses for f in bare))
         text = (
-            "ESP goes as IP protocol 50, although there is NAT and IKE went to UDP 4500: many NATs drop that, and the "
-            "other end expects it in UDP."
+            f"ESP from the {sides} goes as IP protocol 50, although there is NAT and IKE went to UDP 4500: many NATs "
+            "drop that, and the other end may expect it in UDP."
         )
         yield Fact("esp-outside-udp", text, tuple(sorted({f.first_frame for f in bare})))
 

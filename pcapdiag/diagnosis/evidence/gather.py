@@ -148,6 +148,7 @@ SOURCES: tuple[Callable[[Case], Iterator[Fact]], ...] = (
     path_facts.unmarked,
     after_phase1_facts.quick_mode_size,
     child_sizes.no_room_for_a_child,
+    child_sizes.may_be_refused,
     after_phase1_facts.esp,
     after_phase1_facts.rekey,
     after_phase1_facts.ikev2_extras,

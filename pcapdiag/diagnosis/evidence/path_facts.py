@@ -127,8 +127,10 @@ def nat(case: Case) -> Iterator[Fact]:
             continue
         seen = case.address(side)
         if found.translated:
-            text = f"NAT in front of the {side}: {found.text}"
-            yield Fact(f"nat-{side}", text, found.frames, ("nat",))
+            where = "NAT may be in front" if found.place == "before" else "NAT in front"
+            text = f"{where} of the {side}: {found.text}"
+            also = ("nat", f"nat-{found.place}-{side}") if found.place else ("nat",)
+            yield Fact(f"nat-{side}", text, found.frames, also)
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:

@@ -165,6 +165,8 @@ def scan(case: Case) -> Iterator[Fact]:
     if len(firsts) != 1 or len(firsts[0].sent) != 1 or len(e.steps) < 2:
         return
     step = firsts[0]
+    if step.encrypted:
+        return  # the capture begins behind the proposals; a probe has no keys
     transforms = sum(len(p.transforms) for p in step.proposals)
     bare = not step.vendor_ids and not step.notifications and not step.message.cut
     if bare and case.setting.silence_after(e.last_time) >= 2 * SECOND:

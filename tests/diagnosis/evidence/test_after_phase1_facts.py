@@ -4,8 +4,11 @@ import struct
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
+from pcapdiag.diagnosis.causes.checks import next_checks
+from pcapdiag.diagnosis.causes.platforms import Given
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
@@ -15,12 +18,14 @@ from tests.diagnosis.scenarios import (
     choice,
     diagnosed,
     fact,
+    floated,
     ikev2,
     kinds,
     notify_v2,
     offer,
     only,
     other_cookies,
+    sealed,
     statuses,
     with_nat,
 )
@@ -127,6 +132,41 @@ def test_esp_that_tells_nothing() -> None:
     strangers = flow(50, ends=(LEFT, "203.0.113.5"))
     for flows in ([flow(3)], [], [strangers], [flow(50, at=-20)]):
         assert not kinds(with_esp(*flows)) & ESP
+
+
+def behind_nat(*flows: EspFlow) -> Diagnosis:
+    """A tunnel of an end behind NAT."""
+    wire = Wire()
+    items = [*with_nat(wire)]
+    items += [floated(wire, 0.4 + n / 10, sealed(n), left=n % 2 == 1) for n in (5, 6)]
+    items += [floated(wire, 1 + n / 10, quick_mode(n), left=n % 2 == 1) for n in (1, 2, 3)]
+    return with_esp(*flows, items=items)
+
+
+def test_esp_outside_udp_one_way_behind_nat() -> None:
+    found = behind_nat(flow(9))
+    assert {"esp-one-way", "esp-outside-udp"} <= kinds(found)
+    assert "ESP from the initiator goes as IP protocol 50" in fact(found, "esp-outside-udp").text
+    assert statuses(found)["nat-traversal-off"] == "possible"  # both ends announced it, and some NATs pass ESP
+    assert found.causes[0].cause.id == "nat-traversal-off"
+    told = replace(found, given=Given((("responder", "asa"),)))
+    commands = [p.check.command or "" for p in next_checks(told) if p.cause == "nat-traversal-off"]
+    assert commands == ["show run crypto map"]  # that it is on in general, its vendor ID shows
+
+
+def test_esp_one_way_inside_udp_behind_nat() -> None:
+    inside = replace(flow(9), source_port=4500, destination_port=4500)
+    found = behind_nat(inside)
+    assert "esp-one-way" in kinds(found)
+    assert statuses(found).get("nat-traversal-off") != "possible"
+
+
+def test_packets_one_way_are_counted_before_the_log_is_read() -> None:
+    found = with_esp(flow(9))
+    told = replace(found, given=Given((("initiator", "ios"), ("responder", "fortigate"))))
+    counted = [p for p in next_checks(told) if "counts of packets" in p.check.do]
+    assert {p.check.platform for p in counted} == {"ios", "fortigate"}
+    assert not [p for p in next_checks(told) if "debug crypto" in (p.check.command or "")]
 
 
 def test_esp_beside_a_phase_1_that_did_not_complete() -> None:

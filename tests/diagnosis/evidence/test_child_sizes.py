@@ -3,7 +3,9 @@
 import pytest
 
 from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import COOKIES, fact, ikev2, kinds, only
@@ -99,18 +101,10 @@ def test_esp_that_flows_shows_a_child(after: float, expected: bool) -> None:
     assert (KIND in kinds(found[0])) == expected
 
 
-def test_what_the_tables_do_not_know_counts_for_nothing() -> None:
-    """Without the chosen proposal the least is assumed: neither vector nor check value, and the shortest proof."""
-    wire = Wire()
-    rows = [
-        (0.0, ikev2(INIT, request=True), True),
-        (0.1, ikev2(INIT, request=False), False),
-        (0.2, ikev2(AUTH, request=True, number=1), True),
-    ]
-    for octets, expected in ((NEED - 16, True), (NEED - 15, False)):
-        answer = (0.3, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), False)
-        found = only([wire.datagram(at, message, left=left) for at, message, left in (*rows, answer)], 60)
-        assert (KIND in kinds(found)) == expected
+def test_without_the_negotiated_algorithms_no_size_tells() -> None:
+    """What is around the payloads is not known: a refusal can be as long as a proof without a Child SA."""
+    for octets in (33 + 52, NEED - 16, NEED - 15):
+        assert KIND not in kinds(_of_unknown_algorithms(IDR, octets))
 
 
 def test_a_childless_request_is_refused_no_child() -> None:
@@ -125,3 +119,31 @@ def test_a_child_that_was_answered_counts_without_its_request() -> None:
     asked = (1.0, ikev2(CREATE, request=True, number=2), True)
     assert KIND not in kinds(with_answer(100, IDR, answered))
     assert KIND in kinds(with_answer(100, IDR, asked, refused))
+
+
+def _of_unknown_algorithms(inner: int, octets: int) -> Diagnosis:
+    """A capture that was cut short does not hold the proposals; the size of the answer is known all the same."""
+    wire = Wire()
+    rows = [
+        (0.0, ikev2(INIT, request=True), True),
+        (0.1, ikev2(INIT, request=False), False),
+        (0.2, ikev2(AUTH, request=True, number=1), True),
+        (0.3, ikev2(AUTH, request=False, number=1, inner=inner, octets=octets), False),
+    ]
+    return only([wire.datagram(at, octets, left=left) for at, octets, left in rows], 60)
+
+
+def test_a_small_answer_of_unknown_algorithms_may_refuse_all_of_it() -> None:
+    """44 octets: a Notify with a vector and a check value around it, or IDr and AUTH with less around them."""
+    found = _of_unknown_algorithms(NOTIFY, 44)
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert KIND not in kinds(found)
+    assert fact(found, "ike-auth-may-be-refused").frames == found.stop.frames
+    leads = [(c.cause.id, c.status) for c in found.causes if c.leads]
+    assert leads[0] == ("psk-mismatch", Status.POSSIBLE)
+    assert {status for _, status in leads} == {Status.POSSIBLE}
+    assert "phase2-proposal-mismatch" in dict(leads)
+
+
+def test_an_answer_that_begins_with_an_identity_accepts() -> None:
+    assert "ike-auth-may-be-refused" not in kinds(_of_unknown_algorithms(IDR, 44))
