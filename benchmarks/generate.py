@@ -7,7 +7,11 @@
 | `sparse.pcap`, `sparse.pcapng` | 2 GB | mixed bulk traffic, one frame in a thousand is IKE |
 | `tagged.pcap` | 2 GB | the same behind one 802.1Q tag |
 | `esp-in-udp.pcap` | 2 GB | ESP in UDP on port 4500, and hardly anything else |
+| `many-flows.pcap` | 500 MB | the same with 8,000 tunnels |
 | `dense.pcap` | 300 MB | nothing but IKE: a million initiator cookies |
+| `dpd.pcap` | 28 MB | 100,000 DPD exchanges under one SA |
+| `quick-modes.pcap` | 8 MB | 10,000 Quick Modes under one SA |
+| `day-of-dpd.pcap` | 82 MB | a day of 100 tunnels that are up: DPD every 30 seconds |
 | `rotated/` | 200 × 2 MB | one capture of mixed traffic with many tunnels, as a ring of files has it |
 
 The IKE in them is that of real daemons (captures/completed-psk.pcap) under new cookies and addresses, NAT-D hashes
@@ -16,6 +20,7 @@ recomputed. The bulk is made up: the protocols and sizes of ordinary traffic, wi
 
 import argparse
 import hashlib
+import heapq
 import random
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -225,20 +230,20 @@ def sparse(size: int, seed: int = 1) -> Frames:
         yield time, frame
 
 
-def esp_in_udp(size: int, seed: int = 2) -> Frames:
-    """A few hundred tunnels that are up behind NAT: ESP in UDP (RFC 3948), keep-alives, one IKE message in 100,000."""
+def esp_in_udp(size: int, seed: int = 2, tunnels: int = 300) -> Frames:
+    """Tunnels that are up behind NAT: ESP in UDP (RFC 3948), keep-alives, one IKE message in 100,000."""
     chance = random.Random(seed)
     noise = chance.randbytes(1 << 20)
     flows = [
         (b"\xc0\0\x02" + chance.randbytes(1), b"\xc6\x33\x64\x01", chance.randrange(1024, 65535), chance.randbytes(4))
-        for _ in range(300)
+        for _ in range(tunnels)
     ]
     frames = []
-    for number in range(4_000):
+    for number in range(max(4_000, 2 * tunnels)):
         near, far, port, spi = chance.choice(flows)
         body = spi + struct.pack(">I", number) + noise[number : number + chance.choice((80, 500, 1384, 1384, 1384))]
         ends = (near, far, udp(port, 4500, body)) if number % 2 else (far, near, udp(4500, port, body))
-        frames.append(ethernet(ipv4(UDP, *ends, number)))
+        frames.append(ethernet(ipv4(UDP, *ends, number & 0xFFFF)))
     near, far, port, _ = flows[0]
     frames[-1] = ethernet(ipv4(UDP, near, far, udp(port, 4500, b"\xff"), 1))
     tunnel = Tunnel()
@@ -273,6 +278,40 @@ def dense(size: int, seed: int = 3) -> Frames:
             yield time + after, frame
 
 
+MESSAGE_1, MESSAGE_2, MESSAGE_3 = (32, 264, True), (32, 264, False), (32, 56, True)
+"""Quick Mode: exchange type, octets that are encrypted, and whether the initiator sends it."""
+R_U_THERE, ACK = (5, 56, True), (5, 56, False)
+
+
+def under_one_sa(
+    rounds: int, every: int, round_: Iterable[tuple[int, int, bool]], same_id: bool, seed: int = 5
+) -> Frames:
+    """A tunnel that comes up, then so many rounds of messages, one `every` so many microseconds."""
+    chance = random.Random(seed)
+    cookies = chance.randbytes(16)
+    ends = (b"\xc0\0" + struct.pack(">H", seed & 0xFFFF), b"\xc6\x33\x64\x01")
+    begin = chance.randrange(every)
+    for time, frame in Tunnel().spoken(*ends, cookies, seed, 9):
+        yield begin + time, frame
+    for number in range(rounds):
+        time, message_id = begin + every * (number + 1), chance.getrandbits(32)
+        for place, (kind, size, forth) in enumerate(round_):
+            message_id = message_id if same_id else chance.getrandbits(32)
+            header = bytes((8, 0x10, kind, 1)) + struct.pack(">II", message_id, 28 + size)
+            segment = udp(500, 500, cookies + header + chance.randbytes(size))
+            source, destination = ends if forth else reversed(ends)
+            yield time + 20_000 * place, ethernet(ipv4(UDP, source, destination, segment, number & 0xFFFF))
+
+
+def day_of_dpd(tunnels: int) -> Frames:
+    """A day in which nothing happens."""
+    every, day = 30_000_000, 86_400_000_000
+    rounds = day // every
+    return heapq.merge(
+        *(under_one_sa(rounds, every, (R_U_THERE, ACK), same_id=False, seed=1_000 + n) for n in range(tunnels))
+    )
+
+
 def generate(directory: Path, names: list[str], scale: float) -> None:
     """Write the captures of these names; what is there already stays."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -282,7 +321,17 @@ def generate(directory: Path, names: list[str], scale: float) -> None:
         "sparse.pcapng": (write_pcapng, lambda: sparse(size)),
         "tagged.pcap": (write_pcap, lambda: tagged(sparse(size))),
         "esp-in-udp.pcap": (write_pcap, lambda: esp_in_udp(size)),
+        "many-flows.pcap": (write_pcap, lambda: esp_in_udp(size // 4, tunnels=8_000)),
         "dense.pcap": (write_pcap, lambda: dense(int(300_000_000 * scale))),
+        "dpd.pcap": (
+            write_pcap,
+            lambda: under_one_sa(int(100_000 * scale), 800_000, (R_U_THERE, ACK), same_id=False),
+        ),
+        "quick-modes.pcap": (
+            write_pcap,
+            lambda: under_one_sa(int(10_000 * scale), 8_000_000, (MESSAGE_1, MESSAGE_2, MESSAGE_3), same_id=True),
+        ),
+        "day-of-dpd.pcap": (write_pcap, lambda: day_of_dpd(max(int(100 * scale), 1))),
     }
     for name, (write, frames) in makers.items():
         target = directory / name
@@ -312,7 +361,10 @@ def _share(frames: Frames, size: int) -> Frames:
             return
 
 
-NAMES = ("sparse.pcap", "sparse.pcapng", "tagged.pcap", "esp-in-udp.pcap", "dense.pcap", "rotated")
+NAMES = (
+    "sparse.pcap", "sparse.pcapng", "tagged.pcap", "esp-in-udp.pcap", "many-flows.pcap", "dense.pcap",
+    "dpd.pcap", "quick-modes.pcap", "day-of-dpd.pcap", "rotated",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -33,6 +33,8 @@ FILTER = "udp port 500 or udp port 4500"
 FIELDS = "frame.number frame.time_epoch ip.src ip.dst isakmp.ispi isakmp.rspi isakmp.exchangetype isakmp.messageid"
 TUNNELS = {"tunnels.pcap": 20_000, "many-tunnels.pcap": 200_000}
 """Captures of tunnels.py, and how many exchanges they have at scale 1."""
+GROWING = ("dpd.pcap", "quick-modes.pcap", "day-of-dpd.pcap")
+"""Captures in which exchanges grow."""
 SHORT = 5
 """Seconds: commands that take less are run once more before each run that counts."""
 
@@ -115,6 +117,13 @@ class Bench:
             return self.bulk(capture, f"vlan and ({FILTER})")
         if name == "dense.pcap":
             return [self.tshark(capture), Command("cat", ["cat", capture]), *self.ours(capture)]
+        if name in GROWING:
+            plain = self.program[:-1]
+            return [
+                self.tshark(capture),
+                Command("pcapdiag, text", [*plain, capture]),
+                Command("pcapdiag `--ndjson -j 1`", [*plain, "--ndjson", "-j", "1", capture]),
+            ]
         if name in TUNNELS:
             return [self.tshark(capture), *self.streamed(capture)]
         if name == "rotated":

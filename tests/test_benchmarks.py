@@ -21,7 +21,9 @@ def python(*arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["sparse.pcap", "sparse.pcapng", "tagged.pcap", "esp-in-udp.pcap", "dense.pcap"])
+@pytest.mark.parametrize(
+    "name", ["sparse.pcap", "sparse.pcapng", "tagged.pcap", "esp-in-udp.pcap", "many-flows.pcap", "dense.pcap"]
+)
 def test_captures_hold_what_they_are_said_to_hold(name: str, tmp_path: Path) -> None:
     python(BENCHMARKS / "generate.py", tmp_path, name, "--scale", "0.002")
     report = analyze(tmp_path / name)
@@ -31,11 +33,23 @@ def test_captures_hold_what_they_are_said_to_hold(name: str, tmp_path: Path) -> 
     assert summary.unreadable == 0
     if name == "dense.pcap":
         assert summary.frames == summary.datagrams == capture.ike_messages > 2_000
-    elif name == "esp-in-udp.pcap":
+    elif name in ("esp-in-udp.pcap", "many-flows.pcap"):
         assert summary.esp > 0.99 * summary.frames
     else:
         assert summary.frames / 1_100 < capture.ike_messages < summary.frames / 900
         assert len(summary.protocols) > 5
+
+
+def test_what_grows_under_one_sa_is_well_however_long_it_goes_on(tmp_path: Path) -> None:
+    names = {"dpd.pcap": 2 * 5_000, "quick-modes.pcap": 3 * 500, "day-of-dpd.pcap": 5 * 2 * 2_880}
+    python(BENCHMARKS / "generate.py", tmp_path, *names, "--scale", "0.05")
+    for name, messages in names.items():
+        report = analyze(tmp_path / name)
+        assert report.captures[0].ike_messages == messages + 9 * len(report.diagnoses)
+        assert report.folded == ()
+        assert {(d.stop.outcome.value, d.tunnel.state.value, d.causes) for d in report.diagnoses} == {
+            ("completed", "up", ())
+        }
 
 
 def test_a_ring_is_one_capture_over_many_files(tmp_path: Path) -> None:
