@@ -17,6 +17,7 @@ from pcapdiag.comparison.points import Point, Seen, read_point
 from pcapdiag.comparison.results import Compared, PointReport
 from pcapdiag.comparison.translations import changes
 from pcapdiag.comparison.tunnel import esp_passages
+from pcapdiag.diagnosis.causes.platforms import Given, given_of
 from pcapdiag.diagnosis.verdict import diagnose, outcome_alone
 from pcapdiag.exchange.fragments import PIECES
 from pcapdiag.exchange.model import Exchange
@@ -92,6 +93,8 @@ def compare(
     spi: str | None = None,
     psks: Collection[bytes] = (),
     keys: Path | Iterable[Path] = (),
+    platforms: Iterable[str] | dict[str, str] = (),
+    local: str | Iterable[str] | None = None,
     max_exchanges: int = MAX_EXCHANGES,
     max_decompressed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -103,10 +106,11 @@ def compare(
     The other parameters are those of `analyze`.
 
     Raises CaptureError where one of the points cannot be read, DifferentFailuresError where the captures have nothing
-    in common, ValueError for fewer than two.
+    in common, PlatformError as `analyze` does, ValueError for fewer than two.
     """
     if len(captures) < 2:
         raise ValueError("two captures at least are compared")
+    given = given_of(platforms, local)
     points: list[Point] = []
     sizes = [_octets(c) for c in captures]
     for index, source in enumerate(captures):
@@ -114,7 +118,7 @@ def compare(
         done = sum(sizes[:index])
         tell = _told(progress, done, sum(sizes)) if progress is not None else None
         points.append(read_point(index, source, files, ports=ports, max_decompressed=max_decompressed, progress=tell))
-    return _compared(points, peer=peer, spi=spi, psks=psks, keys=keys, max_exchanges=max_exchanges)
+    return _compared(points, peer=peer, spi=spi, psks=psks, keys=keys, given=given, max_exchanges=max_exchanges)
 
 
 def _told(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int], None]:
@@ -135,6 +139,7 @@ def _compared(
     spi: str | None,
     psks: Collection[bytes],
     keys: Path | Iterable[Path],
+    given: Given,
     max_exchanges: int,
 ) -> Comparison:
     asked = selection(peer, spi)
@@ -145,7 +150,13 @@ def _compared(
     exchanges = _opened(joined.exchanges, keys)
     judged = judge(packets, points, clocks, directions, _arrived(joined, packets), _not_missed(joined, points, clocks))
     diagnoses = diagnose(
-        exchanges, joined.end, gaps=joined.gaps, keepalives=joined.keepalives, esp=joined.esp, keys=list(psks)
+        exchanges,
+        joined.end,
+        gaps=joined.gaps,
+        keepalives=joined.keepalives,
+        esp=joined.esp,
+        keys=list(psks),
+        given=given,
     )
     sent = _by_message(joined, judged)
     told = {e.id: Told(e, sent.get(e.id, {})) for e in exchanges}

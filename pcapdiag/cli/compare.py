@@ -10,7 +10,7 @@ import click
 from pcapdiag.cli import options
 from pcapdiag.cli.exit_codes import Exit
 from pcapdiag.cli.formats import COMPARISON, Asked, View, asked_for
-from pcapdiag.cli.reading import candidate_keys, inputs_of, progress, tell_of_keys, warn
+from pcapdiag.cli.reading import candidate_keys, check_ends, inputs_of, progress, tell_of_keys, warn
 from pcapdiag.cli.settings import peer_names
 from pcapdiag.cli.terminal import columns, wants_colour
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     help="Pre-shared keys, one a line (0x… is hexadecimal), to hold against Aggressive Mode's hashes.",
 )
 @options.keys
+@options.platforms
+@options.local
 @options.max_decompressed
 @click.option("-v", "--verbose", is_flag=True, help="Every message, every transmission.")
 @click.option("-q", "--quiet", is_flag=True, help="One line for each exchange.")
@@ -52,6 +54,8 @@ def compare(
     ports: Sequence[int],
     psk_file: str | None,
     keys: Sequence[str],
+    platforms: Sequence[str],
+    local: Sequence[str],
     max_decompressed: float | None,
     verbose: bool,
     quiet: bool,
@@ -67,6 +71,7 @@ def compare(
     """
     if len(captures) < 2:
         raise click.UsageError("two captures at least are compared; `pcapdiag analyze` reads one.")
+    check_ends(platforms, local)
     gc.disable()  # as for `analyze`: records never refer to each other in a circle
     click.get_current_context().call_on_close(gc.enable)
     from pcapdiag import comparing
@@ -84,6 +89,8 @@ def compare(
                 spi=spi,
                 psks=candidates,
                 keys=keys,
+                platforms=platforms,
+                local=local,
                 max_decompressed=None if max_decompressed is None else round(max_decompressed * 1e9),
                 progress=advance,
             )

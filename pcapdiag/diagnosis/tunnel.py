@@ -49,6 +49,8 @@ class Tunnel(Record, frozen=True):
 NO_CHILD = (
     "xauth-status-fail",
     "xauth-leads-nowhere",
+    "xauth-unanswered",
+    "config-unanswered",
     "ike-auth-without-child",
     "child-refused-in-ike-auth",
     "phase2-refused",
@@ -56,7 +58,14 @@ NO_CHILD = (
     "phase2-answer-unheeded",
 )
 """Evidence that phase 2 failed, unless another one completed; what says most comes first."""
-LOST = ("later-icmp-*", "dpd-unanswered", "v2-request-unanswered")
+LOST = (
+    "v2-answered-in-clear",
+    "later-icmp-*",
+    "dpd-unanswered",
+    "v2-request-unanswered",
+    "phase2-deleted-at-once",
+    "sa-answered-in-clear",
+)
 """Evidence that an end went silent, or is out of reach, after phase 1: kinds, or families."""
 
 

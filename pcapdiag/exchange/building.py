@@ -20,6 +20,8 @@ from pcapdiag.exchange.open_exchange import MAX_ALIASES, OpenExchange, OpenStep
 from pcapdiag.ike.message import ZERO_SPI, Header
 from pcapdiag.ike.payloads import Identification
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import VendorId
+from pcapdiag.units import SECOND
 
 MAX_NAMES = 64
 """Vendor IDs, and identities, that are looked at to say who an end is."""
@@ -42,6 +44,8 @@ def build(found: OpenExchange) -> Exchange:
     mode = next((m for s in own if (m := mode_of(s.header)) is not Mode.UNKNOWN), Mode.UNKNOWN)
     own, others = _under_its_cookies(own, first_side is Side.INITIATOR, found.major)
     foreign = sorted((*foreign, *others), key=lambda s: s.sent[0].time)
+    if found.major == 2:
+        own = _behind_their_requests(own)
     built = tuple(_build_steps(own, first_side, mode))
     initiator_first = first_side is Side.INITIATOR
     addresses = (of_first, of_second)
@@ -103,6 +107,36 @@ def _shortest(asked: OpenStep, answer: OpenStep) -> int | None:
         if later:
             gaps.append(min(later) - one.time)
     return min(gaps, default=None)
+
+
+def _behind_their_requests(steps: list[OpenStep]) -> list[OpenStep]:
+    """The steps in order, an answer that was recorded a moment before its request behind that (RFC 7296 §2.1).
+
+    Captures of several queues or points record packets so. IKE_SA_INIT may be asked for several times under one message
+    ID (§2.6): there each answer is of the last request before it that has none.
+    """
+    waiting: dict[tuple[int, int, bool], int] = {}
+    early: dict[tuple[int, int, bool], list[int]] = {}
+    places: list[tuple[int, bool, int]] = []
+    for n, step in enumerate(steps):
+        header = step.header
+        time = step.sent[0].time
+        places.append((time, False, n))
+        key = (int(header.exchange_type), header.message_id, step.by_first is not header.response)
+        if not header.response:
+            waiting[key] = waiting.get(key, 0) + 1
+            for m in [m for m in early.pop(key, ()) if time - steps[m].sent[0].time <= CROSSED]:
+                places[m] = (time, True, m)
+                waiting[key] -= 1
+        elif waiting.get(key, 0) > 0:
+            waiting[key] -= 1
+        else:
+            early.setdefault(key, []).append(n)
+    return [steps[n] for _, _, n in sorted(places)]
+
+
+CROSSED = SECOND // 2
+"""An answer is recorded before its request by no more than this."""
 
 
 def own_addresses(found: OpenExchange, steps: Sequence[OpenStep]) -> tuple[dict[str, None], dict[str, None]]:
@@ -262,15 +296,15 @@ def _chosen_responder_spi(answers: Sequence[bytes], steps: Sequence[Step]) -> by
 
 
 def _build_steps(steps: list[OpenStep], first_side: Side, mode: Mode) -> Iterator[Step]:
-    starters: dict[int, bool] = {}
+    starters: dict[tuple[int, int], bool] = {}
     begun = _quick_modes(steps)
-    counted: dict[tuple[int, bool], int] = {}
+    counted: dict[tuple[int, int, bool], int] = {}
     for step in steps:
         sender = first_side if step.by_first else first_side.other
-        message_id = step.header.message_id
-        starter = starters.setdefault(message_id, step.by_first)
-        nth = counted.get((message_id, step.by_first), 0)
-        counted[(message_id, step.by_first)] = nth + 1
+        message_id, kind = step.header.message_id, step.header.exchange_type
+        starter = starters.setdefault((kind, message_id), step.by_first)
+        nth = counted.get((kind, message_id, step.by_first), 0)
+        counted[(kind, message_id, step.by_first)] = nth + 1
         place = 2 * nth + (0 if starter == step.by_first else 1) + begun.get(message_id, 0)
         made_from = (sender, place, mode, len(step.sent), len(step.duplicates), step.uncounted, len(step.pieces))
         if step.built is None or step.built_from != made_from:
@@ -320,7 +354,7 @@ def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
 
     Where another transmission of the same message was whole, the incomplete one counts as sent again.
     """
-    steps = list(found.steps)
+    steps = _with_ip_fragments_lost(found) if any(s.cut_by_ip_loss for s in found.steps) else list(found.steps)
     for rest in found.fragments.incomplete():
         whole = next((s for s in steps if s.by_first == rest.by_first and s.header == rest.message.header), None)
         if whole is not None:
@@ -333,14 +367,42 @@ def _with_incomplete(found: OpenExchange) -> list[OpenStep]:
     return steps
 
 
+def _with_ip_fragments_lost(found: OpenExchange) -> list[OpenStep]:
+    """The steps; what begins like a message that was whole at another time, and lost IP fragments, is that message.
+
+    Taken for another one it would answer what its sender has no answer to.
+    """
+    octets = {id(step): content for (_, content), step in found.by_content.items()}
+    steps = list(found.steps)
+    for cut in [s for s in steps if s.cut_by_ip_loss]:
+        begins = octets.get(id(cut), b"")
+        for place, whole in enumerate(steps):
+            same = whole.by_first == cut.by_first and whole.header == cut.header and not whole.cut_by_ip_loss
+            if same and begins and octets.get(id(whole), b"").startswith(begins):
+                sent = sorted([*whole.sent, *cut.sent], key=lambda s: s.time)
+                steps[place] = replace(whole, sent=sent, duplicates=[*whole.duplicates, *cut.duplicates], built=None)
+                steps.remove(cut)
+                break
+    return steps
+
+
+def _product(vendor_id: VendorId) -> str:
+    """The product that an ID names, with its version; what follows the ID of an extension is none of a product."""
+    vendor, version = vendor_id.vendor or "", vendor_id.version
+    if version is None or vendor_id.feature is not None:
+        return vendor
+    return f"{vendor} {version.removeprefix(vendor.split()[-1]).lstrip()}"
+
+
 def _peer(end: tuple[str, int], addresses: dict[str, None], steps: tuple[Step, ...], side: Side) -> Peer:
     names: dict[str, None] = {}
     for step in steps:
         if step.sender is side and len(names) < MAX_NAMES:
             for vendor_id in step.vendor_ids[:MAX_NAMES]:
                 if vendor_id.vendor:
-                    version = f" {vendor_id.version}" if vendor_id.version else ""
-                    names.setdefault(f"{vendor_id.vendor}{version}")
+                    names.setdefault(_product(vendor_id))
+    # One that another says with its version is told once.
+    names = {name: None for name in names if not any(other.startswith(f"{name} ") for other in names)}
     shown = (
         f"{payload.id_type.label} {payload.text}"
         for step in steps

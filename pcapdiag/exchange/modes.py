@@ -149,7 +149,7 @@ def quick_mode_begins_at(first: int, lengths: Sequence[int]) -> int:
 
     What follows message 1 has room for SA and NONCE; what follows message 2 is HASH alone, and too short for that.
     """
-    if first == 1 and len(lengths) == 1 and lengths[0] < QUICK_MODE_ANSWER:
+    if max(lengths) < QUICK_MODE_ANSWER:
         return 3
     return 2 if first == 1 and len(lengths) == 2 and lengths[1] < QUICK_MODE_ANSWER <= lengths[0] else 1
 

@@ -19,6 +19,9 @@ def telling_kinds(message: Message) -> tuple[int, ...]:
     header = message.header
     if header.exchange_type not in PHASE_1 or header.next_payload == PayloadType.SA or header.encrypted:
         return ()
+    if message.cut and header.next_payload == PayloadType.VENDOR_ID and header.responder_spi == ZERO_SPI:
+        # Message 1 with vendor IDs in front: SA stands behind what the capture has (RFC 2408 §3.1).
+        return (*message.payload_types, int(PayloadType.SA))
     return message.payload_types
 
 

@@ -22,7 +22,7 @@ from pcapdiag.exchange.folding import Folder
 from pcapdiag.exchange.fragments import PIECES, Piece, piece_of
 from pcapdiag.exchange.latest import LatestSenders
 from pcapdiag.exchange.model import Exchange, Folded, KeepaliveFlow, Side, Sighting
-from pcapdiag.exchange.modes import certain_sender
+from pcapdiag.exchange.modes import PHASE_1, certain_sender
 from pcapdiag.exchange.open_exchange import (
     MAX_ALIASES,
     OpenExchange,
@@ -139,6 +139,8 @@ class Tracker:
             return self._icmp_error(item) if isinstance(item, IcmpError) else self._fragment_loss(item)
         payload = item.payload
         octets = payload if payload[:4] != NON_ESP_MARKER else _ike_octets(item)
+        if len(octets) < HEADER_LENGTH < item.length and octets[:8] in self._by_cookie:
+            octets = _with_whole_header(item, octets)
         # The fields of the header stand where RFC 2408 §3.1 has them; most of a flood is not looked at beyond these.
         if len(octets) < HEADER_LENGTH or octets[17] >> 4 not in _VERSIONS:
             if payload == KEEPALIVE:
@@ -722,6 +724,24 @@ EXCHANGE_TYPES = {
 
 def _ike_octets(datagram: Datagram) -> bytes:
     return without_marker(datagram.payload, NAT_T_PORT in (datagram.source_port, datagram.destination_port))
+
+
+def _with_whole_header(datagram: Datagram, octets: bytes) -> bytes:
+    """The header of a message of which a short snaplen left less, under a known cookie: what is cut off is known, too.
+
+    The marker on UDP 4500 takes four octets of what a snaplen leaves, so that there the header is cut first.
+    The length is that of the datagram (RFC 2408 §3.1). Of the message ID, which ends behind octet 23, the first octets
+    have to do: in phase 1 it is zero, and behind it never (of IKEv2 it is a small number). Without flags and exchange
+    type nothing is told.
+    """
+    if len(octets) < _BEHIND_FLAGS:
+        return octets
+    length = datagram.length - (len(datagram.payload) - len(octets))
+    rest = b"\0" if octets[18] in PHASE_1 or octets[17] >> 4 == 2 else b"\xff"
+    return octets[:_LENGTH_AT].ljust(_LENGTH_AT, rest) + length.to_bytes(HEADER_LENGTH - _LENGTH_AT, "big")
+
+
+_BEHIND_FLAGS, _LENGTH_AT = 20, 24
 
 
 def _is_esp_in_udp(datagram: Datagram) -> bool:

@@ -24,6 +24,7 @@ from pcapdiag.ike.payloads import (
     SecurityAssociation,
     VendorIdPayload,
     cut_encrypted,
+    cut_notification,
     decode,
     decode_encrypted,
 )
@@ -174,7 +175,12 @@ class Message(Record, frozen=True, dict=True, gc=True):
     def _chain(self) -> tuple[tuple[Payload, ...], str | None]:
         if self.sealed:
             return (), None
-        payloads, problem, _ = read_chain(self.octets, HEADER_LENGTH, self.octets[16], self.octets[17] >> 4, decode)
+        major = self.octets[17] >> 4
+        payloads, problem, _ = read_chain(self.octets, HEADER_LENGTH, self.octets[16], major, decode)
+        if self.cut and payloads and payloads[-1].type in (PayloadType.NOTIFY, PayloadType.NOTIFY2):
+            last = payloads[-1]
+            if last.problem and not isinstance(last, Notification):
+                payloads = (*payloads[:-1], cut_notification(last, major))
         return payloads, problem
 
 

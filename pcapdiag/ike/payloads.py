@@ -549,6 +549,24 @@ def cut_encrypted(body: bytes, inner: PayloadType, problem: str) -> Encrypted:
     return Encrypted(type=PayloadType.SK, body=body, inner=inner, number=None, total=None, data=body, problem=problem)
 
 
+def cut_notification(payload: Payload, major: int) -> Payload:
+    """A notify of which the capture has the type, and not all that follows it; the payload itself where it has less."""
+    rest = payload.body if major == 2 else payload.body[4:]
+    if len(rest) < 4:
+        return payload
+    protocol, spi_size, number = struct.unpack_from("!BBH", rest)
+    return Notification(
+        type=payload.type,
+        body=payload.body,
+        doi=None if major == 2 else Doi(int.from_bytes(payload.body[:4], "big")),
+        protocol=_protocol(protocol, major),
+        spi=rest[4 : 4 + spi_size],
+        notify_type=NotifyTypeV2(number) if major == 2 else NotifyType(number),
+        data=rest[4 + spi_size :],
+        problem=payload.problem,
+    )
+
+
 def decode_encrypted(kind: PayloadType, body: bytes, inner: PayloadType) -> Payload:
     """SK, or SKF with its number and total (RFC 7383 §2.5). Never raises."""
     if kind == PayloadType.SK:

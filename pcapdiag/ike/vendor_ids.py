@@ -277,8 +277,8 @@ def _fragmentation(rest: bytes) -> str | None:
 
 
 def _altiga(rest: bytes) -> str | None:
-    """Give the version; its second octet is two digits, one a nibble."""
-    return f"{rest[0]}.{rest[1] >> 4}.{rest[1] & 15}" if len(rest) == 2 else None
+    """Give the version; its second octet is two digits, one a nibble. Every ASA says 1.0.0, whatever it runs."""
+    return f"{rest[0]}.{rest[1] >> 4}.{rest[1] & 15}" if len(rest) == 2 and rest != b"\x01\0" else None
 
 
 _WINDOWS_VERSIONS = {
@@ -417,7 +417,8 @@ PREFIXES: tuple[tuple[Known, Version], ...] = (
     (Known("031017e07f7a82e3aa6950c99999", "CryptoPro/GOST", _CRYPTOPRO), _two_octets),
     (Known("8299031757a36082c6a621de", "FortiGate", _FORTIGATE, None, "FORTIGATE"), _fortigate),
     *((Known(octets, "NetScreen", _NETSCREEN), _netscreen) for octets in _NETSCREENS),
-    (Known("699369228741c6d4ca094c93e242c9de19e7b7c6", "NetScreen or SRX", _JUNIPER), _netscreen),
+    # An SRX says 5.0.0 there, whatever Junos it runs.
+    (Known("699369228741c6d4ca094c93e242c9de19e7b7c6", "NetScreen or SRX", _JUNIPER), _no_version),
     (Known("eb4c1b788afd4a9cb7730a68d5", "NCP client", _NCP), _no_version),
     (Known("5b362bc820f6", "SonicWall", _SONICWALL), _sonicwall),
     (Known("5b362bc820f7", "SonicWall", _SONICWALL), _sonicwall),

@@ -1,7 +1,7 @@
 """The platforms whose commands are known, and what they are called. Small: the command line reads it when it starts."""
 
 PLATFORM_NAMES = {
-    "asa": "Cisco ASA",
+    "asa": "Cisco ASA or FTD",
     "ios": "Cisco IOS or IOS XE",
     "strongswan": "strongSwan",
     "libreswan": "libreswan",

@@ -15,6 +15,7 @@ TCPDUMP = "tcpdump -ni any -w {end}.pcap 'host {other} or icmp'"
 """By host, not by port: later IP fragments have no ports, and plain ESP has none. ICMP errors come from any router."""
 ASA = "capture IKE interface outside match ip host {mine} host {other}"
 ASA_COPY = "copy /pcap capture:IKE tftp://<server>/{end}.pcap"
+ASA_END = "no capture IKE"
 
 
 def lines(mine: str = "<this-end>", other: str = "<other-end>") -> Iterator[str]:
@@ -25,7 +26,8 @@ def lines(mine: str = "<this-end>", other: str = "<other-end>") -> Iterator[str]
     yield "On an ASA:"
     yield "  " + ASA.format(mine=mine, other=other)
     yield "  " + ASA_COPY.format(end="near")
-    yield "To be sent to the administrator of the other end, who runs the same with this end's address:"
+    yield "  " + ASA_END
+    yield "To be sent to the administrator of the other end, who runs the same with this end's address as seen there:"
     yield "  " + TCPDUMP.format(end="far", other=mine)
     yield "The clocks need not agree. Then, with both files:"
     yield "  pcapdiag compare near.pcap far.pcap"

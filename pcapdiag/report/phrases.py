@@ -34,7 +34,7 @@ def headline(diagnosis: Diagnosis, with_cause: bool = True, called: Called = str
     where = f" after {stopped_after(e)}" if not diagnosis.completed else ""
     cause = leading_cause(diagnosis) if with_cause else None
     why_ = f"; {cause}" if cause else ""
-    said = states(diagnosis) or f"{stop.reason[0].lower()}{stop.reason[1:].rstrip('.')}"
+    said = states(diagnosis) or within(stop.reason.rstrip("."))
     trouble = tunnel_trouble(diagnosis)
     how = f"{stop.outcome.value}, {trouble}" if trouble else f"{stop.outcome.value}{where}"
     return f"{called(e.initiator.address)} → {called(e.responder.address)} {mode}: {how}; {said}{why_}"
@@ -285,7 +285,9 @@ def platform_note(placed: PlacedCheck) -> str:
     if placed.basis is Basis.SCHEDULE:
         return "By its retransmissions it may be this; they are a hint:"
     if placed.basis is Basis.VENDOR_ID:
-        return "By its vendor IDs it is one of these:"
+        return "Its vendor IDs are those that these send:"
+    if placed.basis is Basis.VENDOR_HINT:
+        return "By its vendor IDs it may be this; others send them, too, so they are a hint:"
     return "Nothing shows what this device is. By platform:"
 
 

@@ -59,7 +59,14 @@ def frame_number(frame: Frame, *, several: bool) -> str:
 
 def missing_text(exchange: Exchange, stop: Stop) -> str:
     """What is missing on the ladder: a message that was not seen, or one that was and does not get where it should."""
-    if any(step.name == stop.missing for step in exchange.steps):
+    seen = [step for step in exchange.steps if step.name == stop.missing]
+    if exchange.mode is Mode.IKEV2 and seen:
+        # Several have one name in IKEv2: it counts which of them the stop is about.
+        cited = set(stop.frames)
+        at = {s.message.header.message_id for s in exchange.steps if not cited.isdisjoint(s.frames)}
+        if not any(s.message.header.response and s.message.header.message_id in at for s in seen):
+            return f"a further {stop.missing} from the {stop.waits_for} was not seen"
+    if seen:
         other = stop.waits_for.other if stop.waits_for is not None else "other end"
         return f"{stop.missing} does not reach the {other}"
     return f"{stop.missing} from the {stop.waits_for} was not seen"

@@ -32,6 +32,19 @@ def test_json() -> None:
     assert [c["point"] for c in document["captures"]] == ["A", "B"]
 
 
+def test_what_was_captured_at_both_ends_is_not_asked_for_again() -> None:
+    assert "tcpdump" not in run(LEFT, RIGHT).output
+
+
+def test_advice_is_for_an_end_as_that_of_analyze_is() -> None:
+    output = run(LEFT, RIGHT, "--local", "10.1.0.2", "--platform", "10.1.0.2=asa").output
+    assert "At 10.1.0.2 (initiator, Cisco ASA or FTD):" in output
+    assert "To the administrator of 10.2.0.2" in output
+    assert "Captures at several points, of 2026-11-23" in output
+    assert "a capture on your side" not in output
+    assert run(LEFT, RIGHT, "--platform", "gateway=asa").exit_code == 2
+
+
 def test_one_line() -> None:
     assert len(run(LEFT, RIGHT, "-q").output.splitlines()) == 1
 

@@ -115,7 +115,7 @@ def test_the_command_line_wins(file: Path) -> None:
     file.write_text(f'local = "{HERE}"\ncolor = "always"\nwidth = 100\n[platforms]\n"{THERE}" = "fortigate"\n')
     report = run("analyze", "--color", "never", "--width", "80", "--local", THERE, STALLED).stdout
     assert "\x1b" not in report
-    assert max(map(len, report.splitlines())) <= 80
+    assert max(len(line) for line in report.splitlines() if "diagnose" not in line) <= 80  # commands are not broken
     assert f"To the administrator of {HERE}" in report
     assert "\x1b" in run("explain", "MM4").stdout
     assert "\x1b" not in run("explain", "--color", "never", "MM4").stdout

@@ -954,6 +954,14 @@ def ikev2_authentication_refused() -> Scene:
 
 
 @scene
+def ikev2_answer_of_unknown_algorithms() -> Scene:
+    """A capture that cuts packets short has no proposals; 72 octets may hold a refusal, or a short proof."""
+    wire = Wire()
+    answer = ikev2(35, request=False, number=1, inner=41, octets=40)
+    return [*_v2_init(wire), wire.datagram(0.3, answer, left=False)], 60
+
+
+@scene
 def ikev2_certificate_refused() -> Scene:
     wire = Wire()
     request = (38, b"\x04" + bytes(20))
@@ -1347,3 +1355,352 @@ def ike_auth_from_another_address() -> Scene:
     items = [wire.datagram(0, begun), wire.datagram(0.1, answer, left=False, ttl=62)]
     asked = ikev2(35, request=True, number=1)
     return [*items, *(wire.datagram(at, asked, source=PUBLIC, ports=(4500, 4500)) for at in (0.3, 4.3, 11.5))], 60
+
+
+# --- after more public reports of IKEv1 ----------------------------------------------------------------------------
+
+
+def beside_dpd(wire: Wire, *times: float, left: bool = True) -> list[Captured]:
+    """DPD that is answered, at these times."""
+    items: list[Captured] = []
+    for n, at in enumerate(times):
+        items.append(wire.datagram(at, informational(n, 0x80 + n), left=left))
+        items.append(wire.datagram(at + 0.02, informational(16 + n, 0x90 + n), left=not left))
+    return items
+
+
+@scene
+def quick_mode_ignored_beside_dpd() -> Scene:
+    """SonicWall and others say nothing to a Quick Mode that they do not take, and answer DPD all the time."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), *repeated(wire, (0.1, 8, 16), quick_mode(1))]
+    return sorted([*items, *beside_dpd(wire, 10, 20, 30)], key=lambda i: i.time), 60
+
+
+@scene
+def deleted_behind_quick_mode_and_begun_anew() -> Scene:
+    """Quick Mode completes, and the responder deletes all at once: the tunnel flaps."""
+    wire = Wire()
+    items = _up(wire)
+    items.append(wire.datagram(0.2, informational(1), left=False))
+    return [*items, *wire.main_mode(10, 1, 2, 3, 4, 5, 6, cookies=other_cookies(1))], 60
+
+
+@scene
+def quick_mode_where_a_user_is_asked_for() -> Scene:
+    """An ASA asks each peer for a user; the other end is a gateway, begins Quick Mode, and is not answered."""
+    wire = Wire()
+    items: list[Captured] = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6)]
+    items += repeated(wire, (0.1, 8.1, 16.1), transaction(1, 1), left=False)
+    return sorted([*items, *repeated(wire, (0.2, 4.2, 11.4), quick_mode(1))], key=lambda i: i.time), 60
+
+
+@scene
+def user_does_not_type() -> Scene:
+    """The same in Aggressive Mode, where nothing else shows that message 3 was taken."""
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    return [*items, *repeated(wire, (0.5, 8.5, 16.5, 24.5), transaction(1, 1), left=False)], 60
+
+
+@scene
+def no_address_for_the_client() -> Scene:
+    """The user is taken; what answers the request for an address is a delete."""
+    items, end = _xauth(60)
+    wire = Wire()
+    wire.number = len(items)
+    return [*items, wire.datagram(0.9, transaction(1, 3)), wire.datagram(1, informational(1), left=False)], end
+
+
+@scene
+def one_direction_of_a_message_5_refused_in_clear() -> Scene:
+    """An ASA or a Check Point says PAYLOAD_MALFORMED in clear to what it cannot decrypt."""
+    wire = Wire()
+    items = [d for d in wire.main_mode(0, 1, 2, 3, 4) if d.source == RIGHT]
+    return [*items, wire.datagram(0.4, refusal(16), left=False)], 60
+
+
+@scene
+def capture_ends_after_message_5_that_did_not_move() -> Scene:
+    wire = Wire()
+    return [*with_nat(wire), wire.datagram(0.4, sealed(5))], 1
+
+
+@scene
+def client_deletes_both_at_once() -> Scene:
+    """Windows and others whose L2TP is not answered, or whose ESP does not pass: Quick Mode completes for nothing."""
+    wire = Wire()
+    items = _up(wire)
+    return [*items, wire.datagram(0.5, informational(1, octets=48)), wire.datagram(0.501, informational(2, 0x78))], 60
+
+
+@scene
+def message_6_goes_to_500_behind_the_float() -> Scene:
+    wire = Wire()
+    items: list[Captured] = [*with_nat(wire)]
+    for at in (0.4, 4.4, 11.6):
+        items += [floated(wire, at, sealed(5)), wire.datagram(at + 0.1, sealed(6), left=False, ttl=62)]
+    return items, 60
+
+
+@scene
+def invalid_spi_in_clear() -> Scene:
+    """A restarted gateway says so of ESP that it has no SA for, as Cisco IOS does."""
+    return [Wire().datagram(0, message(5, [notify(11)]), left=False)], 60
+
+
+@scene
+def dpd_answered_in_clear() -> Scene:
+    """The responder was restarted: it does not know the SA that DPD goes under."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n in range(3):
+        items.append(wire.datagram(10 * n, informational(n, n + 1)))
+        items.append(wire.datagram(10 * n + 0.1, message(5, [notify(4)]), left=False))
+    return items, 60
+
+
+def ike_sa_up(wire: Wire) -> list[Captured]:
+    """An IKE SA with a Child SA, and nothing behind it yet."""
+    answer = ikev2(35, request=False, number=1, inner=36)
+    return [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, answer, left=False, ttl=62),
+    ]
+
+
+def in_clear(exchange: int, number: int, notify_type: int) -> bytes:
+    """A response in clear with this notify, under the SPIs and the message ID of what it answers."""
+    return message(exchange, [notify_v2(notify_type)], version=0x20, flags=0x20, message_id=number)
+
+
+@scene
+def request_under_a_forgotten_ike_sa() -> Scene:
+    """The responder was restarted: it answers each liveness check with INVALID_IKE_SPI in clear."""
+    wire = Wire()
+    items = ike_sa_up(wire)
+    for at in (90, 94, 101.2, 114.2):
+        items.append(wire.datagram(at, ikev2(37, request=True, number=2, inner=0, octets=76)))
+        items.append(wire.datagram(at + 0.03, in_clear(37, 2, 4), left=False, ttl=62))
+    return items, 180
+
+
+@scene
+def ike_auth_for_which_the_responder_knows_no_spi() -> Scene:
+    """It comes late, or to another host behind the same address."""
+    wire = Wire()
+    items = init_of_ikev2(wire)
+    for at in (35, 39, 46.2):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        items.append(wire.datagram(at + 0.03, in_clear(35, 1, 4), left=False, ttl=62))
+    return items, 120
+
+
+@scene
+def cookies_that_are_not_taken() -> Scene:
+    wire = Wire()
+    items: list[Captured] = []
+    whole = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32))]
+    for n in range(5):
+        front = [notify_v2(16390, bytes([n]) * 20)] if n else []
+        asked = message(34, [*front, *whole], version=0x20, flags=0x08, cookies=(COOKIE_I, ZERO))
+        again = message(34, [notify_v2(16390, bytes([n + 1]) * 20)], version=0x20, flags=0x20, cookies=(COOKIE_I, ZERO))
+        items += [wire.datagram(4 * n, asked), wire.datagram(4 * n + 0.03, again, left=False, ttl=62)]
+    return items, 90
+
+
+@scene
+def rekeys_that_collide() -> Scene:
+    """Both ends rekey: the one that has granted the other's request is refused its own (RFC 7296 §2.25.1)."""
+    wire = Wire()
+    rows: list[tuple[float, int, bool, bool, int | None]] = [
+        (50, 0, True, False, None),
+        (50.02, 2, True, True, None),
+        (50.03, 0, False, True, None),
+        (50.05, 2, False, False, 28),
+    ]
+    items = ike_sa_up(wire)
+    for at, number, request, left, octets in rows:
+        inner = 41 if request or octets else 33
+        octets = octets or 200
+        sent = bytearray(ikev2(36, request=request, number=number, inner=inner, octets=octets))
+        sent[19] = (0 if request else 0x20) | (0x08 if left else 0)
+        items.append(wire.datagram(at, bytes(sent), left=left, ttl=64 if left else 62))
+    return items, 120
+
+
+def answer_in_part(*again: float) -> Scene:
+    """IKE_AUTH is answered with a certificate in IP fragments, of which only the first come, each time."""
+    wire = Wire()
+    choice_and_request = [(33, SA_WITH_GROUP_14), (34, bytes(260)), (40, bytes(32)), (38, b"\x04" + bytes(20))]
+    items = init_of_ikev2(wire, *choice_and_request)
+    for at in (0.2, *again):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        whole = wire.datagram(at + 0.1, ikev2(35, request=False, number=1, inner=36, octets=2700), left=False, ttl=62)
+        items.append(
+            FragmentLoss(
+                frames=(whole.frame,),
+                time=whole.time,
+                last_time=whole.time,
+                source=RIGHT,
+                destination=LEFT,
+                source_port=500,
+                destination_port=500,
+                payload=whole.payload[:1472],
+                ttl=62,
+                ip_id=whole.ip_id or 0,
+                missing=((1480, None),),
+            )
+        )
+    return items, 100
+
+
+@scene
+def ike_auth_answer_in_part() -> Scene:
+    """Reported of an operator's gateway: the client gives up after its third repetition."""
+    return answer_in_part(2.2, 6.2, 14.2)
+
+
+@scene
+def client_refuses_a_certificate() -> Scene:
+    """An INFORMATIONAL with a notify in the place of the next round of EAP."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400))
+    return [*items, wire.datagram(1.2, ikev2(37, request=True, number=2, inner=41))], 60
+
+
+@scene
+def client_deletes_behind_a_certificate() -> Scene:
+    """As iOS and macOS do where they do not trust it."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400))
+    return [*items, wire.datagram(1.2, ikev2(37, request=True, number=2, inner=42))], 60
+
+
+@scene
+def asked_by_eap_alone() -> Scene:
+    """IDr and EAP without AUTH (RFC 5998), and the client does not go on."""
+    return eap_rounds(Wire(), (36, 64)), 60
+
+
+@scene
+def responder_asks_an_initiator_that_never_had_the_answer() -> Scene:
+    """The initiator gives up before its schedule ends; the responder's liveness check then meets silence as well."""
+    wire = Wire()
+    items = init_of_ikev2(wire)
+    for at in (0.2, 1.2, 3.2, 7.2, 15.2):
+        items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
+        items.append(wire.datagram(at + 0.05, ikev2(35, request=False, number=1, inner=36), left=False, ttl=62))
+    for at in (30, 30.5, 31.5, 33.5, 37.5):
+        check = bytearray(ikev2(37, request=True, number=0, inner=0, octets=76))
+        check[19] = 0
+        items.append(wire.datagram(at, bytes(check), left=False, ttl=62))
+    return items, 100
+
+
+@scene
+def ike_auth_answered_with_invalid_syntax() -> Scene:
+    return ike_auth_refused_in_clear(7)
+
+
+@scene
+def esp_under_an_spi_that_is_not_known() -> Scene:
+    """A gateway that was restarted says so in clear, outside any IKE SA, for each packet of ESP that it gets."""
+    wire = Wire()
+    items: list[Captured] = []
+    for n in range(3):
+        said = message(
+            37, [notify_v2(11, b"\xde\xad\xbe\xef")], version=0x20, flags=8, cookies=(bytes([n + 1]) * 8, ZERO)
+        )
+        items.append(wire.datagram(n, said, left=False, ttl=62))
+    return items, 60
+
+
+@scene
+def round_of_eap_without_an_answer() -> Scene:
+    """As where the gateway's RADIUS server is down: the first rounds are its own."""
+    wire = Wire()
+    items = eap_rounds(wire, (36, 1400), (48, 80))
+    items += [wire.datagram(at, ikev2(35, request=True, number=3, inner=48)) for at in (3, 4, 6, 10, 18)]
+    return items, 60
+
+
+@scene
+def ikev2_silence_behind_the_path() -> Scene:
+    """IKE_SA_INIT has passed routers, and nothing answers it."""
+    return [*repeated(Wire(), (0, 4, 11.2, 24.2), ikev2(34, request=True), ttl=57)], 90
+
+
+def answered_from_port_500(ttl: int) -> Scene:
+    """The initiator moves to UDP 4500, and what answers IKE_AUTH comes from UDP 500."""
+    wire = Wire()
+    items = [replace(d, ttl=ttl if d.source == LEFT else 62) for d in init_of_ikev2(wire)]
+    for at in (0.2, 4.2, 11.4, 24.4, 47.7, 89.7):
+        items.append(replace(floated(wire, at, ikev2(35, request=True, number=1)), ttl=ttl))
+        items.append(wire.datagram(at + 0.03, ikev2(35, request=False, number=1, inner=36), left=False, ttl=62))
+    return items, 180
+
+
+@scene
+def ike_auth_on_4500_is_answered_from_500() -> Scene:
+    return answered_from_port_500(57)
+
+
+def ike_sa_init_meets(numbers: tuple[int, int], source: str) -> Scene:
+    """Each copy of the IKE_SA_INIT request is answered by this ICMP error."""
+    wire = Wire()
+    items: list[Captured] = []
+    for at in (0, 4, 11.2):
+        sent = wire.datagram(at, ikev2(34, request=True))
+        items += [sent, icmp(wire, at + 0.01, sent, numbers, source=source)]
+    return items, 60
+
+
+@scene
+def ikev2_host_unreachable() -> Scene:
+    return ike_sa_init_meets((3, 1), ROUTER)
+
+
+@scene
+def ikev2_no_listener() -> Scene:
+    return ike_sa_init_meets((3, 3), RIGHT)
+
+
+def ike_auth_refused_in_clear(number: int) -> Scene:
+    """IKE_AUTH is answered with this error, in clear."""
+    wire = Wire()
+    return [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, in_clear(35, 1, number), left=False, ttl=62),
+    ], 60
+
+
+@scene
+def child_proposals_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(14)
+
+
+@scene
+def networks_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(38)
+
+
+@scene
+def authentication_refused_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(24)
+
+
+@scene
+def single_pair_wanted_in_clear() -> Scene:
+    return ike_auth_refused_in_clear(34)
+
+
+@scene
+def delete_that_is_not_answered() -> Scene:
+    """The end that is told has ended the IKE SA already, as behind a rekey."""
+    wire = Wire()
+    items = ike_sa_up(wire)
+    items += [wire.datagram(at, ikev2(37, request=True, number=2, inner=42)) for at in (50, 54, 61.2, 74.2)]
+    return items, 200

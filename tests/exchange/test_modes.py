@@ -180,7 +180,7 @@ def test_without_a_responder_cookie_only_message_1_can_be() -> None:
 
 @pytest.mark.parametrize(
     ("first", "lengths", "begins"),
-    [(1, [188, 60], 2), (1, [188, 188], 1), (2, [188, 188, 60], 1), (1, [60], 3), (1, [188], 1)],
+    [(1, [188, 60], 2), (1, [188, 188], 1), (2, [188, 188, 60], 1), (1, [60], 3), (1, [60, 84], 3), (1, [188], 1)],
 )
 def test_quick_mode_whose_first_message_is_missing(first: int, lengths: list[int], begins: int) -> None:
     assert quick_mode_begins_at(first, lengths) == begins

@@ -712,3 +712,34 @@ def test_what_did_not_change_is_not_made_anew() -> None:
     assert after is not None
     assert after.steps[0] is before.steps[0]
     assert [len(step.sent) for step in (before.steps[1], after.steps[1])] == [1, 2]
+
+
+def cut_to(datagram: Datagram, octets: int) -> Datagram:
+    """What a short snaplen leaves of it."""
+    return replace(datagram, payload=datagram.payload[:octets], length=len(datagram.payload))
+
+
+def test_what_a_snaplen_leaves_of_a_header_behind_the_marker_is_enough() -> None:
+    """The header is whole on UDP 500, and on 4500 it lacks the length."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    items += [wire.datagram(n / 10, bytes(4) + main_mode(n), left=n == 5, ports=(4500, 4500)) for n in (5, 6)]
+    items += [wire.datagram(n, bytes(4) + quick_mode(n), left=n != 2, ports=(4500, 4500)) for n in (1, 2)]
+    last = message(32, message_id=0x1234, sealed=bytes(32), first=8)
+    items.append(wire.datagram(3, bytes(4) + last, ports=(4500, 4500)))
+    (exchange,) = track(*(cut_to(d, 28) for d in items))
+    assert names(exchange) == ["MM1", "MM2", "MM3", "MM4", "MM5", "MM6", "QM1", "QM2", "QM3"]
+    assert [s.message.header.length for s in exchange.steps] == [*(len(main_mode(n)) for n in range(1, 7)), 92, 92, 60]
+    assert not track(*(cut_to(d, 27) for d in items))  # nothing tells whose it is
+    (keepalive,) = [wire.datagram(9, b"\xff", ports=(4500, 4500))]
+    assert len(track(*(cut_to(d, 28) for d in items), keepalive)) == 1
+
+
+def test_vendor_ids_in_front_of_what_a_snaplen_cut_are_message_1() -> None:
+    """Nothing else has no responder's cookie (RFC 2408 §3.1); SA stands behind what is left."""
+    wire = Wire()
+    first = message(2, [(13, bytes(16)), sa()], cookies=(COOKIE_I, ZERO))
+    (exchange,) = track(cut_to(wire.datagram(0, first), 54), wire.datagram(0.1, main_mode(2), left=False))
+    assert names(exchange) == ["MM1", "MM2"]
+    odd = message(2, [(9, bytes(16)), (9, bytes(60))], cookies=(COOKIE_I, ZERO))
+    assert names(track(cut_to(wire.datagram(0, odd), 54))[0]) == ["MM?"]

@@ -64,7 +64,7 @@ def test_what_many_vendors_send_names_none(octets: str) -> None:
     [
         ("afcad71368a1f1c96b8696fc77570100", None, "1.0"),
         ("4048b7d56ebce88525e7de7f00d6c2d3c0000000", None, "capabilities 0xc0000000"),
-        ("1f07f70eaa6514d3b0fa96542a500100", "Cisco", "1.0.0"),
+        ("1f07f70eaa6514d3b0fa96542a500100", "Cisco", None),  # an ASA; a VPN 3000 says its version
         ("1f07f70eaa6514d3b0fa96542a500306", "Cisco", "3.0.6"),
         ("f6f7efc7f5aeb8cb158cb9d094ba69e7", "Cisco", None),
         ("4855415745492d494b4576314453435000000000", "Huawei", None),
@@ -94,7 +94,7 @@ def test_what_many_vendors_send_names_none(octets: str) -> None:
         ("8299031757a36082c6a621de0005024d", "Fortinet FortiGate", "FortiOS 5, build 589"),
         ("8299031757a36082c6a621de00000000", "Fortinet FortiGate", None),
         ("4c53427b6d465d1b337bb755a37a7fef", "Fortinet FortiClient", None),
-        ("699369228741c6d4ca094c93e242c9de19e7b7c60000000500000500", "Juniper", "5.0.0"),
+        ("699369228741c6d4ca094c93e242c9de19e7b7c60000000500000500", "Juniper", None),
         ("64405f46f03b7660a23be116a1975058e69e83870000000400000403", "Juniper NetScreen", "4.0.3"),
         ("2a2bcac19b8e91b426107807e02e7249569d6fd30000000b0000050a", "Juniper NetScreen", "5.1.0"),
         ("166f932d55eb64d8e4df4fd37e2313f0d0fd84510000000000000000", "Juniper NetScreen", None),

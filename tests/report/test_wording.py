@@ -4,8 +4,20 @@ import pytest
 
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.pipeline import analyze
-from pcapdiag.report.wording import clock, day, frame_list, instant, lifetime, payload_details, safe, seconds
+from pcapdiag.report.wording import (
+    clock,
+    day,
+    frame_list,
+    instant,
+    lifetime,
+    missing_text,
+    payload_details,
+    safe,
+    seconds,
+)
 from tests import CAPTURES
+from tests.diagnosis.scenarios import only
+from tests.diagnosis.scenes import made
 
 
 @pytest.mark.parametrize(
@@ -89,3 +101,18 @@ def test_payload_details_say_what_names_do_not() -> None:
     assert fourth[0] == "KE: 256 octets"
     assert sum(line.startswith("CERTREQ: ") for line in fourth) == 2
     assert payload_details(steps["MM5"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("cookies_that_are_not_taken", "a further IKE_SA_INIT request from the initiator was not seen"),
+        ("eap_goes_no_further_than_a_challenge", "a further IKE_AUTH request from the initiator was not seen"),
+        ("ikev2_auth_on_4500_unanswered", "IKE_AUTH response from the responder was not seen"),
+        ("mm6_does_not_arrive", "MM6 does not reach the initiator"),
+    ],
+)
+def test_what_is_missing(name: str, text: str) -> None:
+    """In IKEv2 several messages have one name: an earlier one, which arrived, is not the one that is missing."""
+    found = only(*made(name))
+    assert missing_text(found.exchange, found.stop) == text

@@ -30,7 +30,7 @@ EVERY = 20
 def dpd(wire: Wire, at: float, number: int, cookies: tuple[bytes, bytes], answered: bool = True) -> list[Datagram]:
     """R-U-THERE and its answer, which are as long (RFC 3706 §5.2)."""
     asked, answer = (
-        message(5, cookies=cookies, message_id=2 * number + k, sealed=struct.pack("!Q", 2 * number + k) * 7)
+        message(5, cookies=cookies, message_id=2 * number + k, sealed=struct.pack("!Q", 2 * number + k) * 8)
         for k in (0, 1)
     )
     found = [wire.datagram(at, asked)]

@@ -8,6 +8,7 @@ end is theirs, the checks are those of that end, and `pcapdiag.diagnosis.causes.
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pcapdiag.diagnosis.causes.addresses import known_as
 from pcapdiag.diagnosis.causes.platforms import Basis, Platform
 from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.diagnosis.evidence.case import Evidence
@@ -157,6 +158,7 @@ class _Placing:
         self._version = 2 if diagnosis.exchange.mode is Mode.IKEV2 else 1
         self._kinds = frozenset(kind for item in diagnosis.evidence for kind in item.kinds)
         self._ports = ports_filter(diagnosis.exchange, self._kinds)
+        self._known = {(of, at): known_as(diagnosis.exchange, of, at, self._kinds) for of in Side for at in Side}
         self._ours = next((side for side, end in self._ends.items() if end.mine), None)
         self._what = tuple((end.possible, end.basis, end.mine) for end in self._ends.values())
 
@@ -257,6 +259,5 @@ class _Placing:
         return _Planned(words, end.side, tuple(found), end.basis)
 
     def _filled(self, check: Check, side: Side | None) -> Check:
-        here = self._ends[side or Side.INITIATOR].address
-        there = self._ends[(side or Side.INITIATOR).other].address
-        return check.fill(peer=there, local=here, ports=self._ports)
+        at = side or Side.INITIATOR
+        return check.fill(peer=self._known[at.other, at], local=self._known[at, at], ports=self._ports)

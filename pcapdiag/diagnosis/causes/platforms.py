@@ -19,6 +19,7 @@ ASA_OR_IOS = ("asa", "ios")
 
 OF_NAME: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Cisco VPN 3000/ASA (Altiga)", ("asa",)),
+    ("Cisco VPN 3000 client", ()),  # a program on somebody's computer
     ("Cisco dynamic route", ("ios",)),
     ("Cisco VPN revision 2", ("ios",)),
 )
@@ -38,11 +39,18 @@ OF_VENDOR: dict[str, tuple[str, ...]] = {
 }
 """Whose commands a device of that vendor understands; of every other vendor none are known."""
 
+RUN_BY_AZURE = "Microsoft Windows"
+"""Azure's gateways send the vendor IDs of the Windows that they run, and so does any other Windows."""
+
+SHARED_BY_SCREENOS, SRX_ALONE = "NetScreen or SRX", "Juniper SRX"
+"""Vendor IDs of Juniper: one that a NetScreen sends as well, and one that it does not."""
+
 OF_SCHEDULE: dict[str, tuple[str, ...]] = {
     "strongswan": ("strongswan", "pfsense"),
     "libreswan": ("libreswan",),
     "cisco-asa": ("asa",),
     "cisco-ios": ("ios",),
+    "racoon": ("mikrotik",),  # RouterOS' IKE descends from racoon
     "fortinet": ("fortigate",),
     "openiked": ("openiked",),
 }
@@ -56,6 +64,7 @@ class Basis(StrEnum):
 
     GIVEN = "given"
     VENDOR_ID = "vendor-id"
+    VENDOR_HINT = "vendor-hint"
     SCHEDULE = "schedule"
     NONE = "none"
 
@@ -97,7 +106,7 @@ class Platform(Record, frozen=True):
     @property
     def name(self) -> str | None:
         """What it is called where one platform is left, however that is known; else what its vendor IDs name."""
-        if len(self.possible) == 1:
+        if len(self.possible) == 1 and self.basis is not Basis.VENDOR_HINT:
             return PLATFORM_NAMES[self.possible[0]]
         return ", ".join(self.vendors[:3]) or None
 
@@ -175,14 +184,14 @@ def _possible(exchange: Exchange, side: Side, addresses: Sequence[str], given: G
                 return (platform,), Basis.GIVEN
     by_vendor = _by_vendor_ids(exchange, side)
     if by_vendor is not None:
-        return by_vendor, Basis.VENDOR_ID
+        return by_vendor
     by_schedule = _by_schedule(exchange, side)
     if by_schedule:
         return by_schedule, Basis.SCHEDULE
     return (_ANYWHERE if _public(addresses[0]) else _NOT_IN_A_CLOUD), Basis.NONE
 
 
-def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
+def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[tuple[str, ...], Basis] | None:
     """By the vendor IDs that an end sends; empty for a vendor of which no commands are known; None: none tells."""
     ids = [v for step in exchange.sent_by(side) for v in step.vendor_ids]
     if not ids:
@@ -190,20 +199,25 @@ def _by_vendor_ids(exchange: Exchange, side: Side) -> tuple[str, ...] | None:
     names = {v.name for v in ids}
     for name, platforms in OF_NAME:
         if name in names:
-            return platforms
+            return platforms, Basis.VENDOR_ID
     # Huawei says some of Cisco's words too: what only one vendor says comes first.
     vendors = sorted({v.vendor for v in ids if v.vendor}, key=lambda vendor: vendor == "Cisco")
+    if vendors == [RUN_BY_AZURE] and _public(exchange.peer(side).address):
+        return ("azure",), Basis.VENDOR_HINT
     for vendor in vendors:
         if vendor in OF_VENDOR:
-            return OF_VENDOR[vendor]
-    return () if vendors else None
+            shared = vendor == "Juniper" and SHARED_BY_SCREENOS in names and SRX_ALONE not in names
+            return OF_VENDOR[vendor], Basis.VENDOR_HINT if shared else Basis.VENDOR_ID
+    return ((), Basis.VENDOR_ID) if vendors else None
 
 
 def _by_schedule(exchange: Exchange, side: Side) -> tuple[str, ...]:
     for step in exchange.repeated:
-        if len(step.sent) <= 2 or timed_by(exchange, step) is not side:
-            continue
-        if (schedule := schedule_of(step.times)) is not None:
+        if (
+            len(step.sent) > 2
+            and timed_by(exchange, step) is side
+            and (schedule := schedule_of(step.times)) is not None
+        ):
             return tuple(p for word in schedule.vendor.split() for p in OF_SCHEDULE.get(word, ()))
     return ()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pcapdiag.diagnosis.causes.addresses import known_as
 from pcapdiag.diagnosis.causes.checks import Explained, ports_filter, refuser
 from pcapdiag.diagnosis.causes.ranking import RankedCause
 from pcapdiag.exchange.model import Mode, Side
@@ -48,17 +49,22 @@ def _lines(diagnosis: Explained, ours: Side, causes: list[RankedCause]) -> Itera
     yield f"To the administrator of {there}"
     yield ""
     mode = _MODES.get(e.mode, "IKEv1")
-    yield f"The IPsec tunnel between {there} (you) and {here} (us) does not work. {mode}; {role}."
     kinds = {kind for item in diagnosis.evidence for kind in item.kinds}
+    known = known_as(e, ours, ours.other, kinds)
+    us = "us" if known == here else "us, behind NAT: you see another address"
+    yield f"The IPsec tunnel between {there} (you) and {here} ({us}) does not work. {mode}; {role}."
     theirs = f"vantage-{ours.other}" in kinds
+    compared = any(kind.startswith("compare-") for kind in kinds)
     whose = "A capture taken on your side" if theirs else "Our capture"
-    yield f"{whose}, of {began:%Y-%m-%d %H:%M:%S} UTC, shows: {diagnosis.stop.reason}"
+    of = f"of {began:%Y-%m-%d %H:%M:%S} UTC"
+    said = f"Captures at several points, {of}, show" if compared else f"{whose}, {of}, shows"
+    yield f"{said}: {diagnosis.stop.reason}"
     answer = e.responder_spi.hex() if e.responder_spi else "none"
     yield f"To find it in your log: {'SPIs' if two else 'cookies'} {e.initiator_spi.hex()} and {answer}."
     yield ""
     yield "Would you please look at this on your side:"
     for number, ranked in enumerate(causes, 1):
-        look = ranked.cause.look.replace("{peer}", here).replace("{local}", there)
+        look = ranked.cause.look.replace("{peer}", known).replace("{local}", there)
         yield f"{number}. {ranked.cause.title}? {look}"
         for check in _commands(ranked, diagnosis, ours):
             for line in (*check.first, check.command or ""):
@@ -66,12 +72,12 @@ def _lines(diagnosis: Explained, ours: Side, causes: list[RankedCause]) -> Itera
             if check.does == "debug":
                 yield f"      (and to end it: {'; '.join(check.undo)})"
     yield ""
-    if theirs:
+    if theirs or compared:
         yield "What your log says at that time helps most."
         return
     yield (
         "What your log says at that time helps most, and a capture on your side while we try: "
-        f"host {here} and ({ports_filter(e, kinds)})"
+        f"host {known} and ({ports_filter(e, kinds)})"
     )
 
 
@@ -85,7 +91,9 @@ def _commands(ranked: RankedCause, diagnosis: Explained, ours: Side) -> "list[Ch
     kinds = {kind for item in diagnosis.evidence for kind in item.kinds}
     ports = ports_filter(e, kinds)
     return [
-        check.fill(peer=e.peer(ours).address, local=end.address, ports=ports)
+        check.fill(
+            peer=known_as(e, ours, ours.other, kinds), local=known_as(e, ours.other, ours.other, kinds), ports=ports
+        )
         for check in ranked.cause.checks
         if check.platform == end.possible[0]
         and check.end in places

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from pcapdiag.capture.datagram import EspFlow, Frame, UnansweredArp
 from pcapdiag.diagnosis.evidence.nat import NatView, nat_view
 from pcapdiag.diagnosis.outcome import ikev2
@@ -108,8 +110,11 @@ class Case(Record, frozen=True, dict=True, gc=True):
 
     @lazy
     def vantage(self) -> Vantage:
-        """Where the capture was taken."""
-        return vantage_of(self.exchange)
+        """Where the capture was taken; that it sees one direction only may show beside this exchange alone."""
+        found = vantage_of(self.exchange)
+        if found.one_way is None and self.setting.one_way_near(self.exchange):
+            return replace(found, one_way=self.exchange.steps[0].sender)
+        return found
 
     def traffic_since(self, time: int) -> tuple[EspFlow, ...]:
         """Flows of ESP and AH that this exchange's negotiation since then can have made."""

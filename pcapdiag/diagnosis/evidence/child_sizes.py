@@ -14,6 +14,9 @@ from pcapdiag.diagnosis.outcome.room import (
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.ike.registry import PayloadType
 
+ACCEPTS = (PayloadType.IDR, PayloadType.CERT2, PayloadType.AUTH)
+"""What an answer to IKE_AUTH that refuses does not hold; what comes first inside is named in clear (RFC 7296 §3.14)."""
+
 
 def no_room_for_a_child(case: Case) -> Iterator[Fact]:
     """The responder authenticated in an IKE_AUTH response that cannot hold a Child SA as well."""
@@ -36,6 +39,20 @@ def no_room_for_a_child(case: Case) -> Iterator[Fact]:
             f"proof of identity takes {need} at least: the IKE SA comes up without a Child SA."
         )
         yield Fact("ike-auth-without-child", text, answer.frames)
+
+
+def may_be_refused(case: Case) -> Iterator[Fact]:
+    """An IKE_AUTH response that may accept or refuse, for all that shows."""
+    answer = next(iter(case.exchange.named("IKE_AUTH response")[-1:]), None)
+    undecided = answer is not None and case.stop.outcome is Outcome.INCONCLUSIVE and case.stop.frames == answer.frames
+    if answer is None or not undecided or answer.opened is not None or first_inside(answer) in ACCEPTS:
+        return
+    if not surely_holds_proof(answer, chosen_transforms(case.exchange)):
+        text = (
+            "The IKE_AUTH response is small: it may hold a refusal alone, or a short proof of identity. The algorithms "
+            "agreed on, which would tell by the size, are not in the capture."
+        )
+        yield Fact("ike-auth-may-be-refused", text, answer.frames)
 
 
 def _made_later(case: Case) -> bool:

@@ -19,12 +19,15 @@ class NatFinding(Record, frozen=True):
 
     translated -- its address is changed on the way; faked -- its hash fits nothing although it is not translated
     text -- what shows it; frames -- where
+    place -- where its address is changed: "beyond" the capture point, so that the other end sees an address that is not
+    in the capture, or "before" it, so that its own is not; empty where both are in the capture, or neither is changed
     """
 
     translated: bool
     faked: bool
     text: str
     frames: tuple[Frame, ...]
+    place: str = ""
 
 
 class NatView(Record, frozen=True):
@@ -89,7 +92,7 @@ def _in_front_of(side: Side, exchange: Exchange, own: _Hashes | None, peers: _Ha
             f"the {side.other} hashed another destination than {seen}, where the capture shows it sending: "
             "it knows this end by another address, beyond the capture point."
         )
-        return NatFinding(True, False, text, (peers.step.first.frame,))
+        return NatFinding(True, False, text, (peers.step.first.frame,), "beyond")
     if own is not None and not own.source_fits:
         if own.step.first.ttl in (64, 128, 255) and not aliases:
             text = (
@@ -101,7 +104,7 @@ def _in_front_of(side: Side, exchange: Exchange, own: _Hashes | None, peers: _Ha
             f"its own NAT-D hash does not fit {seen}: it was translated before the capture point, or it sends a false "
             "hash to force UDP encapsulation."
         )
-        return NatFinding(True, False, text, (own.step.first.frame,))
+        return NatFinding(True, False, text, (own.step.first.frame,), "before")
     if own is not None and any(d.source != own.step.first.source for d in own.step.duplicates):
         others = ", ".join(dict.fromkeys(d.source for d in own.step.duplicates))
         text = f"the capture has both sides of it: the same packet comes from {seen} and from {others}."

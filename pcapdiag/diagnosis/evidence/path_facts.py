@@ -11,7 +11,7 @@ from pcapdiag.exchange.model import Exchange, KeepaliveFlow, Mode, Side, Step
 from pcapdiag.ike.message import ZERO_SPI
 from pcapdiag.ike.nat_traversal import NAT_T_PORT
 from pcapdiag.ike.registry import ExchangeType
-from pcapdiag.ike.vendor_ids import supports_nat_traversal
+from pcapdiag.ike.vendor_ids import Feature, supports_nat_traversal
 from pcapdiag.units import SECOND
 
 IKE_PORT = 500
@@ -127,8 +127,10 @@ def nat(case: Case) -> Iterator[Fact]:
             continue
         seen = case.address(side)
         if found.translated:
-            text = f"NAT in front of the {side}: {found.text}"
-            yield Fact(f"nat-{side}", text, found.frames, ("nat",))
+            where = "NAT may be in front" if found.place == "before" else "NAT in front"
+            text = f"{where} of the {side}: {found.text}"
+            also = ("nat", f"nat-{found.place}-{side}") if found.place else ("nat",)
+            yield Fact(f"nat-{side}", text, found.frames, also)
         elif found.faked:
             yield Fact(f"nat-faked-{side}", f"The {side} ({seen}) {found.text}", found.frames)
     if view.none:
@@ -164,9 +166,22 @@ def nat_t(case: Case) -> Iterator[Fact]:
     if floated:
         text = f"The initiator moved to UDP port 4500 (NAT-T) with {first.name}."
         yield Fact("floated", text, first.first.frames)
-    elif view is not None and view.translated:
+    elif view is not None and view.translated and not _stays_on_500(e):
         text = f"NAT was found, but {first.name} still goes to UDP port 500: the initiator does not do NAT-T."
         yield Fact("no-float-despite-nat", text, first.first.frames)
+
+
+def _stays_on_500(exchange: Exchange) -> bool:
+    """An end announces no more than the first drafts of NAT traversal, 00 and 01, which do not move to UDP 4500."""
+    for number in (1, 2):
+        for step in exchange.numbered(number)[:1]:
+            drafts = {v.name for v in step.vendor_ids if v.feature in (Feature.NAT_T, Feature.NAT_T_DRAFT)}
+            if drafts and drafts <= EARLY_DRAFTS:
+                return True
+    return False
+
+
+EARLY_DRAFTS = frozenset(("draft-ietf-ipsec-nat-t-ike-00", "draft-ietf-ipsec-nat-t-ike-01"))
 
 
 def tcp(case: Case) -> Iterator[Fact]:
@@ -191,7 +206,9 @@ def ports(case: Case) -> Iterator[Fact]:
             yield Fact("begins-on-other-port", text, sighting.frames)
     yield from _answers_to_another_port(e)
     yield from _back_on_500(e)
+    yield from _answer_stays_on_500(e)
     if case.unfinished:
+        yield from _answers_from_another_port(e)
         yield from _port_500_passes(case)
 
 
@@ -208,6 +225,16 @@ def _back_on_500(exchange: Exchange) -> Iterator[Fact]:
     if back:
         text = f"{back[0].name} goes to UDP port 500 again, after {moved.name} had gone to UDP port 4500."
         yield Fact("back-on-500", text, (moved.first.frame, *back[0].first.frames))
+
+
+def _answer_stays_on_500(exchange: Exchange) -> Iterator[Fact]:
+    """The responder answers on UDP 500 what came on 4500: it has to answer to that port (RFC 3947 §4)."""
+    fives, sixes = exchange.numbered(5), exchange.numbered(6)
+    if fives and sixes and fives[0].first.floated and IKE_PORT in _ports(sixes[0]):
+        text = (
+            f"{sixes[0].name} goes to UDP port 500, although {fives[0].name}, which it answers, came on UDP port 4500."
+        )
+        yield Fact("answer-stays-on-500", text, (fives[0].first.frame, *sixes[0].first.frames))
 
 
 def _ports(step: Step) -> tuple[int, int]:
@@ -234,6 +261,24 @@ def _answers_to_another_port(exchange: Exchange) -> Iterator[Fact]:
                 return
 
 
+def _answers_from_another_port(exchange: Exchange) -> Iterator[Fact]:
+    """An answer has to come from the port that was asked (RFC 7296 §2.11); in IKEv2 the message ID says which it is."""
+    asked: dict[tuple[int, int], set[int]] = {}
+    for step in exchange.steps if exchange.mode is Mode.IKEV2 else ():
+        key = (int(step.exchange_type), step.message.header.message_id)
+        if step.sender is Side.INITIATOR:
+            asked.setdefault(key, set()).update(s.destination_port for s in step.sent)
+            continue
+        known = asked.get(key)
+        if known and step.message.header.response and step.first.source_port not in known:
+            text = (
+                f"The responder's {step.name} comes from port {step.first.source_port}, but the initiator asked port "
+                f"{', '.join(map(str, sorted(known)))}."
+            )
+            yield Fact("answers-from-another-port", text, step.first.frames)
+            return
+
+
 def _port_500_passes(case: Case) -> Iterator[Fact]:
     """UDP 500 between the same two addresses, in both directions and near in time, whoever uses it."""
     e = case.exchange
@@ -248,6 +293,16 @@ def _port_500_passes(case: Case) -> Iterator[Fact]:
         frames = tuple(sorted(frame for frame in both if frame is not None))
         text = "UDP port 500 passes in both directions between these two addresses."
         yield Fact("port-500-both-ways", text, frames)
+
+
+def _answered_off_4500(exchange: Exchange) -> bool:
+    """A request of IKEv2 that went to UDP 4500 is answered from another port: it got there (RFC 7296 §2.1)."""
+    steps = exchange.steps if exchange.mode is Mode.IKEV2 else ()
+    asked = {
+        s.message.header.message_id for s in steps if s.sender is Side.INITIATOR and s.first.floated and s.encrypted
+    }
+    answers = [s for s in steps if s.sender is Side.RESPONDER and s.message.header.response and s.encrypted]
+    return any(s.message.header.message_id in asked and not s.first.floated for s in answers)
 
 
 def port_4500(case: Case) -> Iterator[Fact]:
@@ -267,11 +322,13 @@ def port_4500(case: Case) -> Iterator[Fact]:
             seen[Side.INITIATOR].append(flow.first_frame)
         elif flow.source in (e.responder.address, *e.responder.aliases):
             seen[Side.RESPONDER].append(flow.first_frame)
+    if _answered_off_4500(e):
+        seen = {}  # what went to UDP 4500 did arrive
     for side, frames in seen.items():
         if frames and not seen[side.other] and case.vantage.one_way is not side:
             text = f"UDP port 4500 is used in one direction only: by the {side}, with nothing from the {side.other}."
             yield Fact(f"port-4500-only-{side}", text, tuple(sorted(frames)))
-    if all(seen.values()):
+    if seen and all(seen.values()):
         both = (seen[Side.INITIATOR][0], seen[Side.RESPONDER][0])
         yield Fact("port-4500-both-ways", "UDP port 4500 passes in both directions.", both)
 

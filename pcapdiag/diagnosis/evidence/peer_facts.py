@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.diagnosis.evidence.case import FLOOD, MANY, Case, Fact, span
 from pcapdiag.diagnosis.evidence.psk_check import check_keys
 from pcapdiag.diagnosis.evidence.weak_algorithms import weak
-from pcapdiag.diagnosis.outcome.ikev2 import WITH_CERTIFICATE
-from pcapdiag.diagnosis.outcome.room import MOST_AROUND, chosen_transforms, is_known, room
 from pcapdiag.diagnosis.outcome.stop import WELL_KNOWN, chosen_transform, error_notifies, frames_of, same_initiator
 from pcapdiag.exchange.model import Mode, Side
 from pcapdiag.ike.message import ZERO_SPI
@@ -137,23 +135,6 @@ def requested_certificates(case: Case) -> Iterator[Fact]:
             return
 
 
-def shown_certificate(case: Case) -> Iterator[Fact]:
-    """An answer to IKE_AUTH that is larger than any with a shared key: the responder shows a certificate in it."""
-    if case.stop.refused_by is not Side.INITIATOR:
-        return
-    chosen = chosen_transforms(case.exchange)
-    around = 0 if is_known(chosen) else MOST_AROUND
-    for step in case.exchange.named("IKE_AUTH response"):
-        inside = room(step, chosen) - around
-        if step.opened is None and step.encrypted and inside >= WITH_CERTIFICATE:
-            text = (
-                f"The IKE_AUTH response has room for {inside} octets of payloads: as many as a certificate takes, and "
-                "far more than a proof with a shared key."
-            )
-            yield Fact("certificate-room", text, step.first.frames)
-            return
-
-
 def _authorities(requests: Sequence[Certificate]) -> str:
     """Whose certificates are asked for, where that is said by name (RFC 2408 §3.10); IKEv2 has hashes there."""
     from pcapdiag.ike.distinguished_names import name_text  # needed only where certificates are asked for
@@ -184,6 +165,8 @@ def scan(case: Case) -> Iterator[Fact]:
     if len(firsts) != 1 or len(firsts[0].sent) != 1 or len(e.steps) < 2:
         return
     step = firsts[0]
+    if step.encrypted:
+        return  # the capture begins behind the proposals; a probe has no keys
     transforms = sum(len(p.transforms) for p in step.proposals)
     bare = not step.vendor_ids and not step.notifications and not step.message.cut
     if bare and case.setting.silence_after(e.last_time) >= 2 * SECOND:

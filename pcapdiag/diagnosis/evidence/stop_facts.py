@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.evidence.case import Case, Fact, slug, span
 from pcapdiag.diagnosis.outcome import ikev2
 from pcapdiag.diagnosis.outcome.retransmission import heeded_by, schedule_of, timed_by
-from pcapdiag.diagnosis.outcome.room import chosen_transforms, first_inside, is_lone_notify
+from pcapdiag.diagnosis.outcome.room import (
+    MOST_AROUND,
+    chosen_transforms,
+    first_inside,
+    is_known,
+    is_lone_notify,
+    room,
+)
 from pcapdiag.diagnosis.outcome.stop import (
     AFTER_PHASE_1,
     CROSSING,
@@ -14,12 +21,12 @@ from pcapdiag.diagnosis.outcome.stop import (
     chosen_transform,
     error_notifies,
     frames_of,
+    harmless,
     how_often,
     informational,
     is_plausible,
     may_be_bare_notify,
     may_be_sa_delete,
-    refusals_of_unseen_5,
     sent_again_after,
 )
 from pcapdiag.exchange.model import Mode, Side, Step
@@ -39,9 +46,13 @@ def stop(case: Case) -> Iterator[Fact]:
         also = ["refused-by-either"]
     at_auth = by is not None and case.exchange.mode is Mode.IKEV2 and case.exchange.steps[0].first.frames
     how = _refused_at_auth(case, by) if by is not None and at_auth else None
+    if case.stop.missing == "IKE_SA_INIT request":
+        also.append("ike-sa-init-due-again")
     yield Fact(f"stopped-after-{after}", reason, frames, (*also, *([how] if how else [])))
     if how is not None and how.startswith("v2-auth-refused"):
         yield from _eap_rounds(case)
+    if by is Side.INITIATOR and how is not None:
+        yield from _certificate_by_size(case)
 
 
 def _refused_at_auth(case: Case, by: Side) -> str | None:
@@ -52,7 +63,19 @@ def _refused_at_auth(case: Case, by: Side) -> str | None:
     step = next((s for s in e.steps if set(s.frames) & set(case.stop.frames)), None)
     if step in ikev2.deletes([step] if step is not None else []) and e.named("IKE_AUTH response"):
         return f"deleted-at-once-by-{by}"
+    if step is not None and not step.encrypted and NotifyTypeV2.AUTHENTICATION_FAILED not in error_notifies(step):
+        return None  # in clear it says what it is about, and that is no proof (RFC 7296 §2.21.2–2.21.4, §3.10.1)
     return "v2-auth-refused" if by is Side.RESPONDER else "v2-auth-refused-by-initiator"
+
+
+def _certificate_by_size(case: Case) -> Iterator[Fact]:
+    """The initiator refuses an answer that is large enough for a certificate: its proof is a signature."""
+    answers = case.exchange.named("IKE_AUTH response")
+    chosen = chosen_transforms(case.exchange)
+    around = 0 if is_known(chosen) else MOST_AROUND
+    if answers and answers[0].opened is None and room(answers[0], chosen) - around >= ikev2.WITH_CERTIFICATE:
+        text = f"{answers[0].name} is large enough for a certificate, far larger than one with a proof by shared key."
+        yield Fact("answer-with-certificate", text, answers[0].frames)
 
 
 def _eap_rounds(case: Case) -> Iterator[Fact]:
@@ -70,6 +93,15 @@ def eap(case: Case) -> Iterator[Fact]:
     if not case.unfinished or case.stop.outcome is Outcome.REJECTED:
         return
     answers = e.named("IKE_AUTH response")
+    step = case.last_step
+    if answers and step is not None and step.sender is Side.INITIATOR and step.exchange_type == ExchangeType.IKE_AUTH:
+        if case.vantage.one_way is None and case.setting.silence_after(step.first.time) >= SILENCE:
+            text = (
+                f"{ikev2.which_of(e, step)} gets no answer, though the responder answered {len(answers)} of IKE_AUTH "
+                "before: with EAP it may wait for a server that authenticates its users."
+            )
+            yield Fact("eap-round-unanswered", text, step.frames)
+        return
     if not answers or answers[-1] is not case.last_step:
         return
     last = answers[-1]
@@ -86,6 +118,12 @@ def eap(case: Case) -> Iterator[Fact]:
             text += " It has room for little more than EAP's success or failure (RFC 3748 §4.2)."
         yield Fact("eap-stops", text, last.frames, ("eap-ends-short",) if short else ())
         yield from _eap_rounds(case)
+    elif ikev2.may_ask_by_eap_alone(e, ikev2.auth_of(e)):
+        text = (
+            "The IKE_AUTH response begins with IDr and has no room for AUTH: it may ask for EAP that proves both ends "
+            "(RFC 5998 §3), which the initiator does not go on with."
+        )
+        yield Fact("eap-stops", text, last.frames)
     elif ikev2.may_ask_eap(e, ikev2.auth_of(e)):
         text = (
             "The IKE_AUTH response is large enough for a certificate, and the responder asks for none: it may be the "
@@ -104,13 +142,21 @@ def silence(case: Case) -> Iterator[Fact]:
     for_long = case.setting.silence_after(step.first.time)
     whole = for_long >= SILENCE
     after = [e for e in case.exchange.icmp_errors if e.time >= step.first.time and e.undelivered]
-    text = f"{step.name} was sent {how_often(len(step.sent) + step.uncounted)}; "
+    name = ikev2.which_of(case.exchange, step) if case.exchange.mode is Mode.IKEV2 else step.name
+    due = case.stop.missing
+    if case.exchange.mode is Mode.IKEV2 and case.exchange.named(due):
+        due = f"further {due}"
+    text = f"{name} was sent {how_often(len(step.sent) + step.uncounted)}; "
     if whole:
-        text += f"in the {span(for_long)} after the first no {case.stop.missing} was seen."
+        text += f"in the {span(for_long)} after the first no {due} was seen."
     else:
-        text += f"the capture ends {span(for_long)} after the first, without {case.stop.missing}."
+        text += f"the capture ends {span(for_long)} after the first, without {'a ' * (due != case.stop.missing)}{due}."
     if case.vantage.one_way is step.sender:
         return  # nothing of the other end is in the capture: no silence of its
+    if step.name == case.stop.missing:  # it was seen, and may not have got there
+        if whole:
+            return
+        text = f"{name} was sent {how_often(len(step.sent))}; the capture ends {span(for_long)} after the first."
     kind = "icmp-instead-of-reply" if after else "silence" if whole else "no-reply-yet"
     also = [f"silence-after-{slug(step.name)}"] if kind == "silence" and step.sender is Side.INITIATOR else []
     if also and len(step.sent) == 1 and not step.uncounted and step.message.header.responder_spi != ZERO_SPI:
@@ -171,7 +217,13 @@ def repeats(case: Case) -> Iterator[Fact]:
 
 def _waits_in_silence(case: Case, top: int, reached: int) -> bool:
     """Message 2 or 4 was answered by nothing, and its receiver, which was heard before, does not repeat."""
-    seen_both = case.vantage.one_way is None and bool(case.exchange.numbered(top - 1))
+    asked = case.exchange.numbered(top - 1)
+    seen_both = case.vantage.one_way is None and bool(asked)
+    # What it sends later, encrypted, is made with an answer that it had: it does not wait.
+    if any(
+        s.encrypted and s.sender is asked[0].sender and s.first.time > reached for s in case.exchange.steps if asked
+    ):
+        return False
     return top in (2, 4) and seen_both and case.setting.silence_after(reached) >= SILENCE
 
 
@@ -189,7 +241,7 @@ def _requests_again(case: Case) -> Iterator[Fact]:
     if unheard is not None:
         frames = (*unheard.answer.first.frames, *unheard.again)
         said = f"The initiator sends {unheard.request.name} again although {unheard.answer.name} "
-        if case.vantage.at is Side.INITIATOR:
+        if unheard.at is Side.INITIATOR:
             text = f"{said}gets to its own interface: it does not take it."
             yield Fact("initiator-does-not-take-answer", text, frames)
         else:
@@ -200,8 +252,7 @@ def _requests_again(case: Case) -> Iterator[Fact]:
 def schedule(case: Case) -> Iterator[Fact]:
     """Whose retransmission schedule is seen."""
     for step in case.exchange.repeated:
-        known = schedule_of(step.times) if step.number or step.message.header.major == 2 else None
-        whose = timed_by(case.exchange, step)
+        known, whose = schedule_of(step.times), timed_by(case.exchange, step)
         if known is not None and whose is not None:
             text = f"{step.name} is repeated on a schedule like {known.name}; that hints at the {whose}'s software."
             yield Fact("schedule", text, step.frames)
@@ -395,11 +446,16 @@ def implausible(case: Case) -> Iterator[Fact]:
 def one_way(case: Case) -> Iterator[Fact]:
     """The capture sees one direction only."""
     side = case.vantage.one_way
-    if side is Side.RESPONDER and case.exchange.last_message == 4:
-        told = refusals_of_unseen_5(case.exchange)
+    e = case.exchange
+    if e.mode is Mode.MAIN and e.last_message == 4 and case.stop.refused_by is Side.RESPONDER:
+        reached = e.numbered(4)[0].first.time
+        own = [s for s in informational(e) if s.sender is Side.RESPONDER and not harmless(s)]
+        told = [s for s in own if s.encrypted]
+        how = "encrypted" if told else "clear"
+        told = told or [s for s in own if error_notifies(s) and s.first.time > reached]
         if told:
             text = (
-                f"Behind MM4 the responder sent {len(told)} encrypted Informational message{'s' * (len(told) > 1)} and "
+                f"Behind MM4 the responder sent {len(told)} {how} Informational message{'s' * (len(told) > 1)} and "
                 "no MM6: message 5 came, which is not in the capture, and this is what it was answered with."
             )
             apart = told[-1].first.time - told[0].first.time > CROSSING

@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.outcome.stop import (
     completed,
     followed_by,
     frames_of,
+    goes_on,
     outside_phase1,
     refusal_of,
     sent_again_after,
@@ -21,6 +22,7 @@ from pcapdiag.diagnosis.outcome.stop import (
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
+from pcapdiag.ike.message import ZERO_SPI
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
@@ -64,9 +66,18 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
     The initiator may begin Quick Mode right behind message 3, so its own message alone shows nothing; and one of the
     responder alone is no more than a packet with the right cookies, which stand on the wire in clear.
     """
-    both = answered_both_ways(after) or third_of_quick_mode(after)
+    both = answered_both_ways(after) or third_of_quick_mode(after) or _asks_on(exchange, after)
     alone = vantage_of(exchange).one_way is Side.RESPONDER or not exchange.numbered(1)
     return both or ([s for s in after if s.sender is Side.RESPONDER] if alone else ())
+
+
+def _asks_on(exchange: Exchange, after: Sequence[Step]) -> Sequence[Step]:
+    """The responder sends what follows phase 1 again and again, and message 2 no more: it has message 3.
+
+    As where it asks for a user, who does not type.
+    """
+    own = [s for s in after if s.sender is Side.RESPONDER]
+    return own if goes_on(own, exchange.numbered(2)) else ()
 
 
 def _rejected(top: int, refusal: Refusal) -> Stop:
@@ -80,6 +91,8 @@ def _rejected(top: int, refusal: Refusal) -> Stop:
         (3, True): (("NONE",), ("AM_ACTIVE", "AM_WAIT_MSG3")),
     }
     initiator, responder = states[(top, by_initiator)]
+    if top == 1 and by_initiator and refusal.step.message.header.responder_spi != ZERO_SPI:
+        initiator, responder = states[(2, True)]  # it names the responder's cookie: message 2 came
     reason = f"The {refusal.reason}."
     missing = f"AM{top + 1}" if top < 3 else None
     waits_for = SENDER[top + 1] if top < 3 else None
@@ -96,9 +109,10 @@ def _after_3(exchange: Exchange, setting: Setting, outcome: Outcome) -> Stop:
         reason += "." if outcome is Outcome.STALLED else ", and the capture ends before that means anything."
         return Stop(outcome, "AM3", Side.INITIATOR, None, ("AM_ACTIVE",), ("AM_WAIT_MSG3",), reason, again)
     reason = "All three messages went by; whether the responder accepted AM3 does not show."
-    if outcome is Outcome.STALLED and not followed_by(exchange):
+    if outcome is Outcome.STALLED and not any(s.sender is Side.INITIATOR for s in followed_by(exchange)):
         # Nothing answers message 3 (RFC 2409 §5.4): that the responder took it only what follows can show.
-        reason = "All three messages went by and nothing followed; whether the responder accepted AM3 does not show."
+        if not followed_by(exchange):
+            reason = "All three messages went by, nothing followed; whether the responder accepted AM3 does not show."
         outcome = Outcome.INCONCLUSIVE
     states = ("AM_ACTIVE", "AM_WAIT_MSG3")
     return Stop(outcome, "Quick Mode", None, None, ("AM_ACTIVE",), states, reason, frames_of(thirds))

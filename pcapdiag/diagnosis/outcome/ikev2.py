@@ -75,6 +75,9 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     carried = _carried(exchange, setting) or (_asked_by_eap(exchange, setting, auth) if not later else None)
     if carried is not None:
         return carried
+    hidden = _hidden(exchange, setting, auth, later)
+    if hidden is not None:
+        return hidden
     if answered or _authenticated(exchange, auth) or _one_way(exchange, later):
         return _up(exchange, setting, init, auth, answered or later[:1])
     return _waiting(exchange, setting)
@@ -319,6 +322,26 @@ def _asked_again(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> 
     return Stop(outcome, last.name, Side.RESPONDER, None, (asked.split()[0],), (), reason, last.frames)
 
 
+def _hidden(exchange: Exchange, setting: Setting, auth: Sequence[Step], later: Sequence[Step]) -> Stop | None:
+    """What comes right behind the answer is as small as a refusal or a delete, and the capture cut what is inside.
+
+    A liveness check is no larger. Whatever else follows shows that the IKE SA was kept.
+    """
+    if not auth or not auth[-1].message.header.response:
+        return None
+    last, chosen = auth[-1], chosen_transforms(exchange)
+    cut = [s for s in later if _at_once(s, last) and first_inside(s) is None and is_lone_notify(s, chosen)]
+    asked = [s for s in cut if not s.message.header.response]
+    if not asked or len(cut) != len(later) or setting.traffic_both_ways(exchange, last.first.time):
+        return None
+    by = asked[0].sender
+    reason = (
+        f"IKE_AUTH was answered, and the {by} asked something small at once, of which the capture cut what is inside: "
+        "whether it refuses does not show."
+    )
+    return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, frames_of([last, *asked]))
+
+
 def _unasked_proof(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
     """The responder's last answer, without the request that it answers, in a capture that has the beginning."""
     init = any(s.exchange_type in BEGINS for s in exchange.steps)
@@ -352,7 +375,24 @@ WITH_CERTIFICATE = 600
 """Octets of payloads that an answer with a certificate has, and one with a shared key does not come near."""
 
 
+def may_ask_by_eap_alone(exchange: Exchange, auth: Sequence[Step]) -> bool:
+    """Whether the only answer to IKE_AUTH is IDr without AUTH, as where EAP proves both ends (RFC 5998 §3).
+
+    A refusal is usually alone in its message (RFC 7296 §2.21.2), and IDr before it is not ruled out.
+    """
+    answers = [s for s in auth if s.message.header.response]
+    if len(answers) != 1 or answers[0] is not auth[-1] or answers[0].opened is not None or not answers[0].encrypted:
+        return False
+    return first_inside(answers[0]) == PayloadType.IDR and not holds_proof(answers[0], chosen_transforms(exchange))
+
+
 def _asked_by_eap(exchange: Exchange, setting: Setting, auth: Sequence[Step]) -> Stop | None:
+    if may_ask_by_eap_alone(exchange, auth):
+        reason = (
+            "The responder answered IKE_AUTH with its identity and no room for a proof, as one that asks by EAP alone; "
+            "nothing follows, so whether it asks or refuses does not show."
+        )
+        return Stop(Outcome.INCONCLUSIVE, None, None, None, (), (), reason, auth[-1].frames)
     if not auth or not may_ask_eap(exchange, auth) or setting.traffic_both_ways(exchange, auth[-1].first.time):
         return None
     reason = (
@@ -428,9 +468,11 @@ def _refused_at_init(exchange: Exchange, init: Sequence[Step], auth: Sequence[St
         if s.sender is Side.RESPONDER and not s.encrypted and s.exchange_type != ExchangeType.IKE_SA_INIT
     ]
     last = init[-1]
-    answers = [*([last] if last.message.header.response else []), *clear]
+    # An answer is whose it is: some set no flag for a response in it.
+    answered = last.sender is Side.RESPONDER
+    answers = [*([last] if answered else []), *clear]
     for step in answers:
-        if step is not last and last.message.header.response:
+        if step is not last and answered:
             continue  # an answer to IKE_SA_INIT proper is there
         for notify in step.notifications:
             kind = notify.notify_type
@@ -504,7 +546,7 @@ def _refusal_in(exchange: Exchange, last: Step) -> str | None:
     if not last.encrypted:
         names = [n.name for n in error_notifies(last)]
         return f"The responder answered IKE_AUTH with {', '.join(names)} in clear." if names else None
-    if first_inside(last) == PayloadType.EAP or holds_proof(last, chosen_transforms(exchange)):
+    if first_inside(last) in (PayloadType.EAP, PayloadType.IDR) or holds_proof(last, chosen_transforms(exchange)):
         return None
     inside = first_inside(last)
     label = "a notify" if inside == PayloadType.NOTIFY2 else inside.label if inside is not None else ""
@@ -555,7 +597,13 @@ def _answer_lost(exchange: Exchange, auth: Sequence[Step], setting: Setting) -> 
     ahead = outlook(sorted(unheard.request.times))
     watched = setting.silence_after(ahead.last)
     gave_in = ahead.due is not None and watched > ahead.over_at - ahead.last
-    if len(unheard.again) < UNHEEDED or gave_in:
+    gave_in = gave_in and not _leaves_unanswered(exchange, ahead.last)
+    in_pieces = not unheard.answer.whole and not _goes_on(exchange, unheard)
+    if len(unheard.again) < UNHEEDED or (gave_in and not in_pieces):
+        if in_pieces and watched >= FIRST_REPEAT:
+            reason = f"{unheard.reason[:-1]}; whether the last one got there as a whole does not show."
+            frames = (*unheard.answer.first.frames, *unheard.again)
+            return Stop(Outcome.INCONCLUSIVE, unheard.answer.name, Side.RESPONDER, None, (), (), reason, frames)
         if watched >= FIRST_REPEAT or _goes_on(exchange, unheard):
             return None
         reason = f"{unheard.reason[:-1]}; the capture ends before it shows whether the last answer got there."
@@ -573,6 +621,19 @@ FIRST_REPEAT = 2 * SECOND
 """A request whose second answer is lost as well is sent again by then, or not for long: most begin with less."""
 
 
+def _leaves_unanswered(exchange: Exchange, since: int) -> bool:
+    """The responder asks something under the IKE SA, again and again, and the initiator says nothing more.
+
+    One that had the answer answers in its turn (RFC 7296 §2.1).
+    """
+    own = exchange.sent_by(Side.INITIATOR)
+    return any(
+        len(s.sent) > 1 and s.first.time > since and all(o.last.time <= since for o in own)
+        for s in exchange.sent_by(Side.RESPONDER)
+        if s.encrypted and not s.message.header.response
+    )
+
+
 def _goes_on(exchange: Exchange, unheard: "Unheard") -> bool:
     """The initiator sent its next request: it has had the answer (RFC 7296 §2.3)."""
     number = unheard.request.message.header.message_id
@@ -585,7 +646,7 @@ def _goes_on(exchange: Exchange, unheard: "Unheard") -> bool:
 class Unheard(Record, frozen=True):
     """A request of the initiator that was sent again although its answer went by; `again` -- the frames of that.
 
-    at -- the end where the capture was taken, where that shows
+    at -- the end where the capture was taken, where that shows and the answer is there as a whole
     """
 
     request: Step
@@ -599,6 +660,8 @@ class Unheard(Record, frozen=True):
         said = f"{self.answer.name} was sent and {self.request.name} is still repeated: "
         if self.at is Side.INITIATOR:
             return f"{said}the answer reaches the initiator's own interface, and the initiator does not take it."
+        if not self.answer.whole:
+            return f"{said}not all fragments of the answer are in the capture."
         return f"{said}the initiator has not had the answer, or could not use it."
 
 
@@ -619,7 +682,8 @@ def repeated_behind_answer(exchange: Exchange, response: Step) -> Unheard | None
         return None  # the flag for a response can stand in what the initiator sends
     answer = min(answers, key=lambda s: min(s.times))
     again = sent_again_after([request], max(min(answer.times), min(request.times)))
-    return Unheard(request, answer, again, vantage_of(exchange).at) if again else None
+    at = vantage_of(exchange).at if answer.whole else None  # what comes in part has not got anywhere
+    return Unheard(request, answer, again, at) if again else None
 
 
 def _waiting(exchange: Exchange, setting: Setting) -> Stop:
@@ -639,7 +703,9 @@ def _waiting(exchange: Exchange, setting: Setting) -> Stop:
     else:
         missing, side, waiting = _next_request(last), Side.INITIATOR, Side.RESPONDER
         state = missing.split()[0]
-    reason = f"{last.name} was sent; {missing} was not seen"
+    reason = f"{which_of(exchange, last)} was sent; {missing} was not seen"
+    if missing == last.name.replace("request", "response") and exchange.named(missing):
+        reason = f"{which_of(exchange, last)} was sent; its response was not seen"
     if vantage_of(exchange).one_way is side.other:
         reason = (
             f"{last.name} was sent; the capture sees nothing of the {side}, so whether {missing} came does not show"
@@ -662,6 +728,13 @@ def furthest(steps: Sequence[Step]) -> Step:
     return max(ahead, key=_place, default=last)
 
 
+def which_of(exchange: Exchange, step: Step) -> str:
+    """The name of a message, with its message ID where several have that name, as with EAP (RFC 7296 §2.16)."""
+    number = step.message.header.message_id
+    several = any(s.message.header.message_id != number for s in exchange.named(step.name))
+    return f"{step.name} {number}" if several else step.name
+
+
 def _undecided(exchange: Exchange, last: Step) -> bool:
     """The answer to IKE_AUTH may be a proof or a refusal: which algorithms were negotiated is not in the capture."""
     return (
@@ -677,10 +750,16 @@ def _undecided(exchange: Exchange, last: Step) -> bool:
 def _only_later(exchange: Exchange, last: Step) -> Stop:
     """Nothing of IKE_SA_INIT and IKE_AUTH is in the capture, and what is there does not show that the IKE SA is up."""
     refused = next((s for s in exchange.steps if not s.encrypted and error_notifies(s)), None)
-    if refused is not None:
+    if refused is not None and len({s.sender for s in exchange.steps}) == 1:
         names = ", ".join(n.name for n in error_notifies(refused))
         reason = f"{refused.first.source} answered with {names} in clear; what it answers is not in the capture."
+        if NotifyTypeV2.INVALID_SPI in error_notifies(refused):
+            reason = f"{refused.first.source} says in clear that it does not know the SPI of an ESP or AH packet."
         return Stop(Outcome.REJECTED, None, None, refused.sender, (), (), reason, refused.frames)
+    if refused is not None:
+        names = ", ".join(n.name for n in error_notifies(refused))
+        reason = f"The beginning is not in the capture; the {refused.sender} answers with {names} in clear."
+        return Stop(Outcome.PARTIAL, None, None, None, (), (), reason, frames_of(exchange.steps))
     reason = f"Only {last.name} of one end is in the capture: whether the IKE SA stands does not show."
     if last.message.header.response and first_inside(last) == PayloadType.NOTIFY2:
         reason += " A notify comes first in it, as where the request is refused."

@@ -17,8 +17,10 @@ from pcapdiag.diagnosis.outcome.stop import (
     completed,
     followed_by,
     frames_of,
+    goes_on,
     informational,
     may_be_sa_delete,
+    opened_of,
     outside_phase1,
     refusal_of,
     repeated_after,
@@ -30,14 +32,16 @@ from pcapdiag.diagnosis.outcome.stop import (
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Side, Step
 from pcapdiag.exchange.modes import SENDER
+from pcapdiag.ike.payloads import Delete
 from pcapdiag.ike.registry import ExchangeType
+from pcapdiag.ike.vendor_ids import Feature
 from pcapdiag.units import SECOND
 
 
 def stop(exchange: Exchange, setting: Setting) -> Stop:
     """Where this Main Mode exchange stopped."""
     top = exchange.last_message or 0
-    finished = _finished(exchange)
+    finished = _finished(exchange, setting)
     if finished is not None:
         return finished
     if not top:
@@ -45,6 +49,10 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     refusal = refusal_of(exchange, top)
     if not exchange.roles_known:
         return _roles_unknown(exchange, setting, top, refusal)
+    if refusal is not None and top == 6 and _too_early(exchange, setting, refusal):
+        refusal = None
+    if refusal is not None and top >= 5 and refusal.step.encrypted and _is_one_of_two(exchange, setting):
+        refusal = None
     if refusal is not None:
         return _rejected(exchange, top, refusal)
     if top == 6:
@@ -52,10 +60,44 @@ def stop(exchange: Exchange, setting: Setting) -> Stop:
     return _waiting(exchange, setting, top)
 
 
+def _too_early(exchange: Exchange, setting: Setting, refusal: Refusal) -> bool:
+    """The capture ends with what may refuse message 6: INITIAL-CONTACT is as long as a delete, and Quick Mode follows.
+
+    Cisco and racoon tell INITIAL-CONTACT in an Informational of its own (RFC 2407 §4.6.3.3); of others none is known.
+    """
+    step = refusal.step
+    if refusal.by is not Side.INITIATOR or not step.encrypted or opened_of(step, Delete):
+        return False
+    ids = [v for s in exchange.sent_by(Side.INITIATOR) for v in s.vendor_ids]
+    if not any(v.feature is Feature.UNITY or (v.vendor or "").startswith(("Cisco", "racoon")) for v in ids):
+        return False
+    repeated = sent_again_after(exchange.numbered(5), exchange.numbered(6)[0].first.time)
+    return not repeated and setting.silence_after(step.first.time) < GOES_ON
+
+
+def _is_one_of_two(exchange: Exchange, setting: Setting) -> bool:
+    """Both ends began at once and use what the other exchange made: an end that deletes this one refuses nothing.
+
+    strongSwan does so where there may be one SA only; the proofs that the other exchange took are those of this one.
+    """
+    return any(
+        other.initiator.address in exchange.responder.addresses
+        and abs(other.first_time - exchange.first_time) <= REFUSAL
+        and other.numbered(6)
+        and answered_both_ways(followed_by(other))
+        for other in setting.near(exchange)
+        if other.id != exchange.id
+    )
+
+
+GOES_ON = SECOND
+"""An initiator that has message 6, and traffic to protect, begins Quick Mode at once."""
+
+
 # --- whether it finished -----------------------------------------------------------------------------------------
 
 
-def _finished(exchange: Exchange) -> Stop | None:
+def _finished(exchange: Exchange, setting: Setting) -> Stop | None:
     """Phase 1 completed: what shows it, from both ends.
 
     What follows phase 1 is made with its keys, so an end that sends it has finished (RFC 2409 §5.5). One end's message
@@ -70,7 +112,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     shown = answered_both_ways(after) or third_of_quick_mode(after)
     missing = "" if exchange.numbered(6) or not fives else " Message 6 itself is not in the capture."
     if not shown:
-        shown = _went_on(exchange, after)
+        shown = _went_on(exchange, setting, after)
         if shown and _taken_back(exchange):
             return _doubtful(exchange, shown)
     if not shown or repeated_after(fives, max(s.first.time for s in shown)):
@@ -80,7 +122,7 @@ def _finished(exchange: Exchange) -> Stop | None:
     return completed(exchange, "MM_ACTIVE", reason, shown[0].frames)
 
 
-def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
+def _went_on(exchange: Exchange, setting: Setting, after: Sequence[Step]) -> tuple[Step, ...]:
     """What one end sent that it could not have sent without the other's answer.
 
     The initiator's Quick Mode behind message 6; of a capture of one direction, what followed the messages of phase 1
@@ -93,23 +135,36 @@ def _went_on(exchange: Exchange, after: Sequence[Step]) -> tuple[Step, ...]:
         later = [s for s in of_initiator if s.first.time >= reached - CROSSING]
         if later and not _refused_before(exchange, reached, later[0]) and not repeated_after(fives, reached):
             return (later[0],)
-    if fives and not sixes and _without_6(exchange, fives, of_initiator):
+    if fives and not sixes and _without_6(exchange, setting, fives, of_initiator):
         return tuple(of_initiator)
+    of_responder = [s for s in after if s.sender is Side.RESPONDER]
+    if fives and not sixes and goes_on(of_responder, fives):
+        return tuple(of_responder)
     sender = vantage_of(exchange).one_way
     return _one_way(exchange, sender, after) if sender is not None else ()
 
 
-def _without_6(exchange: Exchange, fives: Sequence[Step], of_initiator: Sequence[Step]) -> bool:
+def _without_6(exchange: Exchange, setting: Setting, fives: Sequence[Step], of_initiator: Sequence[Step]) -> bool:
     """Message 6 is not in the capture, and the initiator had it: it stopped asking for it, and sends Quick Mode.
 
     An initiator that waits for message 6 repeats message 5 (RFC 2408 §5.1), not what comes behind. One or two packets
     of Quick Mode anybody can send; it takes three transmissions, over longer than any known sender waits before it
-    repeats.
+    repeats, or an answer of the responder and that long without another message 5.
     """
     sent = sorted(time for s in of_initiator for time in s.times)
-    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
+    if not sent or any(s.last.time >= sent[0] for s in fives):
         return False
-    return all(s.last.time < sent[0] for s in fives)
+    return goes_on(of_initiator, fives) or _answered_for_good(exchange, setting, fives, sent[0])
+
+
+def _answered_for_good(exchange: Exchange, setting: Setting, fives: Sequence[Step], begun: int) -> bool:
+    """The responder said something encrypted at once behind Quick Mode, and message 5 was sent once and never again.
+
+    An initiator that waits for message 6 would have repeated it by then, whatever else anybody sends.
+    """
+    told = [s for s in informational(exchange) if s.encrypted and s.sender is Side.RESPONDER]
+    at_once = any(0 <= s.first.time - begun <= REFUSAL for s in told)
+    return at_once and all(setting.silence_after(s.last.time) >= SILENCE for s in fives)
 
 
 def _one_way(exchange: Exchange, sender: Side, after: Sequence[Step]) -> tuple[Step, ...]:
@@ -169,31 +224,29 @@ def _both_informed(exchange: Exchange) -> Stop | None:
     """Encrypted Informational messages of both ends behind message 6, one right behind the other, as DPD is.
 
     Both are made with the keys of a phase 1 that finished (RFC 2409 §5.7), and a refusal is not answered. Where message
-    6 is not in the capture, the initiator has to be the one that asks: it repeats message 5 until it has that.
+    6 is not in the capture, it takes a pair that the initiator begins, which repeats message 5 until it has that; or
+    two pairs, long after the last message 5: a refusal comes sooner.
     """
-    sixes = exchange.numbered(6)
-    fives = sixes or exchange.numbered(5)
-    if not fives:
+    fives, sixes = exchange.numbered(5), exchange.numbered(6)
+    if not sixes and not fives:
         return None
-    reached = min(s.first.time for s in fives)
+    reached = min(s.first.time for s in sixes) if sixes else max(s.last.time for s in fives)
     rows = [s for s in informational(exchange) if s.encrypted and s.first.time > reached]
+    pairs, enough = [], bool(sixes)
     for asked, answer in pairwise(rows):
         at_once = 0 <= answer.first.time - asked.first.time <= 2 * CROSSING
         equal = asked.message.header.length == answer.message.header.length
-        if not sixes and asked.sender is Side.RESPONDER and exchange.roles_known:
-            continue
-        if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > 2 * CROSSING:
-            if repeated_after(exchange.numbered(5), answer.first.time):
-                return None
-            reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
-            if not sixes:
-                reason += " Message 6 itself is not in the capture."
-            return completed(exchange, "MM_ACTIVE", reason, (*asked.frames, *answer.frames))
-    return None
-
-
-REPEATS_BY = 10 * SECOND
-"""Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
+        by_initiator = asked.sender is Side.INITIATOR or not exchange.roles_known
+        later = 2 * CROSSING if sixes or by_initiator else REFUSAL
+        if asked.sender is not answer.sender and at_once and equal and asked.first.time - reached > later:
+            pairs.append((asked, answer))
+            enough = enough or by_initiator
+    if len(pairs) < (1 if enough else 2) or repeated_after(fives, pairs[0][1].first.time):
+        return None
+    reason = "Phase 1 finished: both ends sent encrypted Informational messages under it, as DPD does."
+    if not sixes:
+        reason += " Message 6 itself is not in the capture."
+    return completed(exchange, "MM_ACTIVE", reason, (*pairs[0][0].frames, *pairs[0][1].frames))
 
 
 # --- where it stopped --------------------------------------------------------------------------------------------
@@ -237,7 +290,8 @@ def _roles_unknown(exchange: Exchange, setting: Setting, top: int, refusal: Refu
         reason = f"{reason} {refusal.step.first.source} {what}."
         return Stop(Outcome.REJECTED, missing, None, None, initiator, responder, reason, refusal.step.frames)
     outcome = waiting_outcome(exchange, setting, steps[0].first.time)
-    if outcome is Outcome.STALLED and all(len(s.sent) == 1 for s in steps):
+    if outcome is Outcome.STALLED and all(len(s.sent) == 1 for s in steps) and not exchange.icmp_errors:
+        # Who waits repeats (RFC 2408 §5.1); behind message 6 nothing is due.
         outcome = Outcome.INCONCLUSIVE
         reason += " It is not sent again, as what has no answer is."
     elif outcome is Outcome.STALLED:

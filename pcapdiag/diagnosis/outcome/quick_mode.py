@@ -9,17 +9,19 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.capture.datagram import Frame
 from pcapdiag.diagnosis.outcome.room import MOST_AROUND, chosen_transforms, first_inside, is_known, room
 from pcapdiag.diagnosis.outcome.stop import (
+    CROSSING,
     REFUSAL,
     SILENCE,
     Outcome,
     Setting,
     answered,
-    answers_informational,
+    answers_dpd,
     harmless,
     how_often,
     informational,
     refusal_text,
     sent_again_after,
+    soonest_answer,
 )
 from pcapdiag.diagnosis.outcome.vantage import vantage_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
@@ -89,15 +91,17 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
     last = max(int(step.name[2:]) for step in steps)
     latest = max(steps, key=lambda s: s.first.time)
     outcome, reason, answer = Outcome.COMPLETED, "All three messages went by.", None
+    if last >= 3 and len({s.name for s in steps}) < 3:
+        reason = f"{steps[-1].name} went by, with which it ends."
     if last < 3:
-        answer = _answer(exchange, latest)
+        answer = _answer(exchange, setting, latest)
         if answer is not None:
             outcome = Outcome.REJECTED
             reason = f"The {answer.sender} answered QM{last} with {refusal_text(answer)}."
         elif len(latest.sent) == 1 and vantage_of(exchange).one_way is latest.sender:
             outcome = Outcome.INCONCLUSIVE
             reason = f"The capture sees nothing of the {latest.sender.other}: whether it answered does not show."
-        elif len(latest.sent) == 1 and not exchange.numbered(1) and exchange.first_time == latest.first.time:
+        elif len(latest.sent) == 1 and latest is exchange.steps[0]:
             outcome = Outcome.INCONCLUSIVE
             reason = "The capture begins with it, and it is not sent again, as one without an answer is."
         elif last == 2 and not _repeated_behind(steps):
@@ -107,11 +111,9 @@ def _judge(exchange: Exchange, setting: Setting, message_id: int, steps: tuple[S
             outcome, reason = Outcome.STALLED, f"QM{last} was sent; QM{last + 1} was not seen."
         else:
             outcome, reason = Outcome.INCONCLUSIVE, f"The capture ends soon after QM{last}."
-    elif len(steps) == 1:
-        outcome = Outcome.INCONCLUSIVE
-        reason = "QM3 alone is in the capture: what it ends is not."
-    elif again := sent_again_after([s for s in steps if s.name == "QM2"], latest.first.time):
-        outcome = Outcome.STALLED
+    elif again := _repeated_for_all_that(exchange, setting, steps):
+        ends = setting.silence_after(max(s.last.time for s in steps)) < SILENCE
+        outcome = Outcome.INCONCLUSIVE if ends else Outcome.STALLED
         reason = f"QM3 was sent and QM2 is still repeated ({how_often(len(again))}): QM3 is not accepted, or lost."
     return Phase2(message_id, began_by, outcome, last, reason, steps, answer)
 
@@ -129,7 +131,7 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
                 if s.message.header.response
                 and s.message.header.message_id == number
                 and s.sender is not request.sender
-                and s.last.time >= request.first.time
+                and s.last.time >= request.first.time - CROSSING
             ),
             None,
         )
@@ -137,6 +139,11 @@ def _children(exchange: Exchange, setting: Setting) -> Iterator[Phase2]:
         if answer is None and len(request.sent) == 1 and vantage_of(exchange).one_way is request.sender:
             outcome = Outcome.INCONCLUSIVE
             reason = f"The capture sees nothing of the {request.sender.other}: whether it answered does not show."
+        elif outcome is Outcome.REJECTED and answer is not None and _crossed(request, answer, steps, chosen):
+            outcome = Outcome.SUPERSEDED
+            reason = (
+                f"{reason[:-1]}. A request of its own had crossed this one and was granted, as where rekeys collide."
+            )
         yield Phase2(
             message_id=number,
             began_by=request.sender,
@@ -180,22 +187,20 @@ def _child_outcome(
         if setting.silence_after(request.first.time) >= SILENCE:
             return Outcome.STALLED, f"It was sent {how_often(len(request.sent))} and not answered."
         return Outcome.INCONCLUSIVE, "The capture ends soon after the request."
-    if answer.opened is not None:
-        refused = not harmless(answer)
-        what = refusal_text(answer) if refused else ""
-    else:
-        refused = room(answer, chosen) < SMALLEST_CHILD_ANSWER
-        first = first_inside(answer)
+    first = first_inside(answer)
+    if not _refuses(answer, chosen):
         around = 0 if is_known(chosen) or first == PayloadType.SA2 else MOST_AROUND
-        if not refused and room(answer, chosen) < SMALLEST_CHILD_ANSWER + around:
+        if answer.opened is None and room(answer, chosen) < SMALLEST_CHILD_ANSWER + around:
             return (
                 Outcome.INCONCLUSIVE,
                 "It was answered; without the negotiated algorithms the size does not tell whether with an SA.",
             )
-        what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
-    if not refused:
         return Outcome.COMPLETED, "It was answered, with room for an SA."
-    again = [s for s in requests if s.sender is request.sender and 0 <= s.first.time - answer.first.time <= AT_ONCE]
+    what = f"a message with no room for SA and nonce{f', {first.label} first' if first is not None else ''}"
+    if answer.opened is not None:
+        what = refusal_text(answer)
+    own = [s for s in requests if s.sender is request.sender and s is not request]
+    again = [s for s in own if 0 <= s.first.time - answer.first.time <= AT_ONCE]
     if again:
         number = again[0].message.header.message_id
         return (
@@ -203,6 +208,31 @@ def _child_outcome(
             f"It was refused with {what}, and asked anew at once (message ID {number}), as with another group.",
         )
     return Outcome.REJECTED, f"The {answer.sender} answered with {what}: it refuses."
+
+
+def _crossed(request: Step, answer: Step, steps: Sequence[Step], chosen: tuple[Transform, ...]) -> bool:
+    """The end that refuses had asked itself before it answered, and was granted what it asked for.
+
+    Of two rekeys that cross one is refused with TEMPORARY_FAILURE, and nothing is wrong (RFC 7296 §2.25.1).
+    """
+    own = {
+        s.message.header.message_id
+        for s in steps
+        if s.sender is answer.sender and not s.message.header.response and s.first.time <= answer.first.time
+    }
+    return any(
+        s.sender is request.sender
+        and s.message.header.response
+        and s.message.header.message_id in own
+        and s.last.time >= request.first.time
+        and not _refuses(s, chosen)
+        for s in steps
+    )
+
+
+def _refuses(answer: Step, chosen: tuple[Transform, ...]) -> bool:
+    """This answer to CREATE_CHILD_SA makes no SA: by what keys show, or for want of room."""
+    return not harmless(answer) if answer.opened is not None else room(answer, chosen) < SMALLEST_CHILD_ANSWER
 
 
 REKEYED = 300 * SECOND
@@ -216,17 +246,56 @@ SMALLEST_CHILD_ANSWER = (4 + 8 + 4 + 8) + (4 + 16)
 """SA with one proposal, its SPI and one transform, and the shortest nonce (RFC 7296 §3.3, §2.10)."""
 
 
-def _answer(exchange: Exchange, step: Step) -> Step | None:
+def _answer(exchange: Exchange, setting: Setting, step: Step) -> Step | None:
     """An Informational from the other end, right behind a transmission of this message.
 
-    Who refuses says so at once; what comes later is DPD, or a delete of what worked.
+    Who refuses says so at once; what comes later is DPD, or a delete of what worked. INITIAL-CONTACT of a responder,
+    which it sends behind message 6, may cross message 1: then it came too soon.
     """
+    soonest = soonest_answer(exchange, step.sender.other)
     for other in informational(exchange):
-        at_once = any(0 <= other.first.time - time <= AT_ONCE for time in step.times)
-        if other.sender is not step.sender and at_once and not harmless(other):
-            dpd = answered(exchange, other) or answers_informational(exchange, other, step.first.time)
-            return None if dpd else other
+        at_once = any(soonest <= other.first.time - time <= AT_ONCE for time in step.times)
+        if other.sender is step.sender or not at_once or harmless(other):
+            continue
+        if answers_dpd(exchange, other, step.first.time):
+            continue
+        # What was told before this message and is as long as DPD may be INITIAL-CONTACT, and this a refusal.
+        as_dpd = answered(exchange, other) or answers_dpd(exchange, other)
+        if not as_dpd or _ended(exchange, setting, step):
+            return other
     return None
+
+
+def _ended(exchange: Exchange, setting: Setting, step: Step) -> bool:
+    """The exchange ends here: this message is not repeated in a long silence, and nothing follows later.
+
+    Who has no answer sends again (RFC 2408 §5.1). So what came was the answer, and what followed that a delete, which
+    can be as long; behind DPD the SA lives on.
+    """
+    if len(step.sent) > 1 or setting.silence_after(step.first.time) < SILENCE:
+        return False
+    return all(s.last.time <= step.first.time + REFUSAL for s in exchange.steps)
+
+
+def _repeated_for_all_that(exchange: Exchange, setting: Setting, steps: Sequence[Step]) -> tuple[Frame, ...]:
+    """Message 2 is sent again behind message 3; nothing, where a message 3 that was sent again too was taken then.
+
+    A responder that stops after one or two has had it, or traffic shows it; one that sends three more gives up.
+    """
+    seconds = [s for s in steps if s.name == "QM2"]
+    thirds = [s for s in steps if s.name == "QM3"]
+    again = sent_again_after(seconds, min((s.first.time for s in thirds), default=0))
+    if not again or not thirds or not seconds:
+        return ()
+    since = min(s.first.time for s in seconds)
+    taken = max(s.last.time for s in thirds) > max(s.last.time for s in seconds)
+    if setting.traffic_both_ways(exchange, since) or (taken and len(again) < GIVES_UP_AFTER):
+        return ()
+    return again
+
+
+GIVES_UP_AFTER = 3
+"""So often an ASA repeats a message before it gives up; others do so more often."""
 
 
 def _repeated_behind(steps: Sequence[Step]) -> bool:

@@ -18,7 +18,6 @@ from pcapdiag.diagnosis.outcome.stop import (
     informational,
     sent_again_after,
 )
-from pcapdiag.diagnosis.outcome.vantage import one_way_of
 from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.record import Record
@@ -218,19 +217,19 @@ def timed_by(exchange: Exchange, step: Step) -> Side | None:
     """Whose timer the repetitions of a message follow; None where that does not show.
 
     In IKEv2 the initiator's of the request, whoever sends the message: a response is sent again when it is asked for
-    again (RFC 7296 §2.1). In IKEv1 either end has a timer, and many a responder answers each copy of what it had
-    (RFC 2408 §5.1): what comes right behind a copy each time follows that, and of a capture without the other end's
-    messages it cannot be told.
+    again (RFC 7296 §2.1). In IKEv1 either end has a timer in phase 1, and many a responder answers each copy of what it
+    had (RFC 2408 §5.1): what comes right behind a copy each time follows that, and of a capture without the other end's
+    messages it cannot be told. A notify has no timer.
     """
     header = step.message.header
     if header.major == 2:
         return step.sender.other if header.response else step.sender
-    if step.sender is Side.INITIATOR and step.number == 1:
-        return step.sender
-    if one_way_of(exchange.steps) is Side.RESPONDER:
-        return None
     others = [s for s in exchange.steps if s.sender is not step.sender and s.exchange_type == step.exchange_type]
     asked = [time for s in others for time in s.times]
+    if step.sender is Side.INITIATOR and step.number == 1:
+        return step.sender
+    if not step.number or (step.sender is Side.RESPONDER and not asked):
+        return None
     own = [t for t in step.times[1:] if not any(0 <= t - time <= CROSSING for time in asked)]
     return step.sender if len(own) >= min(2, len(step.times) - 1) else None
 

@@ -79,8 +79,22 @@ def proof_octets(chosen: tuple[Transform, ...]) -> int:
 
 def holds_proof(step: Step, chosen: tuple[Transform, ...]) -> bool:
     """Whether AUTH, and IDr where it is not the end of EAP, can be inside (RFC 7296 §1.2, §2.16)."""
-    identity = 0 if first_inside(step) == PayloadType.AUTH else ID
-    return room(step, chosen) >= identity + AUTH + proof_octets(chosen)
+    return room(step, chosen) >= before_proof(step) + AUTH + proof_octets(chosen)
+
+
+def before_proof(step: Step) -> int:
+    """The least octets of an IKE_AUTH response beside AUTH: IDr, and what comes first where that is neither of them.
+
+    Where EAP ends AUTH comes without IDr (RFC 7296 §2.16), and some put a Notify or a vendor ID before all.
+    """
+    first = first_inside(step)
+    if first == PayloadType.AUTH:
+        return 0
+    return ID + (0 if first is None else FIRST.get(first, 0))
+
+
+FIRST: Mapping[int, int] = {PayloadType.NOTIFY2: 8, PayloadType.VENDOR_ID2: 4}
+"""The least octets of a payload that some put before identity and proof (RFC 7296 §3.10, §3.12)."""
 
 
 def surely_holds_proof(step: Step, chosen: tuple[Transform, ...]) -> bool:
@@ -95,22 +109,18 @@ def is_known(chosen: tuple[Transform, ...]) -> bool:
     return any(t.kind == TransformTypeV2.ENCR for t in chosen)
 
 
-def holds_child(step: Step, chosen: tuple[Transform, ...]) -> bool:
-    """Whether a Child SA can be inside beside the proof: SA, TSi and TSr (RFC 7296 §1.2)."""
-    return room(step, chosen) >= needed_for_child(step, chosen)
-
-
 def surely_holds_child(step: Step, chosen: tuple[Transform, ...]) -> bool:
-    """The same, where what was negotiated may not be known: then with the most octets around that any takes."""
-    if is_known(chosen):
-        return holds_child(step, chosen)
-    return room(step, chosen) >= needed_for_child(step, chosen) + MOST_AROUND
+    """Whether a Child SA is inside beside the proof: SA, TSi and TSr (RFC 7296 §1.2).
+
+    Where what was negotiated is not known it takes the most octets around that any takes.
+    """
+    around = 0 if is_known(chosen) else MOST_AROUND
+    return room(step, chosen) >= needed_for_child(step, chosen) + around
 
 
 def needed_for_child(step: Step, chosen: tuple[Transform, ...]) -> int:
     """The least octets of an IKE_AUTH response with a Child SA."""
-    identity = 0 if first_inside(step) == PayloadType.AUTH else ID
-    return identity + AUTH + proof_octets(chosen) + CHILD_SA + SELECTORS
+    return before_proof(step) + AUTH + proof_octets(chosen) + CHILD_SA + SELECTORS
 
 
 def is_lone_notify(step: Step, chosen: tuple[Transform, ...]) -> bool:

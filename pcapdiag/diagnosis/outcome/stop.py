@@ -24,6 +24,7 @@ from pcapdiag.ike.registry import (
     NotifyType,
     NotifyTypeV2,
     OakleyAttribute,
+    PayloadType,
 )
 from pcapdiag.record import Record
 from pcapdiag.units import SECOND
@@ -38,6 +39,8 @@ CROSSING = SECOND // 2
 """A message that is sent again within this time may have crossed its answer on the way."""
 REFUSAL = 5 * SECOND
 """An end that refuses what it was sent says so at once; what comes later is another matter (DPD, a new attempt)."""
+REPEATS_BY = 10 * SECOND
+"""Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
 RESTART = 60 * SECOND
 """A new message 1 within this time after message 6 without Quick Mode: the initiator began anew."""
 
@@ -167,6 +170,22 @@ class Setting:
             place = bisect_left(rows, exchange.id, key=lambda e: e.id)
             rows = rows[max(place - MOST_NEAR // 2, 0) : place + MOST_NEAR // 2]
         return [e for e in rows if first <= e.last_time and e.first_time <= last]
+
+    def one_way_near(self, exchange: Exchange) -> bool:
+        """Another exchange near it shows that the capture sees one of its ends only, and nothing at all of the other.
+
+        What this exchange alone holds may be what an end sends that has no answer.
+        """
+        senders = {s.sender for s in exchange.steps}
+        if len(senders) != 1 or len(self.conversation) < 2:
+            return False
+        heard = {t.source for s in exchange.steps for t in s.sent}
+        shown = False
+        for other in self.near(exchange):
+            if any(t.source not in heard for s in other.steps for t in s.sent):
+                return False
+            shown = shown or one_way_of(other.steps) is not None
+        return shown and all(flow.source in heard for flow in self.traffic)
 
     def next_attempt(self, exchange: Exchange, after: int) -> Exchange | None:
         """The next phase 1 that the same initiator began with the same responder after `after`, in the same capture.
@@ -305,6 +324,17 @@ def answered_both_ways(after: Sequence[Step]) -> tuple[Step, ...]:
     return ()
 
 
+def goes_on(own: Sequence[Step], before: Sequence[Step]) -> bool:
+    """These messages behind phase 1 are sent again and again, and none of `before` any more: that was answered.
+
+    It takes three transmissions, over longer than any known sender waits before it repeats (RFC 2408 §5.1).
+    """
+    sent = sorted(time for s in own for time in s.times)
+    if len(sent) < 3 or sent[-1] - sent[0] < REPEATS_BY:
+        return False
+    return all(s.last.time < sent[0] for s in before)
+
+
 def third_of_quick_mode(after: Sequence[Step]) -> tuple[Step, ...]:
     """Two messages of the same end under one message ID: the later one answers message 2."""
     seen: dict[tuple[int, Side], Step] = {}
@@ -336,19 +366,16 @@ def may_be_sa_delete(step: Step, exchange: Exchange) -> bool:
     HASH has the length of the negotiated hash and a generic header of 4, DELETE of an ISAKMP SA has 28 octets
     (RFC 2408 §3.15 with two cookies as SPI), and the cipher pads to its block. Shorter: it is something else.
     """
-    digest, block = _digest_and_block(exchange)
-    least = 4 + digest + 28
-    return step.message.header.length >= HEADER_LENGTH + -(-least // block) * block
+    return step.message.header.length >= _least_beside_hash(exchange, 28)
 
 
 def may_be_dpd(step: Step, exchange: Exchange) -> bool:
-    """Whether an encrypted Informational is long enough for the notify of DPD: two cookies and a sequence number.
+    """Whether an encrypted Informational is long enough for a question of DPD, or for its answer.
 
-    NOTIFY has 12 octets of header, 16 of cookies and 4 of data (RFC 3706 §5.3). Deletes of ESP, which nobody answers,
-    are shorter.
+    Beside HASH each is a notify with both cookies and a sequence number, 32 octets (RFC 3706 §5.2, §5.3). A delete of
+    one SA of ESP has 16 (RFC 2408 §3.15), and nobody answers it.
     """
-    digest, _ = _digest_and_block(exchange)
-    return step.message.header.length >= HEADER_LENGTH + 4 + digest + 32
+    return step.encrypted and step.message.header.length >= _least_beside_hash(exchange, 32)
 
 
 def may_be_bare_notify(step: Step, exchange: Exchange) -> bool:
@@ -358,6 +385,19 @@ def may_be_bare_notify(step: Step, exchange: Exchange) -> bool:
     """
     digest, block = _digest_and_block(exchange)
     return step.message.header.length <= HEADER_LENGTH + ((4 + digest + 12) // block + 1) * block
+
+
+def _least_beside_hash(exchange: Exchange, octets: int) -> int:
+    """The least length of a message that holds HASH and so many octets more, by the negotiated hash and cipher.
+
+    Where message 2 is not in the capture, message 3 of Quick Mode, HASH alone, says how long that is, padded.
+    """
+    if chosen_transform(exchange) is None:
+        short = [s.message.header.length for s in followed_by(exchange) if s.name == "QM3"]
+        if short:
+            return min(short) + octets // 16 * 16
+    digest, block = _digest_and_block(exchange)
+    return HEADER_LENGTH + -(-(4 + digest + octets) // block) * block
 
 
 def _digest_and_block(exchange: Exchange) -> tuple[int, int]:
@@ -398,37 +438,57 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     Informational counts where it stands in the place of a reply.
     """
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
-    due = "going on" if top == (6 if exchange.mode is Mode.MAIN else 3) else "a reply"
-    unseen = refusals_of_unseen_5(exchange)
-    if unseen:
-        reason = f"{unseen[0].sender} sent {refusal_text(unseen[0])} in answer to MM5, which is not in the capture"
-        return Refusal(unseen[0], unseen[0].sender, reason)
+    final = top == (6 if exchange.mode is Mode.MAIN else 3)
+    due = "instead of going on" if final else "instead of a reply"
     for step in refusing(exchange):
-        if step.first.time < reached:
+        if step.first.time < reached and not _answers_an_unseen_copy(exchange, step, top):
             continue
         if not step.encrypted:
             names = [n.name for n in error_notifies(step)]
             if any(isinstance(p, Delete) for p in step.message.payloads):
+                if not names and gives_up(exchange, step, top):
+                    continue
                 names.append("DELETE")
+            if not names and _is_cut_notify(step):
+                names.append("a notify of which the capture has no more")
             if names:
                 return Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
         elif not harmless(step) and _in_place_of_reply(exchange, step, top):
-            return Refusal(step, step.sender, f"{step.sender} sent {refusal_text(step)} instead of {due}")
+            if not final and step.sender is SENDER[top]:
+                due = (
+                    f"in answer to {'MM' if exchange.mode is Mode.MAIN else 'AM'}{top + 1}, which is not in the capture"
+                )
+            return Refusal(step, step.sender, f"{step.sender} sent {refusal_text(step)} {due}")
     return None
 
 
-def refusals_of_unseen_5(exchange: Exchange) -> tuple[Step, ...]:
-    """What the responder encrypts behind message 4, in a capture that sees nothing of the initiator.
+def _is_cut_notify(step: Step) -> bool:
+    """An Informational in clear that begins with a notify (RFC 2408 §3.14), of which the capture cut off the type.
 
-    It answers a message 5 that went by elsewhere (RFC 2409 §5.7: made with the keys that messages 3 and 4 give). What
-    comes only when no message 5 can be waited for any more may be a delete of what never came about.
+    In clear nothing else is told before phase 1 is done but why it goes no further.
     """
-    fours = exchange.numbered(4) if exchange.mode is Mode.MAIN else ()
-    if not fours or exchange.last_message != 4 or one_way_of(exchange.steps) is not Side.RESPONDER:
-        return ()
-    told = tuple(s for s in informational(exchange) if s.encrypted and not harmless(s))
-    reached = [t for s in fours for t in s.times]
-    return told if told and any(-CROSSING <= told[0].first.time - t <= REFUSAL for t in reached) else ()
+    header = step.message.header
+    notify = header.major == 1 and header.next_payload == PayloadType.NOTIFY
+    return notify and step.message.cut and not step.notifications
+
+
+def _answers_an_unseen_copy(exchange: Exchange, step: Step, top: int) -> bool:
+    """It comes from the end that is to answer the last message, before the first copy of it that the capture has.
+
+    That end went no further since. So it answered a copy that the capture lost, and says nothing to those it has.
+    """
+    if step.sender is SENDER[top] or top == (6 if exchange.mode is Mode.MAIN else 3):
+        return False
+    return not any(s.number and s.sender is step.sender and s.last.time > step.first.time for s in exchange.steps)
+
+
+def gives_up(exchange: Exchange, step: Step, top: int) -> bool:
+    """A delete in clear of the end that sent the last message: it waits no longer, and refuses nothing.
+
+    A Cisco ASA says so to a peer that was silent to each of its tries.
+    """
+    due = top < (6 if exchange.mode is Mode.MAIN else 3)
+    return due and step.sender is SENDER[top] and any(isinstance(p, Delete) for p in step.message.payloads)
 
 
 def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
@@ -436,17 +496,16 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     final = 6 if exchange.mode is Mode.MAIN else 3
     if top < final:
         # The reply is due from the other end; who sent the last message has nothing to say but that it gives up.
-        if step.sender is not due_from or _went_on_before(exchange, step, top):
-            return False
-        since = min(s.first.time for s in exchange.numbered(top))
-        return not answers_informational(exchange, step, since) or bool(
-            repeated_after(exchange.numbered(top), step.first.time)
-        )
+        if step.sender is not due_from:
+            return _answers_the_unseen(exchange, step, top)
+        return not _went_on_before(exchange, step, top) and not _lives_on(exchange, step, top)
     last = SENDER[top]
     reached = min(s.first.time for s in exchange.numbered(top))
     if step.first.time > reached + REFUSAL:
         return False
-    if step.sender is last.other and sent_again_after(exchange.numbered(top - 1), reached):
+    told = [s for s in informational(exchange) if s.encrypted and s.sender is step.sender]
+    each_time = len(told) > 1 and repeated_after(exchange.numbered(top), reached)
+    if step.sender is last.other and (each_time or sent_again_after(exchange.numbered(top - 1), reached)):
         # It does not take the last message, and says so each time: whatever the length, it is no DPD yet.
         return True
     if not may_be_sa_delete(step, exchange) or answered(exchange, step):
@@ -454,10 +513,41 @@ def _in_place_of_reply(exchange: Exchange, step: Step, top: int) -> bool:
     after = followed_by(exchange)
     if any(s.sender is last and reached < s.first.time < step.first.time for s in after):
         return False  # the other end goes on with phase 2: it answers that, or what is not in the capture
+    before = [s for s in informational(exchange) if s.encrypted and s.sender is last]
+    if exchange.mode is Mode.MAIN and any(reached < s.first.time < step.first.time for s in before):
+        return False  # what the responder says behind message 6 answers what is not in the capture, and this follows it
     if any(s.sender is step.sender and s.first.time > step.first.time for s in after):
         return False  # who sent it goes on itself: INITIAL-CONTACT, as some send on its own, is as long
     # In Main Mode the responder has accepted the initiator before it sends message 6: what it then says is no refusal.
     return step.sender is last.other or exchange.mode is not Mode.MAIN
+
+
+def _answers_the_unseen(exchange: Exchange, step: Step, top: int) -> bool:
+    """The responder says something encrypted soon behind its message 4 (aggressive: 2), which neither end repeats.
+
+    So the initiator's last message came, which is not in the capture: the responder has nothing to say before it. One
+    that waits in vain repeats its own, or gives up much later (RFC 2408 §5.1). Where nothing of the initiator is in the
+    capture, a copy of its own may answer one of what it had.
+    """
+    if top != (4 if exchange.mode is Mode.MAIN else 2) or step.sender is not Side.RESPONDER:
+        return False
+    own = exchange.numbered(top)
+    if one_way_of(exchange.steps) is Side.RESPONDER:
+        return any(0 <= step.first.time - time <= REFUSAL for s in own for time in s.times)
+    reached = own[0].first.time
+    repeated = sent_again_after((*own, *exchange.numbered(top - 1)), reached)
+    return not repeated and step.first.time <= reached + REFUSAL
+
+
+def _lives_on(exchange: Exchange, step: Step, top: int) -> bool:
+    """It is DPD behind the last message: the SA is there, and the end of phase 1 is not in the capture.
+
+    It answers the other end, which asks nothing while it waits for a reply; or asks, long after that message.
+    """
+    sent = max(s.last.time for s in exchange.numbered(top))
+    if answers_dpd(exchange, step, sent):
+        return True
+    return step.first.time > sent + REFUSAL and answered(exchange, step)
 
 
 def _went_on_before(exchange: Exchange, step: Step, top: int) -> bool:
@@ -471,26 +561,47 @@ def _went_on_before(exchange: Exchange, step: Step, top: int) -> bool:
 
 
 def answered(exchange: Exchange, step: Step) -> bool:
-    """Whether the other end sent an Informational right after this one, as in DPD (RFC 3706 §5.2)."""
-    return any(
-        s.sender is not step.sender and 0 <= s.first.time - step.first.time <= 2 * SECOND
-        for s in informational(exchange)
-    )
+    """Whether the other end sent an Informational right after this one, as in DPD (RFC 3706 §5.2).
 
-
-def answers_informational(exchange: Exchange, step: Step, since: int) -> bool:
-    """Whether it answers an Informational that the other end sent since then, as in DPD: at once, and equally long.
-
-    Both halves of DPD are one notify with the same fields (RFC 3706 §5.3), so their lengths are the same.
+    Question and answer of DPD are notifies of the same length (§5.3); a delete that follows a refusal answers nothing.
     """
-    length = step.message.header.length
-    return step.encrypted and any(
-        s.encrypted
-        and s.sender is not step.sender
-        and s.message.header.length == length
-        and since <= s.first.time <= step.first.time <= s.first.time + 2 * CROSSING
+    return may_be_dpd(step, exchange) and any(
+        s.sender is not step.sender
+        and 0 <= s.first.time - step.first.time <= 2 * SECOND
+        and s.message.header.length == step.message.header.length
         for s in informational(exchange)
     )
+
+
+def answers_dpd(exchange: Exchange, step: Step, since: int = 0) -> bool:
+    """Whether this Informational is the answer to one that the other end sent since then, as in DPD."""
+    return any(
+        s.sender is not step.sender
+        and since <= s.first.time <= step.first.time
+        and answered(exchange, s)
+        and step is _next(exchange, s)
+        for s in informational(exchange)
+    )
+
+
+def _next(exchange: Exchange, asked: Step) -> Step | None:
+    """The first Informational of the other end behind this one."""
+    later = [s for s in informational(exchange) if s.sender is not asked.sender and s.first.time >= asked.first.time]
+    return min(later, key=lambda s: s.first.time, default=None)
+
+
+def soonest_answer(exchange: Exchange, side: Side) -> int:
+    """Nanoseconds in which an answer of this end can come here at the soonest: half of what its quickest one took.
+
+    What comes sooner was sent before the question arrived, and crossed it.
+    """
+    gaps = []
+    for number in range(2, 7):
+        for step in exchange.numbered(number)[:1]:
+            before = [t for s in exchange.numbered(number - 1) for t in s.times if t <= step.first.time]
+            if step.sender is side and before:
+                gaps.append(step.first.time - max(before))
+    return min(gaps, default=0) // 2
 
 
 def _began_in_the_middle(exchange: Exchange) -> bool:
@@ -587,8 +698,10 @@ def outside_phase1(exchange: Exchange, setting: Setting) -> Stop:
         reason = "Phase 1 is not in the capture; what followed it is."
     if not after and setting.in_use(exchange):
         reason = "Phase 1 is not in the capture; ESP or AH goes both ways between the two ends."
-    states = ("MM_ACTIVE", "AM_ACTIVE") if after or setting.in_use(exchange) else ()
-    of_initiator, of_responder = (("NONE",) if _has_forgotten(exchange, after, s) else states for s in Side)
+    under = after or [s for s in informational(exchange) if s.encrypted]
+    gone = [_has_forgotten(exchange, under, s) for s in Side]
+    states = ("MM_ACTIVE", "AM_ACTIVE") if after or any(gone) or setting.in_use(exchange) else ()
+    of_initiator, of_responder = (("NONE",) if forgotten else states for forgotten in gone)
     return Stop(Outcome.PARTIAL, None, None, None, of_initiator, of_responder, reason, exchange.steps[0].frames)
 
 

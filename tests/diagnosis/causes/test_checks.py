@@ -111,6 +111,51 @@ def test_newer_forms_come_before_older_ones() -> None:
         assert all(text.startswith("before") for text in software[min(old, default=len(software)) :]), cause.id
 
 
+CHECKS = [check for cause in load().causes for check in cause.checks]
+ENDS_TUNNELS = re.compile(
+    r"\bclear (crypto|vpn|security)|gateway clear|--terminate|--down|kill-conn|ikectl reset|tunnelutil"
+)
+NOT_LISTED = re.compile(r"proposals|encap\b|fragmentation|aggressive")
+
+
+def test_what_takes_a_tunnel_down_says_so() -> None:
+    found = [check for check in CHECKS if check.command and ENDS_TUNNELS.search(check.command)]
+    assert len({check.platform for check in found}) > 9
+    assert [check for check in found if "drop" not in check.do] == []
+
+
+def test_swanctl_is_not_asked_for_what_it_does_not_list() -> None:
+    """Its list of connections has addresses, identities, methods and networks; the rest stands in the files alone."""
+    lists = [check for check in CHECKS if check.command == "swanctl --list-conns"]
+    assert {check.platform for check in lists} == {"strongswan", "pfsense"}
+    assert [check.do for check in lists if NOT_LISTED.search(check.do)] == []
+
+
+def test_a_command_for_one_peer_leaves_the_others_alone() -> None:
+    # On a pfSense it takes all keys away, and reads none of its own.
+    assert [c for c in CHECKS if c.platform == "pfsense" and "--load-creds" in (c.command or "")] == []
+    for check in CHECKS:
+        if check.platform == "mikrotik" and check.does == "debug":
+            comment = re.search(r'comment="[^"]+"', check.command or "")
+            assert comment
+            assert comment.group() in check.undo[0]
+
+
+def test_a_debug_of_ios_is_seen_in_the_session_that_asks_for_it() -> None:
+    debugs = [check for check in CHECKS if check.platform == "ios" and check.does == "debug"]
+    assert debugs
+    assert all(c.first[0] == "terminal monitor" and c.undo[-1] == "terminal no monitor" for c in debugs)
+
+
+def test_where_the_answer_arrives_the_path_is_not_looked_at() -> None:
+    """What gets to the interface of the end that waits is dropped there, or not taken: its filters and its log tell."""
+    (found,) = diagnosed(*made("mm6_gets_to_the_initiator_and_is_not_taken"))
+    assert "path-loss" in [c.cause.id for c in found.causes if c.leads]
+    assert {p.side for c in found.causes if c.cause.id == "path-loss" for p in fitting_checks(c, found)} == {
+        Side.INITIATOR
+    }
+
+
 # --- in scenes -------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ IOS = (13, b"CISCO-DYNAMIC-ROUTE")
 CISCO = (13, b"CISCO-DELETE-REASON")
 FORTIGATE = (13, bytes.fromhex("8299031757a36082c6a621de00000000"))
 WINDOWS = (13, bytes.fromhex("1e2b516905991c7d7c96fcbfb587e46100000009"))
+CLIENT = (13, bytes.fromhex("f6f7efc7f5aeb8cb158cb9d094ba69e7"))
 UNKNOWN = (13, bytes(16))
 
 
@@ -41,6 +42,7 @@ def _responder(*vendors: tuple[int, bytes]) -> Platform:
         ([IOS], ("ios",)),
         ([CISCO], ("asa", "ios")),
         ([WINDOWS], ()),
+        ([CLIENT], ()),  # Cisco's VPN client: a program, no gateway
     ],
 )
 def test_vendor_ids_tell(vendors: list[tuple[int, bytes]], platforms: tuple[str, ...]) -> None:
@@ -71,6 +73,53 @@ def test_a_schedule_is_a_hint() -> None:
     assert end.basis is Basis.SCHEDULE
     assert end.possible == ("strongswan", "pfsense")
     assert not end.certain
+
+
+def test_the_rhythm_of_answers_is_that_of_who_asks() -> None:
+    wire = Wire()
+    times = (0, 4, 11.2, 24.16, 47.5, 89.5)
+    asked = [wire.datagram(t, offer()) for t in times]
+    answered = [wire.datagram(t + 0.05, choice(), left=False) for t in times]
+    (found,) = diagnosed([*asked, *answered], 170)
+    assert found.platform(Side.INITIATOR).basis is Basis.SCHEDULE
+    assert found.platform(Side.RESPONDER).basis is Basis.NONE
+    (alone,) = diagnosed(answered, 170)
+    assert alone.platform(Side.RESPONDER).basis is Basis.NONE
+    (own,) = diagnosed([asked[0], *answered], 170)
+    assert own.platform(Side.RESPONDER).basis is Basis.SCHEDULE
+
+
+def test_a_schedule_that_two_share_hints_at_both() -> None:
+    wire = Wire()
+    (found,) = diagnosed([wire.datagram(t, offer()) for t in (0, 10, 20, 30, 40, 50)], 120)
+    assert found.platform(Side.INITIATOR).possible == ("ios", "mikrotik")
+
+
+def test_windows_at_a_public_address_may_be_azure() -> None:
+    wire = Wire()
+    ends = {"source": "9.9.9.9", "destination": "20.61.10.5"}
+    back = {"source": "20.61.10.5", "destination": "9.9.9.9"}
+    items = [wire.datagram(0, offer(), **ends), wire.datagram(0.1, choice(WINDOWS), left=False, **back)]
+    (found,) = diagnosed([*items, *(wire.datagram(t, keying(), **ends) for t in (0.2, 4.2, 11.4))], 90)
+    end = found.platform(Side.RESPONDER)
+    assert end.possible == ("azure",)
+    assert end.basis is Basis.VENDOR_HINT
+    assert not end.certain
+    assert end.name == "Microsoft Windows 8, Server 2012 or later"
+
+
+def test_what_a_netscreen_sends_too_is_a_hint_at_an_srx() -> None:
+    shared = (13, bytes.fromhex("699369228741c6d4ca094c93e242c9de19e7b7c60000000500000500"))
+    alone = (13, bytes.fromhex("fd808804df73b15150709d878044cde0ac1efcde"))
+    assert (_responder(shared).possible, _responder(shared).basis) == (("juniper",), Basis.VENDOR_HINT)
+    assert _responder(shared).name == "Juniper"
+    assert (_responder(shared, alone).possible, _responder(shared, alone).certain) == (("juniper",), True)
+
+
+def test_an_asa_is_not_told_from_an_ftd() -> None:
+    """The same software negotiates on both, and sends the same vendor IDs."""
+    assert _responder(ALTIGA).name == "Cisco ASA or FTD"
+    assert platform_named("FTD") == "asa"
 
 
 def test_what_the_user_says_comes_first() -> None:

@@ -3,15 +3,17 @@
 import pytest
 
 from pcapdiag.capture.datagram import EspFlow, Frame
+from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.diagnosis.tunnel import TunnelState
 from pcapdiag.diagnosis.verdict import Diagnosis, diagnose
+from pcapdiag.knowledge.records import Status
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
 from tests.diagnosis.scenarios import COOKIES, fact, ikev2, kinds, only
 from tests.messages import LEFT, RIGHT, SECOND, Wire, message
 
 INIT, AUTH, CREATE, INFORM = 34, 35, 36, 37
-IDR, AUTHENTICATION, EAP = 36, 39, 48
+IDR, AUTHENTICATION, NOTIFY, EAP = 36, 39, 41, 48
 KIND = "ike-auth-without-child"
 SA = bytes.fromhex("0000002c010100040300000c0100000c800e0100030000080300000c0300000802000005000000080400000e")
 """One proposal: AES-CBC-256, HMAC-SHA2-256-128, HMAC-SHA2-256, modp2048."""
@@ -61,13 +63,22 @@ def test_every_size(octets: int) -> None:
     """The vector of AES-CBC takes 16 octets, the check value 16, the padding one at least."""
     found = kinds(with_answer(octets))
     assert (KIND in found) == (PROOF <= octets - 33 < NEED)
-    assert ("v2-auth-refused" in found) == (octets - 33 < PROOF)
+    assert ("v2-auth-refused" in kinds(with_answer(octets, NOTIFY))) == (octets - 33 < PROOF + 8)
+    assert ("eap-stops" in found) == (octets - 33 < PROOF)
 
 
 def test_the_last_answer_of_eap_has_no_identity() -> None:
     assert KIND in kinds(with_answer(NEED - 8 + 32, AUTHENTICATION))
     assert KIND not in kinds(with_answer(NEED - 8 + 33, AUTHENTICATION))
     assert KIND not in kinds(with_answer(60, EAP))
+
+
+def test_a_notify_that_comes_first_takes_its_own_room() -> None:
+    """Behind it IDr and AUTH have to fit as well, so a refusal with a long text in it is none of those."""
+    assert "v2-auth-refused" in kinds(with_answer(PROOF + 8 + 32, NOTIFY))
+    assert "v2-auth-refused" not in kinds(with_answer(PROOF + 8 + 33, NOTIFY))
+    assert KIND in kinds(with_answer(NEED + 8 + 32, NOTIFY))
+    assert KIND not in kinds(with_answer(NEED + 8 + 33, NOTIFY))
 
 
 def test_while_eap_may_go_on_nothing_is_said() -> None:
@@ -93,15 +104,8 @@ def test_esp_that_flows_shows_a_child(after: float, expected: bool) -> None:
 
 def test_without_the_negotiated_algorithms_no_size_tells() -> None:
     """What is around the payloads is not known: a refusal can be as long as a proof without a Child SA."""
-    wire = Wire()
-    rows = [
-        (0.0, ikev2(INIT, request=True), True),
-        (0.1, ikev2(INIT, request=False), False),
-        (0.2, ikev2(AUTH, request=True, number=1), True),
-    ]
     for octets in (33 + 52, NEED - 16, NEED - 15):
-        answer = (0.3, ikev2(AUTH, request=False, number=1, inner=IDR, octets=octets), False)
-        found = only([wire.datagram(at, message, left=left) for at, message, left in (*rows, answer)], 60)
+        found = _of_unknown_algorithms(IDR, octets)
         assert KIND not in kinds(found)
         assert found.tunnel.state is TunnelState.UNKNOWN
 
@@ -118,3 +122,31 @@ def test_a_child_that_was_answered_counts_without_its_request() -> None:
     asked = (1.0, ikev2(CREATE, request=True, number=2), True)
     assert KIND not in kinds(with_answer(100, IDR, answered))
     assert KIND in kinds(with_answer(100, IDR, asked, refused))
+
+
+def _of_unknown_algorithms(inner: int, octets: int) -> Diagnosis:
+    """A capture that was cut short does not hold the proposals; the size of the answer is known all the same."""
+    wire = Wire()
+    rows = [
+        (0.0, ikev2(INIT, request=True), True),
+        (0.1, ikev2(INIT, request=False), False),
+        (0.2, ikev2(AUTH, request=True, number=1), True),
+        (0.3, ikev2(AUTH, request=False, number=1, inner=inner, octets=octets), False),
+    ]
+    return only([wire.datagram(at, octets, left=left) for at, octets, left in rows], 60)
+
+
+def test_a_small_answer_of_unknown_algorithms_may_refuse_all_of_it() -> None:
+    """44 octets: a Notify with a vector and a check value around it, or IDr and AUTH with less around them."""
+    found = _of_unknown_algorithms(NOTIFY, 44)
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert KIND not in kinds(found)
+    assert fact(found, "ike-auth-may-be-refused").frames == found.stop.frames
+    leads = [(c.cause.id, c.status) for c in found.causes if c.leads]
+    assert leads[0] == ("psk-mismatch", Status.POSSIBLE)
+    assert {status for _, status in leads} == {Status.POSSIBLE}
+    assert "phase2-proposal-mismatch" in dict(leads)
+
+
+def test_an_answer_that_begins_with_an_identity_accepts() -> None:
+    assert "ike-auth-may-be-refused" not in kinds(_of_unknown_algorithms(IDR, 44))

@@ -163,6 +163,14 @@ def test_silence_says_how_often_and_how_long() -> None:
     assert text == "MM1 was sent 4 times; in the 60.0 s after the first no MM2 was seen."
 
 
+@pytest.mark.parametrize("name", ["mm6_does_not_arrive", "ike_auth_answer_in_part"])
+def test_what_was_seen_is_not_said_to_be_missing(name: str) -> None:
+    """It went by and does not get there: no reply to it is due."""
+    found = only(*made(name))
+    assert found.stop.missing is not None
+    assert not kinds(found) & {"silence", "no-reply-yet"}
+
+
 def test_short_silence_is_no_silence() -> None:
     text = fact(diagnosed(*made("capture_ends_after_mm1"))[0], "no-reply-yet").text
     assert text == "MM1 was sent once; the capture ends 3.0 s after the first, without MM2."

@@ -12,8 +12,9 @@ from pcapdiag.exchange.model import Exchange
 from pcapdiag.exchange.tracker import Tracker
 from pcapdiag.pipeline import analyze
 from tests import CAPTURES
-from tests.diagnosis.scenarios import fact, floated, ikev2, kinds, only
-from tests.messages import Wire, main_mode
+from tests.diagnosis.scenarios import PUBLIC, choice, fact, floated, ikev2, keying, kinds, nat_ds, offer, only, statuses
+from tests.diagnosis.scenes import answered_from_port_500, made
+from tests.messages import LEFT, RIGHT, Wire, main_mode
 
 
 def test_no_marker_on_4500() -> None:
@@ -88,3 +89,43 @@ def test_a_large_answer_that_is_not_asked_for_again_was_had(again: tuple[float, 
     rows += [(at, request, True) for at in (0.2, *again)] + [(at + 0.1, answer, False) for at in (0.2, *again)]
     items = [wire.datagram(at, octets, left=left) for at, octets, left in sorted(rows, key=lambda row: row[0])]
     assert ("large-message-unanswered" in kinds(only(items, 60))) == kind
+
+
+DRAFT_00 = (13, bytes.fromhex("4485152d18b6bbcd0be8a8469579ddcc"))
+DRAFT_02 = (13, bytes.fromhex("90cb80913ebb696e086381b5ec427b1f"))
+
+
+@pytest.mark.parametrize("vendor_id", [DRAFT_00, DRAFT_02])
+def test_the_first_drafts_of_nat_traversal_stay_on_500(vendor_id: tuple[int, bytes]) -> None:
+    """From draft 02 on an initiator that finds a NAT moves to UDP 4500."""
+    wire = Wire()
+    items = [
+        wire.datagram(0, offer(vendor_id)),
+        wire.datagram(0.1, choice(vendor_id), left=False),
+        wire.datagram(0.2, keying(*nat_ds((RIGHT, 500), (LEFT, 500), kind=130))),
+        wire.datagram(0.3, keying(*nat_ds((PUBLIC, 500), (RIGHT, 500), kind=130), fill=4), left=False),
+        *wire.main_mode(0.4, 5, 6),
+    ]
+    assert ("no-float-despite-nat" in kinds(only(items, 60))) is (vendor_id is DRAFT_02)
+
+
+def test_nat_traversal_is_not_blamed_where_the_capture_ends() -> None:
+    assert statuses(only(*made("capture_ends_after_message_5_that_did_not_move")))["nat-traversal-off"] == "possible"
+
+
+@pytest.mark.parametrize(("ttl", "status"), [(64, "possible"), (57, "likely")])
+def test_answers_from_another_port_than_was_asked(ttl: int, status: str) -> None:
+    """What is answered has arrived: UDP 4500 is open on the way there. At the initiator the answers do arrive."""
+    found = only(*answered_from_port_500(ttl))
+    assert "comes from port 500, but the initiator asked port 4500" in fact(found, "answers-from-another-port").text
+    assert "port-4500-only-initiator" not in kinds(found)
+    assert statuses(found)["path-loss"] == status
+    assert "udp-4500-blocked" not in statuses(found)
+
+
+def test_what_arrives_at_the_responder_is_not_filtered_before_it() -> None:
+    """Of IKEv2 as of IKEv1: message 1 has passed routers and nothing answers it."""
+    for name in ("silence_behind_the_path", "ikev2_silence_behind_the_path"):
+        found = only(*made(name))
+        assert next(iter(statuses(found))) == "unknown-peer"
+        assert statuses(found)["udp-500-blocked"] == "possible"

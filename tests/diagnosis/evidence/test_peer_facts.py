@@ -125,3 +125,11 @@ def test_who_detects_nat_is_no_probe(detects: bool) -> None:
         wire.datagram(0.1, ikev2(34, request=False, extra=[notify_v2(7)]), left=False, ports=(500, 40_123)),
     ]
     assert ("probe-like" in kinds(only(items, 60))) is not detects
+
+
+def test_who_has_keys_is_no_probe() -> None:
+    """A capture that begins behind IKE_SA_INIT has no proposals and no vendor IDs; what it has is encrypted."""
+    wire = Wire()
+    asked = wire.datagram(0, ikev2(35, request=True, number=1))
+    refused = wire.datagram(0.1, ikev2(35, request=False, number=1, inner=41, octets=48), left=False)
+    assert "scan-like" not in kinds(only([asked, refused], 60))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, EspFlow, Frame
 from pcapdiag.capture.savefile import Savefile
@@ -28,8 +29,8 @@ from tests.diagnosis.scenarios import (
     other_cookies,
     statuses,
 )
-from tests.diagnosis.scenes import SA_WITH_GROUP_14
-from tests.messages import LEFT, RIGHT, SECOND, Wire, message
+from tests.diagnosis.scenes import SA_WITH_GROUP_14, answer_in_part, init_of_ikev2, made
+from tests.messages import COOKIE_I, LEFT, RIGHT, SECOND, ZERO, Wire, message
 
 INIT, AUTH, CREATE, INFORM, INTERMEDIATE = 34, 35, 36, 37, 43
 IDR, AUTHENTICATION, NOTIFY, DELETE, EAP = 36, 39, 41, 42, 48
@@ -616,3 +617,105 @@ def test_a_key_exchange_that_a_notify_answers_is_refused(inner: int, outcome: Ou
     assert only(exchanged(*rows), LATE).stop.outcome is outcome
     goes_on = [*rows, asked(0.4, AUTH, 2), answered(0.5, AUTH, 2)]
     assert only(exchanged(*goes_on), LATE).stop.outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("again", "outcome"),
+    [((), Outcome.COMPLETED), ((2.2,), Outcome.INCONCLUSIVE), ((2.2, 6.2, 14.2), Outcome.STALLED)],
+)
+def test_an_answer_that_comes_in_part_and_is_asked_for_again(again: Sequence[float], outcome: Outcome) -> None:
+    """Who gives up before its schedule ends has had a whole answer, and none of which the capture lacks fragments.
+
+    Without a repetition the capture alone may lack them: its filter may see the first fragments only.
+    """
+    found = only(*answer_in_part(*again))
+    assert found.stop.outcome is outcome
+    assert "own interface" not in "".join([found.stop.reason, *(e.text for e in found.evidence)])
+
+
+def test_identity_without_room_for_a_proof_is_not_yet_a_refusal() -> None:
+    found = only(*made("asked_by_eap_alone"))
+    assert found.stop.outcome is Outcome.INCONCLUSIVE
+    assert "psk-mismatch" not in statuses(found)
+    items, end = made("asked_by_eap_alone")
+    wire = Wire()
+    wire.number = 20
+    further = wire.datagram(2, ikev2(35, request=True, number=2, inner=48))
+    assert only([*items, further], end).stop.missing == "IKE_AUTH response"
+
+
+def test_a_refusal_without_the_flag_of_a_response() -> None:
+    wire = Wire()
+    first = init_of_ikev2(wire)[0]
+    answer = message(34, [notify_v2(14)], version=0x20, cookies=(COOKIE_I, ZERO))
+    found = only([first, wire.datagram(0.1, answer, left=False)], 60)
+    assert (found.stop.outcome, found.stop.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+
+
+def test_an_initiator_that_answers_nothing_has_not_had_the_answer() -> None:
+    items, end = made("responder_asks_an_initiator_that_never_had_the_answer")
+    assert only(items, end).stop.outcome is Outcome.STALLED
+    assert "peer-lost" not in statuses(only(items, end))
+    assert only(items[:-5], end).stop.outcome is Outcome.COMPLETED
+
+
+def test_what_the_capture_cut_right_behind_the_answer_may_be_a_refusal() -> None:
+    wire = Wire()
+    up = [
+        *init_of_ikev2(wire),
+        wire.datagram(0.2, ikev2(35, request=True, number=1)),
+        wire.datagram(0.3, ikev2(35, request=False, number=1, inner=IDR), left=False),
+    ]
+    asked = wire.datagram(0.4, ikev2(INFORM, request=True, number=2, inner=NOTIFY, octets=76 - 28))
+    reply = wire.datagram(0.5, ikev2(INFORM, request=False, number=2, inner=0, octets=76 - 28), left=False)
+    cut = [replace(d, payload=d.payload[:28]) for d in (asked, reply)]
+    assert only([*up, asked, reply], LATE).stop.outcome is Outcome.REJECTED
+    assert only([*up, *cut], LATE).stop.outcome is Outcome.INCONCLUSIVE
+    later = [replace(d, time=d.time + 20 * SECOND, ip_id=90) for d in cut]
+    assert only([*up, *later], LATE).stop.outcome is Outcome.COMPLETED
+
+
+# --- what is recorded out of order -------------------------------------------------------------------------------
+
+
+def answers_first(items: Sequence[Captured]) -> list[Captured]:
+    """The same, each answer recorded a moment before its request, as captures of several queues do."""
+    found: list[Captured] = []
+    for item in items:
+        asked = found[-1] if found else None
+        if isinstance(item, Datagram) and isinstance(asked, Datagram) and item.source != asked.source:
+            found[-1:] = [replace(item, time=asked.time - 20_000), asked]
+        else:
+            found.append(item)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ikev2_no_proposal_chosen",
+        "ikev2_authentication_refused",
+        "child_sa_refused",
+        "eap_refused",
+        "cookies_that_are_not_taken",
+        "request_under_a_forgotten_ike_sa",
+        "child_refused_for_the_moment",
+    ],
+)
+def test_answers_that_are_recorded_before_their_requests(name: str) -> None:
+    items, end = made(name)
+    swapped = answers_first(items)
+    assert swapped != items
+    found, expected = only(swapped, end), only(items, end)
+    assert (found.stop.outcome, found.tunnel.state) == (expected.stop.outcome, expected.tunnel.state)
+    assert list(statuses(found).items())[:1] == list(statuses(expected).items())[:1]
+    assert [s.name for s in found.exchange.steps] == [s.name for s in expected.exchange.steps]
+
+
+def test_an_answer_long_before_any_request_stays_where_it_is() -> None:
+    items, end = made("ikev2_no_proposal_chosen")
+    first = [replace(d, time=d.time - SECOND) for d in items[1:]]
+    assert [s.name for s in only([*first, items[0]], end).exchange.steps] == [
+        "IKE_SA_INIT response",
+        "IKE_SA_INIT request",
+    ]

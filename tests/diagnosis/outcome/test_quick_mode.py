@@ -7,7 +7,7 @@ from pcapdiag.diagnosis.outcome.quick_mode import Phase2
 from pcapdiag.diagnosis.outcome.stop import Outcome
 from pcapdiag.exchange.model import Side
 from tests.diagnosis.scenarios import diagnosed, ikev2, only, other_cookies
-from tests.messages import Wire, informational, main_mode, quick_mode
+from tests.messages import Wire, informational, main_mode, message, quick_mode
 
 
 def begun(wire: Wire, *numbers: int, at: float = 1, message_id: int = 0x1234) -> list[Datagram]:
@@ -115,3 +115,86 @@ def test_ikev2_has_none() -> None:
     odd = octets[:18] + bytes([32]) + octets[19:]
     for found in diagnosed([wire.datagram(0, octets), wire.datagram(1, odd)]):
         assert found.phase2 == ()
+
+
+# --- after public reports of other makes -------------------------------------------------------------------------
+
+
+def refused_then(*more: tuple[float, int, bool], again: float | None = None) -> Phase2:
+    """Quick Mode message 1 at 1 s, perhaps again; then Informational messages: when, how many octets, whose."""
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1)]
+    if again is not None:
+        items += begun(wire, 1, at=again)
+    items += [wire.datagram(at, informational(n, 0x60 + n, size), left=left) for n, (at, size, left) in enumerate(more)]
+    return quick(sorted(items, key=lambda d: d.time), end=60)
+
+
+def test_a_delete_behind_the_refusal_does_not_make_it_dpd() -> None:
+    """The initiator deletes the ISAKMP SA that is of no use; a refusal is shorter than a question of DPD."""
+    assert refused_then((1.1, 48, False), (1.2, 64, True)).outcome is Outcome.REJECTED
+    # As long as one: the initiator does not ask again, and nothing more goes under this SA.
+    assert refused_then((1.1, 64, False), (1.2, 64, True)).outcome is Outcome.REJECTED
+    assert refused_then((1.1, 64, False), (1.2, 64, True), again=9).outcome is Outcome.STALLED
+    lives = refused_then((1.1, 64, False), (1.2, 64, True), (30, 64, True))
+    assert lives.outcome is Outcome.STALLED
+
+
+def test_an_answer_of_dpd_refuses_nothing() -> None:
+    assert refused_then((1.1, 64, True), (1.2, 64, False), (30, 64, True)).outcome is Outcome.STALLED
+    # What the initiator told before Quick Mode may be INITIAL-CONTACT, and then it asks no more.
+    assert refused_then((0.9, 64, True), (1.1, 64, False)).outcome is Outcome.REJECTED
+
+
+def test_the_second_copy_is_refused() -> None:
+    assert refused_then((11.1, 48, False), again=11).outcome is Outcome.REJECTED
+
+
+def test_what_is_left_of_it_is_message_3() -> None:
+    wire = Wire()
+    last = wire.datagram(1, message(32, message_id=9, sealed=bytes(32), first=8))
+    found = quick([last], end=60)
+    assert (found.outcome, found.last_message, found.reason) == (
+        Outcome.COMPLETED,
+        3,
+        "QM3 went by, with which it ends.",
+    )
+
+
+def test_what_crosses_message_1_is_no_answer_to_it() -> None:
+    """A responder tells INITIAL-CONTACT behind message 6: it comes sooner than any answer did."""
+    wire = Wire()
+    items = [wire.datagram(n / 50, main_mode(n), left=n % 2 == 1) for n in range(1, 7)]
+    items.append(wire.datagram(0.13, quick_mode(1)))
+    soon = [*items, wire.datagram(0.131, informational(1), left=False)]
+    assert quick(soon, end=60).outcome is Outcome.STALLED
+    assert quick(soon, end=1).outcome is Outcome.INCONCLUSIVE
+    assert quick([*items, wire.datagram(0.15, informational(1), left=False)], end=60).outcome is Outcome.REJECTED
+
+
+def test_one_message_at_the_beginning_may_be_the_last_of_it() -> None:
+    """With SHA2-512 message 3 has 108 octets; and who has no answer to a larger one sends it again, too."""
+    wire = Wire()
+    last = message(32, message_id=9, sealed=bytes(80), first=8)
+    assert quick([wire.datagram(1, last)], end=60).outcome is Outcome.INCONCLUSIVE
+    assert quick([wire.datagram(1, last), wire.datagram(9, last)], end=60).outcome is Outcome.STALLED
+    large = message(32, message_id=9, sealed=bytes(160), first=8)
+    assert quick([wire.datagram(1, large)], end=60).outcome is Outcome.INCONCLUSIVE
+    assert quick([wire.datagram(1, large), wire.datagram(9, large)], end=60).outcome is Outcome.STALLED
+
+
+def third_lost(*, thirds: tuple[float, ...], seconds: tuple[float, ...], end: float = 90) -> Phase2:
+    """Quick Mode complete at 1.2 s; messages 2 and 3 again at these times."""
+    wire = Wire()
+    items = [*phase1(wire), *begun(wire, 1, 2, 3)]
+    items += [d for at in seconds for d in begun(wire, 2, at=at)]
+    items += [wire.datagram(at, quick_mode(3)) for at in thirds]
+    return quick(sorted(items, key=lambda d: d.time), end=end)
+
+
+def test_message_3_that_is_sent_again_is_taken_then() -> None:
+    """It was lost once behind the capture point; the responder asked for it once more, and never again."""
+    assert third_lost(seconds=(9,), thirds=(9.1,)).outcome is Outcome.COMPLETED
+    assert third_lost(seconds=(9, 17, 25), thirds=(9.1, 17.1, 25.1)).outcome is Outcome.STALLED
+    assert third_lost(seconds=(9, 17), thirds=(9.1,)).outcome is Outcome.STALLED
+    assert third_lost(seconds=(9,), thirds=(), end=10).outcome is Outcome.INCONCLUSIVE

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pcapdiag.capture.datagram import Captured, Datagram, Frame, IcmpError
+from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile
 from pcapdiag.diagnosis.outcome.conversations import conversations, find_stops
 from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
 from pcapdiag.exchange.model import Exchange, Mode, Side
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES
-from tests.diagnosis.scenarios import aggressive, ikev2
+from tests.diagnosis.scenarios import aggressive, ikev2, transaction
 from tests.messages import (
     COOKIE_I,
     COOKIE_R,
@@ -24,6 +24,7 @@ from tests.messages import (
     ZERO,
     Wire,
     informational,
+    ke,
     main_mode,
     message,
     notify,
@@ -506,3 +507,190 @@ def test_an_initiator_is_not_blamed_for_what_the_responder_ends(left: bool) -> N
     found = stops(items, 60)[0][1]
     assert (found.before or found.outcome) is (Outcome.REJECTED if left else Outcome.INCONCLUSIVE)
     assert found.refused_by is (Side.INITIATOR if left else None)
+
+
+# --- after more public reports of IKEv1 ----------------------------------------------------------------------------
+
+
+def deleted(cookies: tuple[bytes, bytes] = (COOKIE_I, COOKIE_R)) -> bytes:
+    """A delete of the ISAKMP SA in clear."""
+    body = (1).to_bytes(4, "big") + bytes([1, 16]) + (1).to_bytes(2, "big") + b"".join(cookies)
+    return message(5, [(12, body)], cookies=cookies)
+
+
+@pytest.mark.parametrize("sent", [1, 3])
+def test_an_initiator_that_gives_up_refuses_nothing(sent: int) -> None:
+    """An ASA deletes in clear what nobody answered, behind its last try."""
+    wire = Wire()
+    cookies = (COOKIE_I, ZERO if sent == 1 else COOKIE_R)
+    items = [*wire.main_mode(0, *range(1, sent + 1)), *wire.main_mode(8, sent), *wire.main_mode(16, sent)]
+    found = only([*items, wire.datagram(32, deleted(cookies))], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.STALLED, None)
+    assert f"MM_WAIT_MSG{sent + 1}" in found.initiator_state
+    by_responder = only([*items, wire.datagram(32, deleted(), left=False)], 60)
+    assert (by_responder.outcome, by_responder.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+
+
+@pytest.mark.parametrize("answer", [message(5, [notify(4)]), informational(1)])
+def test_a_refusal_of_a_copy_that_the_capture_lost(answer: bytes) -> None:
+    wire = Wire()
+    top = 5 if answer[19] & 1 else 3
+    items = [*wire.main_mode(0, *range(1, top)), wire.datagram(0.1, answer, left=False)]
+    items += [d for at in (8, 16) for d in wire.main_mode(at, top)]
+    assert only(items, 60).refused_by is Side.RESPONDER
+    went_on = [*items, *wire.main_mode(16.1, top + 1)]
+    assert only(went_on, 60).refused_by is None
+
+
+def test_an_initiator_that_names_the_responders_cookie_had_message_2() -> None:
+    """One direction of a client that refuses the group's password."""
+    wire = Wire()
+    found = only([wire.datagram(0, aggressive(1)), wire.datagram(0.1, _refusal(23))], 60)
+    assert (found.initiator_state, found.responder_state) == (("AM_WAIT_MSG2",), ("AM_WAIT_MSG3",))
+
+
+def test_a_responder_that_asks_again_and_again_has_message_3() -> None:
+    wire = Wire()
+    items = [wire.datagram(n / 10, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    asks = [wire.datagram(at, transaction(1, 1), left=False) for at in (0.5, 8.5, 16.5)]
+    assert only([*items, *asks], 60).outcome is Outcome.COMPLETED
+    assert only([*items, *asks[:1]], 60).outcome is Outcome.INCONCLUSIVE
+    again = wire.datagram(8.4, aggressive(2), left=False)
+    assert only(sorted([*items, *asks, again], key=lambda d: d.time), 60).outcome is not Outcome.COMPLETED
+
+
+def test_one_message_5_or_6_alone_shows_no_stall() -> None:
+    """Who waits for message 6 repeats message 5; behind message 6 nothing is due."""
+    wire = Wire()
+    assert only(wire.main_mode(0, 5), 60).outcome is Outcome.INCONCLUSIVE
+    assert only([*wire.main_mode(0, 5), *wire.main_mode(8, 5)], 60).outcome is Outcome.STALLED
+
+
+def test_quick_mode_that_is_refused_once_shows_message_6_where_5_is_not_repeated() -> None:
+    assert without_6(quick=(0.2,), answers=(0.25,)).outcome is Outcome.COMPLETED
+    assert without_6(quick=(0.2,), answers=(0.25,), fives=(8,)).outcome is not Outcome.COMPLETED
+    assert without_6(quick=(0.2,)).outcome is not Outcome.COMPLETED
+
+
+def test_a_delete_behind_what_the_responder_says_refuses_no_message_6() -> None:
+    """Quick Mode is not in the capture: the responder refuses it, and the initiator deletes the SA."""
+    wire = Wire()
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.1, informational(1, octets=48), left=False)]
+    found = only([*items, wire.datagram(0.2, informational(2, 0x78))], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.INCONCLUSIVE, None)
+
+
+def test_initial_contact_at_the_end_of_the_capture_refuses_no_message_6() -> None:
+    """Cisco tells it so; a delete is as long, and what follows shows which it was."""
+    wire = Wire()
+    unity = (13, bytes.fromhex("12f5f28c457168a9702d9fe274cc0100"))
+    third = message(2, [*ke(), unity])
+    items = [*wire.main_mode(0, 1, 2), wire.datagram(0.01, third), *wire.main_mode(0.02, 4, 5, 6)]
+    items.append(wire.datagram(0.1, informational(1)))
+    assert only(items, 0.2).outcome is Outcome.INCONCLUSIVE
+    assert only(items, 60).refused_by is Side.INITIATOR
+
+
+def test_a_responder_that_begins_quick_mode_has_sent_message_6() -> None:
+    """Message 6 is not in the capture; the initiator repeats message 5 no more, and does not answer what follows."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5)
+    asks = [wire.datagram(at, quick_mode(1), left=False) for at in (0.5, 8.5, 16.5)]
+    assert only([*items, *asks], 60).outcome is Outcome.COMPLETED
+    assert only([*items, *asks[:1]], 60).outcome is not Outcome.COMPLETED
+    assert only([*items, *asks, *wire.main_mode(9, 5)], 60).outcome is not Outcome.COMPLETED
+
+
+def dpd(wire: Wire, *times: float) -> list[Datagram]:
+    """DPD of the responder that is answered, at these times."""
+    rows = [(at + late, n, left) for n, at in enumerate(times) for late, left in ((0.0, False), (0.02, True))]
+    return [wire.datagram(at, informational(n + left, 0x40 + 2 * n + left), left=left) for at, n, left in rows]
+
+
+def test_dpd_without_message_6_shows_that_it_was_there() -> None:
+    """Message 6 is not in the capture, and the ends go on with DPD: none of it refuses message 5."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4, 5)
+    found = only([*items, *dpd(wire, 10, 20)], 60)
+    assert (found.outcome, found.initiator_state) == (Outcome.COMPLETED, ("MM_ACTIVE",))
+    assert only([*items, *dpd(wire, 10)], 60).outcome is not Outcome.REJECTED
+    assert only([*items, *dpd(wire, 10, 20), *wire.main_mode(30, 5)], 60).outcome is not Outcome.COMPLETED
+    refused = only([*items, *dpd(wire, 0.1)], 60)  # a notify, and a delete that answers it
+    assert (refused.outcome, refused.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+    alone = only([*wire.main_mode(0, 6), *dpd(wire, 10, 20)], 60)
+    assert (alone.outcome, alone.responder_state) == (Outcome.PARTIAL, ("MM_ACTIVE",))
+
+
+@pytest.mark.parametrize("aggressively", [False, True])
+def test_what_the_responder_says_behind_its_message_answers_what_the_capture_lacks(aggressively: bool) -> None:
+    """Message 5 (aggressive: 3) is not in the capture; the responder refuses it, and the initiator deletes the SA."""
+    wire = Wire()
+    items = wire.main_mode(0, 1, 2, 3, 4)
+    if aggressively:
+        items = [wire.datagram(n / 100, aggressive(n), left=n == 1) for n in (1, 2)]
+    refused = [*items, wire.datagram(0.1, informational(1), left=False), wire.datagram(0.2, informational(2, 0x78))]
+    assert only(refused, 60).refused_by is Side.RESPONDER
+    gives_up = [*items, *[replace(items[-1], time=at * SECOND, ip_id=900 + at) for at in (8, 16)]]
+    late = [*gives_up, wire.datagram(24, informational(1), left=False)]
+    assert only(late, 60).outcome is Outcome.STALLED
+
+
+def test_a_transmission_that_lost_an_ip_fragment_is_no_other_message() -> None:
+    """Quick Mode message 1 in two IP fragments, of which one is missing once: it is not messages 1 and 3."""
+    wire = Wire()
+    large = wire.datagram(8, message(32, message_id=9, sealed=bytes(range(250)) * 6 + bytes(4), first=8))
+    lost = FragmentLoss(
+        frames=(Frame(0, 70),),
+        time=SECOND,
+        last_time=SECOND,
+        source=large.source,
+        destination=large.destination,
+        source_port=500,
+        destination_port=500,
+        payload=large.payload[:1472],
+        ttl=64,
+        ip_id=77,
+        missing=((1480, None),),
+    )
+    ((exchange, _),) = stops([*wire.main_mode(0, 1, 2, 3, 4, 5, 6), lost, large], 60)
+    (asked,) = [s for s in exchange.steps if s.name.startswith("QM")]
+    assert (asked.name, len(asked.sent), asked.whole) == ("QM1", 2, True)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_delete_of_one_of_two_that_were_begun_at_once_refuses_nothing(left: bool) -> None:
+    """Each end began; they keep what the responder's exchange made, and delete the other one."""
+    wire = Wire()
+    other = (b"\x33" * 8, b"\x44" * 8)
+    items = [*wire.main_mode(0, 1, 2, 3, 4, 5, 6), wire.datagram(0.2, informational(1), left=left)]
+    items += [wire.datagram(n / 100, main_mode(n, other), left=n % 2 == 0) for n in range(1, 7)]
+    used = [wire.datagram(0.3 + n / 100, quick_mode(n, cookies=other), left=n == 2) for n in (1, 2, 3)]
+    (_, first), _ = stops(sorted([*items, *used], key=lambda d: d.time), 60)
+    assert (first.outcome, first.refused_by) == (Outcome.SUPERSEDED, None)
+    (_, first), _ = stops(sorted(items, key=lambda d: d.time), 60)
+    assert first.refused_by is (Side.INITIATOR if left else None)
+
+
+def test_what_answers_each_copy_of_the_last_message_refuses_it() -> None:
+    """The initiator repeats message 3 of Aggressive Mode, and the responder complains of each, shortly."""
+    wire = Wire()
+    items = [wire.datagram(n / 100, aggressive(n), left=n != 2) for n in (1, 2, 3)]
+    for n, at in enumerate((0.03, 4, 11)):
+        items += [wire.datagram(at, aggressive(3))] if n else []
+        items.append(wire.datagram(at + 0.02, informational(n, 0x60 + n, 48), left=False))
+    assert only(items, 60).refused_by is Side.RESPONDER
+    assert only(items[:4], 60).refused_by is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"), [(28, "a notify of which the capture has no more"), (44, "NO_PROPOSAL_CHOSEN")]
+)
+def test_a_notify_that_a_short_snaplen_cuts_is_an_answer(octets: int, said: str) -> None:
+    wire = Wire()
+    refused = wire.datagram(0.1, message(5, [notify(14, COOKIE_I + COOKIE_R)]), left=False)
+    cut = replace(refused, payload=refused.payload[:octets])
+    found = only([*wire.main_mode(0, 1), cut], 60)
+    assert (found.outcome, found.refused_by) == (Outcome.REJECTED, Side.RESPONDER)
+    assert said in found.reason
+    went_on = [*wire.main_mode(0, 1), cut, *wire.main_mode(0.2, 2, 3)]
+    assert only(went_on, 1).outcome is Outcome.INCONCLUSIVE
