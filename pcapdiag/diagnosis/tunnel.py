@@ -53,6 +53,7 @@ NO_CHILD = (
     "config-unanswered",
     "ike-auth-without-child",
     "child-refused-in-ike-auth",
+    "child-deleted-at-once",
     "phase2-refused",
     "phase2-unanswered",
     "phase2-answer-unheeded",

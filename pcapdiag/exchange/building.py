@@ -23,6 +23,8 @@ from pcapdiag.ike.registry import ExchangeType
 from pcapdiag.ike.vendor_ids import VendorId
 from pcapdiag.units import SECOND
 
+MAX_CUT = 64
+"""Messages that lost IP fragments of which the whole is looked for."""
 MAX_NAMES = 64
 """Vendor IDs, and identities, that are looked at to say who an end is."""
 
@@ -374,7 +376,7 @@ def _with_ip_fragments_lost(found: OpenExchange) -> list[OpenStep]:
     """
     octets = {id(step): content for (_, content), step in found.by_content.items()}
     steps = list(found.steps)
-    for cut in [s for s in steps if s.cut_by_ip_loss]:
+    for cut in [s for s in steps if s.cut_by_ip_loss][:MAX_CUT]:
         begins = octets.get(id(cut), b"")
         for place, whole in enumerate(steps):
             same = whole.by_first == cut.by_first and whole.header == cut.header and not whole.cut_by_ip_loss

@@ -214,6 +214,7 @@ KINDS: tuple[Kind, ...] = (
     K("v2-request-unanswered", "An IKEv2 request behind IKE_AUTH gets no answer.", trouble=True),
     K("ike-silent-beside-esp", "An IKEv2 request gets no answer, while ESP of that end goes on.", trouble=True),
     K("v2-answered-in-clear", "An IKEv2 request behind IKE_AUTH is answered with an error in clear.", trouble=True),
+    K("child-deleted-at-once", "The Child SA of IKE_AUTH was deleted at once, the IKE SA not.", trouble=True),
     K("v2-delete-unanswered", "A delete of this end gets no answer.", shown=True),
     K("v2-delete-by-*", "This end sent an encrypted message that may delete the IKE SA.", shown=True),
     K("phase1-again", "The same peers begin phase 1 again while the SA is in use.", shown=True),

@@ -29,7 +29,7 @@ def test_each_thing_that_differs(stalled: Diagnosis) -> None:
         "responder: nothing, now MM_WAIT_MSG3": replace(
             stalled, stop=replace(stop, responder_state=(*stop.responder_state, "MM_WAIT_MSG3"))
         ),
-        "evidence: nat, nat-initiator, now nothing": replace(
+        "evidence: nat, nat-beyond-initiator, nat-initiator, now nothing": replace(
             stalled, evidence=tuple(e for e in stalled.evidence if "nat" not in e.kinds)
         ),
         "causes: udp-4500-blocked likely, path-loss possible, psk-mismatch possible, now udp-4500-blocked confirmed, "

@@ -1704,3 +1704,20 @@ def delete_that_is_not_answered() -> Scene:
     items = ike_sa_up(wire)
     items += [wire.datagram(at, ikev2(37, request=True, number=2, inner=42)) for at in (50, 54, 61.2, 74.2)]
     return items, 200
+
+
+@scene
+def child_sa_deleted_at_once() -> Scene:
+    """An end cannot install what was agreed on, and keeps the IKE SA, which is checked from time to time."""
+    wire = Wire()
+    taken_back = bytearray(ikev2(37, request=True, number=0, inner=42))
+    taken_back[19] = 0
+    answered = bytearray(ikev2(37, request=False, number=0, inner=42))
+    answered[19] = 0x28
+    items = ike_sa_up(wire)
+    items += [wire.datagram(0.4, bytes(taken_back), left=False, ttl=62), wire.datagram(0.5, bytes(answered))]
+    items += [
+        wire.datagram(30, ikev2(37, request=True, number=2, inner=0, octets=76)),
+        wire.datagram(30.1, ikev2(37, request=False, number=2, inner=0, octets=76), left=False, ttl=62),
+    ]
+    return items, 60

@@ -131,11 +131,28 @@ def children(case: Case) -> Iterator[Fact]:
             yield Fact("child-sa-asked-anew", f"{child.title}: {child.reason}", child.frames)
     yield from _collision(case)
     gone = ikev2.deletes(case.exchange.steps) if case.exchange.mode is Mode.IKEV2 else []
+    yield from _child_taken_back(case, gone)
     for side in Side:
         own = [s for s in gone if s.sender is side]
         if own:
             text = f"The {side} deleted an SA {how_often(len(own))} (D is the first payload inside SK)."
             yield Fact(f"v2-delete-by-{side}", text, frames_of(own)[:MAX_FRAMES])
+
+
+def _child_taken_back(case: Case, gone: Sequence[Step]) -> Iterator[Fact]:
+    """An end deletes right behind IKE_AUTH, and the IKE SA goes on: so it was the Child SA (RFC 7296 §1.4.1)."""
+    answers = ikev2.auth_of(case.exchange)[-1:] if case.stop.outcome is Outcome.COMPLETED else []
+    for answer in answers if gone else ():
+        since = answer.first.time
+        at_once = [s for s in gone if 0 <= s.first.time - since <= ikev2.AT_ONCE]
+        made = any(p.outcome is Outcome.COMPLETED for p in case.phase2)
+        told = not ikev2.untimed(case.exchange) and not case.setting.traffic_both_ways(case.exchange, since)
+        if at_once and not made and told:
+            text = (
+                f"The {at_once[0].sender} deleted an SA right behind IKE_AUTH, and the IKE SA goes on: it was the "
+                "Child SA, and no other one was made."
+            )
+            yield Fact("child-deleted-at-once", text, (*answer.frames, *at_once[0].frames))
 
 
 def _collision(case: Case) -> Iterator[Fact]:

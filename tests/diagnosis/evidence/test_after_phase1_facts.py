@@ -316,6 +316,7 @@ def test_ikev1_has_none_of_it() -> None:
         ("client_refuses_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("client_deletes_behind_a_certificate", "certificate-rejected", "answer-with-certificate"),
         ("asked_by_eap_alone", "xauth-failed", "eap-stops"),
+        ("child_sa_deleted_at_once", "vendor-difference", "child-deleted-at-once"),
         ("round_of_eap_without_an_answer", "xauth-failed", "eap-round-unanswered"),
         ("responder_asks_an_initiator_that_never_had_the_answer", "path-loss", "v2-request-unanswered"),
         ("ike_auth_answered_with_invalid_syntax", "vendor-difference", "notify-invalid-syntax"),
@@ -636,3 +637,17 @@ def test_a_delete_without_an_answer_is_no_lost_peer() -> None:
     assert "v2-request-unanswered" not in kinds(found)
     assert found.tunnel.state is TunnelState.UP
     assert found.causes == ()
+
+
+def test_a_child_that_is_deleted_at_once_is_not_there() -> None:
+    items, end = made("child_sa_deleted_at_once")
+    found = only(items, end)
+    assert (found.stop.outcome, found.tunnel.state) == (Outcome.COMPLETED, TunnelState.NO_CHILD)
+    assert only(items[:-2], end).stop.outcome is Outcome.REJECTED  # with nothing behind it, it may be the IKE SA
+    wire = Wire()
+    wire.number = 20
+    again = [
+        wire.datagram(10, ikev2(36, request=True, number=3, inner=33)),
+        wire.datagram(10.1, ikev2(36, request=False, number=3, inner=33), left=False, ttl=62),
+    ]
+    assert only([*items, *again], end).tunnel.state is TunnelState.UP
