@@ -644,6 +644,9 @@ def test_a_child_that_is_deleted_at_once_is_not_there() -> None:
     found = only(items, end)
     assert (found.stop.outcome, found.tunnel.state) == (Outcome.COMPLETED, TunnelState.NO_CHILD)
     assert only(items[:-2], end).stop.outcome is Outcome.REJECTED  # with nothing behind it, it may be the IKE SA
+    untimed = [replace(item, time=n * 1_000) for n, item in enumerate(items)]
+    assert "child-deleted-at-once" in kinds(found)
+    assert "child-deleted-at-once" not in kinds(only(untimed, end))  # whether it came at once does not show
     wire = Wire()
     wire.number = 20
     again = [
