@@ -302,8 +302,10 @@ class Tracker:
             return step
         if len(step.sent) + len(step.duplicates) >= MAX_SIGHTINGS or found.size >= MAX_EXCHANGE_OCTETS:
             step.uncounted += 1
-            if not is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
-                step.sent[-1] = sighting  # until when it was sent matters more than each time
+            if len(step.sent) > 1 and not is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):
+                # Since when, and until when it was sent matters more than each time between.
+                self._keep(found, _FRAME * (len(sighting.frames) - len(step.sent[-1].frames)))
+                step.sent[-1] = sighting
             return step
         self._keep(found, _SIGHTING + _FRAME * len(sighting.frames))
         if is_duplicate(sighting, [step.sent[-1], *step.duplicates[-2:]]):

@@ -618,26 +618,29 @@ def mm5_in_ip_fragments() -> Scene:
     return items, 60
 
 
+def first_fragment_of(whole: Datagram) -> FragmentLoss:
+    """What is there of a datagram of two IP fragments, where the second is lost."""
+    return FragmentLoss(
+        frames=(whole.frame,),
+        time=whole.time,
+        last_time=whole.time,
+        source=whole.source,
+        destination=whole.destination,
+        source_port=whole.source_port,
+        destination_port=whole.destination_port,
+        payload=whole.payload[:1472],
+        ttl=whole.ttl,
+        ip_id=whole.ip_id or 0,
+        missing=((1480, None),),
+    )
+
+
 @scene
 def second_ip_fragment_missing() -> Scene:
     wire, items = with_certificates()
     for at in (0.4, 8.4, 16.4):
         whole = wire.datagram(at, sealed(5, 1600))
-        items.append(
-            FragmentLoss(
-                frames=(whole.frame,),
-                time=whole.time,
-                last_time=whole.time,
-                source=LEFT,
-                destination=RIGHT,
-                source_port=500,
-                destination_port=500,
-                payload=whole.payload[:1472],
-                ttl=64,
-                ip_id=whole.ip_id or 0,
-                missing=((1480, None),),
-            )
-        )
+        items.append(first_fragment_of(whole))
     return items, 60
 
 
@@ -1538,21 +1541,7 @@ def answer_in_part(*again: float) -> Scene:
     for at in (0.2, *again):
         items.append(wire.datagram(at, ikev2(35, request=True, number=1)))
         whole = wire.datagram(at + 0.1, ikev2(35, request=False, number=1, inner=36, octets=2700), left=False, ttl=62)
-        items.append(
-            FragmentLoss(
-                frames=(whole.frame,),
-                time=whole.time,
-                last_time=whole.time,
-                source=RIGHT,
-                destination=LEFT,
-                source_port=500,
-                destination_port=500,
-                payload=whole.payload[:1472],
-                ttl=62,
-                ip_id=whole.ip_id or 0,
-                missing=((1480, None),),
-            )
-        )
+        items.append(first_fragment_of(whole))
     return items, 100
 
 

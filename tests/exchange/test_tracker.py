@@ -532,6 +532,15 @@ def test_the_last_of_many_transmissions_is_kept() -> None:
     assert exchange.steps[0].last.time == wire.datagram(999, main_mode(1)).time
 
 
+def test_a_message_of_an_exchange_without_room_keeps_its_first_transmission(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "MAX_EXCHANGE_OCTETS", 2_000)
+    wire = Wire()
+    large = message(5, message_id=1, sealed=bytes(4_000))
+    (exchange,) = track(*wire.main_mode(0, 1, 2), wire.datagram(1, large), wire.datagram(5, large))
+    (step,) = (s for s in exchange.steps if s.exchange_type == 5)
+    assert (step.first.time, len(step.sent), step.uncounted) == (1 * SECOND, 1, 1)
+
+
 def test_an_exchange_keeps_so_many_octets_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker, "MAX_EXCHANGE_OCTETS", 10_000)
     wire = Wire()
