@@ -41,6 +41,8 @@ REFUSAL = 5 * SECOND
 """An end that refuses what it was sent says so at once; what comes later is another matter (DPD, a new attempt)."""
 REPEATS_BY = 10 * SECOND
 """Every known sender has repeated a message without an answer by then (10 s apart on IOS and racoon)."""
+MOST_LOOKED_AT = 64
+"""Encrypted Informational messages that are looked at for one that refuses, or asks: the first, or the latest."""
 RESTART = 60 * SECOND
 """A new message 1 within this time after message 6 without Quick Mode: the initiator began anew."""
 
@@ -440,6 +442,7 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
     reached = min((s.first.time for s in exchange.numbered(top)), default=exchange.first_time)
     final = top == (6 if exchange.mode is Mode.MAIN else 3)
     due = "instead of going on" if final else "instead of a reply"
+    looked_at = 0
     for step in refusing(exchange):
         if step.first.time < reached and not _answers_an_unseen_copy(exchange, step, top):
             continue
@@ -453,7 +456,9 @@ def refusal_of(exchange: Exchange, top: int) -> Refusal | None:
                 names.append("a notify of which the capture has no more")
             if names:
                 return Refusal(step, step.sender, f"{step.sender} answered with {', '.join(names)} in clear")
-        elif not harmless(step) and _in_place_of_reply(exchange, step, top):
+            continue
+        looked_at += 1
+        if looked_at <= MOST_LOOKED_AT and not harmless(step) and _in_place_of_reply(exchange, step, top):
             if not final and step.sender is SENDER[top]:
                 due = (
                     f"in answer to {'MM' if exchange.mode is Mode.MAIN else 'AM'}{top + 1}, which is not in the capture"
@@ -574,20 +579,14 @@ def answered(exchange: Exchange, step: Step) -> bool:
 
 
 def answers_dpd(exchange: Exchange, step: Step, since: int = 0) -> bool:
-    """Whether this Informational is the answer to one that the other end sent since then, as in DPD."""
-    return any(
-        s.sender is not step.sender
-        and since <= s.first.time <= step.first.time
-        and answered(exchange, s)
-        and step is _next(exchange, s)
-        for s in informational(exchange)
-    )
+    """Whether this Informational is the answer to one that the other end sent since then, as in DPD.
 
-
-def _next(exchange: Exchange, asked: Step) -> Step | None:
-    """The first Informational of the other end behind this one."""
-    later = [s for s in informational(exchange) if s.sender is not asked.sender and s.first.time >= asked.first.time]
-    return min(later, key=lambda s: s.first.time, default=None)
+    It is the first that its sender says behind that one.
+    """
+    rows, now = informational(exchange), step.first.time
+    before = max((s.first.time for s in rows if s.sender is step.sender and s.first.time < now), default=-1)
+    asked = [s for s in rows if s.sender is not step.sender and max(since, before + 1) <= s.first.time <= now]
+    return any(answered(exchange, s) for s in asked[-MOST_LOOKED_AT:])
 
 
 def soonest_answer(exchange: Exchange, side: Side) -> int:

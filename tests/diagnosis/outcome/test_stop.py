@@ -1,7 +1,7 @@
 """Where exchanges stop: the labelled captures, every capture derived from a good one, and hand-made traps."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from pcapdiag.capture.datagram import Captured, Datagram, FragmentLoss, Frame, IcmpError
 from pcapdiag.capture.savefile import Savefile
+from pcapdiag.diagnosis.outcome import stop as stopping
 from pcapdiag.diagnosis.outcome.conversations import conversations, find_stops
 from pcapdiag.diagnosis.outcome.stop import Outcome, Stop
-from pcapdiag.exchange.model import Exchange, Mode, Side
+from pcapdiag.exchange.model import Exchange, Mode, Side, Step
 from pcapdiag.exchange.tracker import Tracker
 from tests import CAPTURES
 from tests.diagnosis.scenarios import aggressive, ikev2, transaction
@@ -694,3 +695,23 @@ def test_a_notify_that_a_short_snaplen_cuts_is_an_answer(octets: int, said: str)
     assert said in found.reason
     went_on = [*wire.main_mode(0, 1), cut, *wire.main_mode(0.2, 2, 3)]
     assert only(went_on, 1).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_thousands_of_informational_messages_are_not_held_against_each_other(
+    last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can send them under cookies that were seen: what is looked at for each must not grow with all of them."""
+    looked = 0
+
+    def answered(exchange: Exchange, step: Step, real: Callable[[Exchange, Step], bool] = stopping.answered) -> bool:
+        nonlocal looked
+        looked += 1
+        return real(exchange, step)
+
+    monkeypatch.setattr(stopping, "answered", answered)
+    wire = Wire()
+    items = wire.main_mode(0, *range(1, last + 1))
+    items += [wire.datagram(2 + n / 100, informational(n % 251, n), left=n % 2 != last % 2) for n in range(2_000)]
+    assert only(items, 60).outcome is Outcome.STALLED
+    assert looked < 200
